@@ -1,0 +1,226 @@
+//! What a run is: every choice that can change its numbers, with presets, overrides and identity.
+//!
+//! A [`RunConfig`] is complete: two equal configs give the same run. How it is carried out
+//! (engine, device, number of jobs) is not part of it and goes to the manifest instead.
+
+mod preset;
+
+pub use preset::Preset;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Everything that determines the numbers of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Task name (`tasks/NAME.toml`, or a built-in one) or the path of a task file.
+    pub task: String,
+    /// Share of the equations used for training; the number of rows is `floor(rows · train_fraction)`.
+    pub train_fraction: f64,
+    /// Seed of the initial parameters and of the batch order.
+    pub seed: u64,
+    /// Seed of the train/validation split; equal to `seed` unless set.
+    pub split_seed: u64,
+    /// The transformer.
+    pub model: ModelConfig,
+    /// The optimiser and its schedule.
+    pub optim: OptimConfig,
+    /// Batches.
+    pub data: DataConfig,
+    /// Budget and stopping.
+    pub train: TrainConfig,
+    /// When to evaluate and probe.
+    pub probe: ProbeConfig,
+}
+
+/// Shape and choices of the transformer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Number of blocks, at least 1.
+    pub n_layers: usize,
+    /// Width of the residual stream, at least 2 and a multiple of `n_heads`.
+    pub d_model: usize,
+    /// Number of attention heads.
+    pub n_heads: usize,
+    /// Width of the hidden layer of the MLP.
+    pub d_mlp: usize,
+    /// Where LayerNorm stands in a block.
+    pub norm: Norm,
+    /// LayerNorm between the last block and the unembedding.
+    pub final_norm: bool,
+    /// Non-linearity of the MLP.
+    pub activation: Activation,
+    /// Position embedding.
+    pub positions: Positions,
+    /// Biases in the linear layers of the blocks. The unembedding never has one: LAR is defined for z = W x.
+    pub bias: bool,
+    /// Use the token embedding of the operands as unembedding.
+    pub tied: bool,
+    /// Standard deviation of token and learned position embeddings at initialisation.
+    pub embedding_std: f64,
+    /// Distribution of the weights of linear layers at initialisation.
+    pub linear_init: LinearInit,
+    /// Factor on the initial weights of linear layers (the initialisation scale of Omnigrok, arXiv 2210.01117).
+    pub init_scale: f64,
+}
+
+/// Where LayerNorm stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Norm {
+    /// x + f(norm(x))
+    Pre,
+    /// norm(x + f(x))
+    Post,
+    /// x + f(x)
+    None,
+}
+
+/// Non-linearity of the MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// max(0, x)
+    Relu,
+    /// x·Φ(x), with the exact error function.
+    Gelu,
+}
+
+/// Position embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Positions {
+    /// One learned vector a position.
+    Learned,
+    /// Fixed sines and cosines (Vaswani et al. 2017, §3.5).
+    Sinusoidal,
+}
+
+/// Initial distribution of the weights of linear layers; biases of linear layers follow PyTorch, U(±1/√fan_in).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinearInit {
+    /// U(±1/√fan_in), PyTorch's default for `nn.Linear`.
+    UniformFanIn,
+    /// U(±√(6/(fan_in + fan_out))) (Glorot & Bengio 2010).
+    XavierUniform,
+    /// N(0, 1/fan_in).
+    NormalFanIn,
+}
+
+/// The optimiser and its schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimConfig {
+    /// `adamw` (our own) or one of candle-optimisers.
+    pub name: OptimizerName,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay: a step multiplies the decayed parameters by 1 − learning_rate·weight_decay.
+    pub weight_decay: f64,
+    /// Which parameters are decayed.
+    pub decay: Decay,
+    /// First-moment rate of Adam and its kin; momentum of SGD.
+    pub beta1: f64,
+    /// Second-moment rate of Adam and its kin.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// lr(step) = min(1, step/warmup_steps)·learning_rate, steps counted from 0: the first step of a warm-up moves nothing.
+    pub warmup_steps: u64,
+}
+
+/// An optimiser by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)] // the names are the documentation
+pub enum OptimizerName {
+    AdamW,
+    Adam,
+    Adadelta,
+    Adagrad,
+    Adamax,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Sgd,
+}
+
+/// Which parameters weight decay acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Every parameter.
+    All,
+    /// The weights of linear layers and the unembedding; not embeddings, gains and biases.
+    Matrices,
+}
+
+/// Batches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Rows of a batch.
+    pub batch_size: usize,
+    /// What happens to the rows left over at the end of an epoch.
+    pub last_batch: LastBatch,
+}
+
+/// What happens to the rows left over at the end of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastBatch {
+    /// A smaller batch.
+    Keep,
+    /// Left out (unless it is the only batch).
+    Drop,
+}
+
+/// Budget and stopping.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Epochs at most.
+    pub max_epochs: u64,
+    /// Epochs to go on after the run has grokked.
+    pub patience: u64,
+}
+
+/// When to evaluate and probe. Epochs 0 and 1 and the last one always count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeConfig {
+    /// Every so many epochs.
+    pub every: u64,
+    /// Every epoch up to this one.
+    pub dense_until: u64,
+}
+
+impl ProbeConfig {
+    /// Whether `epoch` is evaluated and probed.
+    pub fn is_due(&self, epoch: u64) -> bool {
+        epoch <= 1 || epoch <= self.dense_until || epoch.is_multiple_of(self.every)
+    }
+}
+
+impl ModelConfig {
+    /// Width of one attention head.
+    pub fn d_head(&self) -> usize {
+        self.d_model / self.n_heads
+    }
+}
+
+impl RunConfig {
+    /// Readable and unique: task, fraction, seed and the first 8 hex digits of the SHA-256 of
+    /// the resolved config together with the digest of the task's table.
+    pub fn run_id(&self, task_name: &str, table_digest: &str) -> String {
+        let text = toml::to_string(self).unwrap_or_default();
+        let mut hasher = Sha256::new();
+        hasher.update(text.as_bytes());
+        hasher.update(table_digest.as_bytes());
+        let hash: String = hasher.finalize()[..4].iter().map(|b| format!("{b:02x}")).collect();
+        format!("{task_name}-f{}-s{}-{hash}", self.train_fraction, self.seed)
+    }
+}

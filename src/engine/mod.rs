@@ -1,0 +1,43 @@
+//! Who computes a step. The plain engine is the model in candle operations; the factored engine does the same
+//! arithmetic with less work. Both see parameters as one flat buffer laid out by [`crate::model::ParamLayout`].
+
+use crate::{probe::Moments, task::Equation};
+
+/// Sums over the rows of one evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Mean cross-entropy, nats (f64 accumulation).
+    pub loss: f64,
+    /// Share of rows whose largest logit is the answer's (the first of equal ones counts).
+    pub accuracy: f64,
+    /// Share of rows whose loss is exactly zero in f32: saturated softmax, no gradient any more.
+    pub zero_loss_share: f64,
+}
+
+/// Something that can compute losses and gradients of the transformer.
+pub trait Engine: Send {
+    /// Mean cross-entropy of `batch` at the last position; overwrites `grads` with its gradient.
+    fn loss_and_gradients(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError>;
+
+    /// Loss and accuracy over `rows`. With `moments`, also pools the inputs X of the unembedding
+    /// (one row for each equation) and the logits X Wᵀ into it.
+    fn evaluate(
+        &mut self,
+        params: &[f32],
+        rows: &[Equation],
+        moments: Option<&mut Moments>,
+    ) -> Result<Evaluation, EngineError>;
+}
+
+/// A step or an evaluation that could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A candle operation failed.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
+}

@@ -1,0 +1,9 @@
+//! groklab: a laboratory for grokking and training-time diagnostics.
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod engine;
+pub mod model;
+pub mod probe;
+pub mod store;
+pub mod task;

@@ -1,0 +1,5 @@
+//! Diagnostics as pure functions of matrices, usable from anyone's training loop.
+
+mod moments;
+
+pub use moments::Moments;

@@ -1,0 +1,5 @@
+//! The only place that knows files.
+
+mod record;
+
+pub use record::{Manifest, Mark, MetricsRow, Milestones, RunState, StopReason};
