@@ -1,5 +1,165 @@
-//! Diagnostics as pure functions of matrices, usable from anyone's training loop.
+//! Diagnostics of a linear map and its inputs, as pure functions of matrices: usable from anyone's training loop.
+//!
+//! Take W, (m, n): a weight matrix with m outputs, the unembedding in the study of grokking. Take X, (N, n): the batch
+//! of its inputs, one a row; in the study the whole training set at the last position, after the final LayerNorm.
+//! [`probe`] answers where X's energy lies relative to W's singular directions:
+//!
+//! | field | definition |
+//! |---|---|
+//! | `lar` | log-alignment ratio, log_n( RMS(X Wᵀ) / (RMS(W)·RMS(X)) ), RMS(A) = ‖A‖_F / √(entries of A) |
+//! | – | p_i = s_i² / Σ s_j², s the singular values of W, padded with zeros to n |
+//! | – | q_i = Σ_x (v_iᵀx)² / Σ_x ‖x‖², v the right singular vectors of W, completed to a basis of Rⁿ ([`Spectra`] says how) |
+//! | `lar_spectra` | 1 + ½·log_n Σ p_i q_i, equal to `lar` |
+//! | `k_pred` | n^(2(1 − LAR)) = 1 / Σ p_i q_i, the dimension LAR predicts |
+//! | `k90`, `k95`, `k99` | least number of eigenvalues of the centred covariance of X that hold 90, 95, 99 % of its trace |
+//! | `p1`, `q1` | p₁ and q₁ |
+//! | `l1` | L₁ = 1 + ½·log_n(p₁q₁); [`partial_lar`] gives any L_k = 1 + ½·log_n Σ_{i≤k} p_i q_i |
+//! | `sigma_p`, `sigma_q` | σ² = (1/n) Σ p_i² − 1/n², over the n entries |
+//! | `pearson`, `spearman` | correlations of p and q over the n entries; NaN if p or q is constant |
+//! | `stable_rank` | ‖W‖²_F / s₁² |
+//! | `effective_rank` | exp(−Σ s̃ ln s̃), s̃ = s / Σ s (Roy & Vetterli 2007) |
+//!
+//! LAR ≤ 1, with equality only if all energy of W and of X lies in one shared direction; LAR = ½ where either is spread
+//! evenly over all n directions. It depends on neither the scale of W or X, nor a rotation of Rⁿ, nor the order of rows.
+//! Source: Shehper & Vaswani, arXiv 2605.28975.
+//!
+//! # In a candle training loop
+//! ```
+//! use candle_core::{Device, Tensor};
+//! use groklab::probe;
+//!
+//! // Four inputs along one axis, and a map that reads nothing else: full alignment.
+//! let w = Tensor::new(&[[2f32, 0., 0.], [1., 0., 0.]], &Device::Cpu)?; // (m, n)
+//! let x = Tensor::new(&[[1f32, 0., 0.], [-2., 0., 0.], [3., 0., 0.], [1., 0., 0.]], &Device::Cpu)?; // (N, n)
+//! let (probe, spectra) = probe::from_tensors(&w, &x)?;
+//! assert!((probe.lar - 1.0).abs() < 1e-12 && (probe.k_pred - 1.0).abs() < 1e-12);
+//! assert_eq!(probe.k95, 1);
+//! assert_eq!(spectra.p, [1.0, 0.0, 0.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Over many batches
+//! The LARs of batches must not be averaged. Pool their [`Moments`] and probe once:
+//! ```
+//! use groklab::probe::{Moments, probe};
+//!
+//! let w = [1.0f32, 0.0, 0.0, 1.0]; // (2, 2)
+//! let mut moments = Moments::new(2, 0);
+//! moments.add(&[3.0, 0.0], &[])?; // a batch of one row
+//! moments.add(&[0.0, 1.0, 0.0, 2.0], &[])?; // and one of two
+//! let (probe, _) = probe(&w, 2, 2, &moments)?;
+//! assert!((probe.lar - 0.5).abs() < 1e-12); // W treats all directions alike
+//! # Ok::<(), groklab::probe::ProbeError>(())
+//! ```
+//! `examples/probe_your_model.rs` is a whole training loop that prints LAR as it goes.
+//!
+//! # Precision and threads
+//! All sums and decompositions are in f64 on the calling thread; no thread pool is entered.
 
+mod correlation;
+mod dimension;
+mod error;
+mod lar;
 mod moments;
+mod spectra;
+mod tensor;
+#[cfg(test)]
+mod tests;
 
-pub use moments::Moments;
+pub use correlation::{pearson, spearman, standard_deviation};
+pub use dimension::{components_for, effective_rank, stable_rank};
+pub use error::ProbeError;
+pub use lar::{k_pred, lar_from_norms, lar_from_spectra, lar_from_spread, partial_lar};
+pub use moments::{Moments, square_sum, weight_norm};
+pub use spectra::Spectra;
+pub use tensor::{from_tensor_and_moments, from_tensors};
+
+use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
+
+/// The numbers of one probe; the [module](self) has the formulas.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Probe {
+    /// Log-alignment ratio, from norms. At most 1; −∞ if X Wᵀ = 0.
+    pub lar: f64,
+    /// The same from the spectra: a check that travels with every probe.
+    pub lar_spectra: f64,
+    /// Predicted dimension, n^(2(1 − LAR)).
+    pub k_pred: f64,
+    /// Least number of principal components of X (centred) that hold 90 % of the variance; 0 if X has none.
+    pub k90: u32,
+    /// The same for 95 %.
+    pub k95: u32,
+    /// The same for 99 %.
+    pub k99: u32,
+    /// Share of W's energy in its first right singular vector.
+    pub p1: f64,
+    /// Share of X's energy along that vector.
+    pub q1: f64,
+    /// LAR of that direction alone; −∞ if q₁ = 0.
+    pub l1: f64,
+    /// Population standard deviation of p over its n entries.
+    pub sigma_p: f64,
+    /// The same of q.
+    pub sigma_q: f64,
+    /// Pearson correlation of p and q; NaN if either is constant.
+    pub pearson: f64,
+    /// Spearman rank correlation of p and q; NaN if either is constant.
+    pub spearman: f64,
+    /// ‖W‖²_F / s₁².
+    pub stable_rank: f64,
+    /// exp of the entropy of s / Σ s.
+    pub effective_rank: f64,
+}
+
+/// Probes a linear map: `w` is (m, n) row-major, f32 or f64, `moments` pools its inputs.
+///
+/// Where `moments` holds outputs, `lar` is that of the X Wᵀ that was observed; else ‖X Wᵀ‖² = tr(W XᵀX Wᵀ).
+///
+/// # Errors
+/// If shapes do not fit, n < 2, nothing was pooled, a number is not finite, or W or X is zero.
+pub fn probe<T: Copy + Into<f64>>(
+    w: &[T],
+    m: usize,
+    n: usize,
+    moments: &Moments,
+) -> Result<(Probe, Spectra), ProbeError> {
+    if n != moments.n {
+        return Err(ProbeError::Mismatch { what: "number of columns of W", found: n, expected: moments.n });
+    }
+    let w: Vec<f64> = w.iter().map(|&v| v.into()).collect();
+    let spectra = Spectra::new(&w, m, moments)?;
+
+    let output_square_sum =
+        if moments.outputs == 0 { image_square_sum(&w, m, moments) } else { moments.output_square_sum };
+    let lar = lar_from_norms(output_square_sum, square_sum(&w), moments.input_square_sum(), n);
+    let Spectra { singular_values: s, p, q, covariance_eigenvalues: variances } = &spectra;
+    let probe = Probe {
+        lar,
+        lar_spectra: lar_from_spectra(p, q),
+        k_pred: k_pred(lar, n),
+        k90: components_for(variances, 0.90),
+        k95: components_for(variances, 0.95),
+        k99: components_for(variances, 0.99),
+        p1: p[0],
+        q1: q[0],
+        l1: partial_lar(p, q, 1),
+        sigma_p: standard_deviation(p),
+        sigma_q: standard_deviation(q),
+        pearson: pearson(p, q),
+        spearman: spearman(p, q),
+        stable_rank: stable_rank(s),
+        effective_rank: effective_rank(s),
+    };
+    Ok((probe, spectra))
+}
+
+/// ‖X Wᵀ‖²_F = tr(W XᵀX Wᵀ), from XᵀX alone.
+fn image_square_sum(w: &[f64], m: usize, moments: &Moments) -> f64 {
+    let n = moments.n;
+    let w = MatRef::from_row_major_slice(w, m, n);
+    let gram = MatRef::from_row_major_slice(&moments.gram, n, n);
+    let mut wg = Mat::zeros(m, n);
+    matmul(wg.as_mut(), Accum::Replace, w, gram, 1.0, Par::Seq);
+    // Rounding may leave a W that X does not reach slightly below 0.
+    (0..m).map(|i| (0..n).map(|j| wg[(i, j)] * w[(i, j)]).sum::<f64>()).sum::<f64>().max(0.0)
+}
