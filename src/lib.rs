@@ -1,6 +1,7 @@
 //! groklab: a laboratory for grokking and training-time diagnostics.
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod model;
