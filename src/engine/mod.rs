@@ -1,6 +1,14 @@
 //! Who computes a step. The plain engine is the model in candle operations; the factored engine does the same
 //! arithmetic with less work. Both see parameters as one flat buffer laid out by [`crate::model::ParamLayout`].
 
+mod choice;
+mod plain;
+mod tally;
+
+pub use choice::{DeviceChoice, EngineChoice, build, open_device};
+pub use plain::PlainEngine;
+pub use tally::Tally;
+
 use crate::{probe::Moments, task::Equation};
 
 /// Sums over the rows of one evaluation.
@@ -40,4 +48,17 @@ pub enum EngineError {
     /// A candle operation failed.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
+    /// `--device cuda` without a device, or with a binary built without CUDA.
+    #[error(
+        "no CUDA device: {0}; build with `--features cuda` on a machine that has one, or use --device cpu"
+    )]
+    NoDevice(String),
+    /// candle's backward pass left a parameter out.
+    #[error(
+        "no gradient reached the parameter {0}: an operation of the model has no backward pass in candle"
+    )]
+    MissingGradient(String),
+    /// The activations do not fit the moments they are pooled into.
+    #[error(transparent)]
+    Probe(#[from] crate::probe::ProbeError),
 }

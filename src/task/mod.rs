@@ -36,6 +36,7 @@ mod oracle_tests;
 pub use error::{Fault, Place, TaskError};
 pub use library::{available, builtin_names};
 pub use permutation::{MAX_DEGREE, SymmetricGroup};
+pub(crate) use source::read as read_text;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
