@@ -148,7 +148,8 @@ impl Excerpt {
         let start = floor_boundary(text, span.start);
         let end = floor_boundary(text, span.end.max(start));
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
-        let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |i| start + i);
+        let line_end = text.bytes().skip(start).position(|b| matches!(b, b'\n' | b'\r'));
+        let line_end = line_end.map_or(text.len(), |i| start + i);
         let end = end.min(line_end).max(start);
 
         let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };

@@ -28,7 +28,10 @@ pub(crate) fn parse(text: &str, symbols: Option<usize>) -> Result<(usize, Vec<Eq
     if rows.is_empty() {
         return Err(Span::new(start, start + header.len()).fault(Fault::EmptyTable));
     }
-    rows.sort_unstable_by_key(|&(Equation { x, y, .. }, start)| (x, y, start));
+    // x, y and start in one integer: a million rows sort in a fraction of the time
+    rows.sort_unstable_by_key(|&(Equation { x, y, .. }, start)| {
+        u64::from(x) << 48 | u64::from(y) << 32 | u64::from(start)
+    });
     for pair in rows.windows(2) {
         let [(first, first_start), (second, start)] = [pair[0], pair[1]];
         if (first.x, first.y) == (second.x, second.y) {
@@ -43,36 +46,49 @@ pub(crate) fn parse(text: &str, symbols: Option<usize>) -> Result<(usize, Vec<Eq
     Ok((n_symbols, rows.into_iter().map(|(equation, _)| equation).collect()))
 }
 
-/// The lines that are not blank, each with the byte at which it starts.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+/// The lines that are not blank, each with the byte at which it starts. Bytes, not characters: a table may
+/// have a million rows, and every mark that matters here is ASCII.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &[u8])> {
     let body = without_bom(text);
     let mut next = text.len() - body.len();
-    body.split('\n').filter_map(move |line| {
+    body.as_bytes().split(|&b| b == b'\n').filter_map(move |line| {
         let start = next;
         next += line.len() + 1;
-        let line = line.trim_end();
+        let line = line.trim_ascii_end();
         (!line.is_empty()).then_some((start, line))
     })
 }
 
 /// The fields of a line that starts at `start`: without blanks and quotes around them, and where they are.
-fn fields(start: usize, line: &str) -> impl Iterator<Item = (Span, &str)> {
+fn fields(start: usize, line: &[u8]) -> impl Iterator<Item = (Span, &[u8])> {
     let mut next = start;
-    line.split(',').map(move |field| {
-        let indent = field.len() - field.trim_start().len();
-        let span = Span::new(next + indent, next + indent + field.trim().len());
+    line.split(|&b| b == b',').map(move |field| {
+        let trimmed = field.trim_ascii_start();
+        let from = next + field.len() - trimmed.len();
         next += field.len() + 1;
-        let bare = field.trim();
-        (span, bare.strip_prefix('"').and_then(|bare| bare.strip_suffix('"')).unwrap_or(bare))
+        let trimmed = trimmed.trim_ascii_end();
+        let bare = trimmed.strip_prefix(b"\"").and_then(|bare| bare.strip_suffix(b"\"")).unwrap_or(trimmed);
+        (Span::new(from, from + trimmed.len()), bare)
     })
 }
 
+/// A field that holds digits only; saturates.
+fn integer(field: &[u8]) -> Option<usize> {
+    let digits = !field.is_empty() && field.iter().all(u8::is_ascii_digit);
+    let append = |n: usize, d: &u8| n.saturating_mul(10).saturating_add(usize::from(d - b'0'));
+    digits.then(|| field.iter().fold(0, append))
+}
+
+fn quoted(field: &[u8]) -> String {
+    quote(&String::from_utf8_lossy(field))
+}
+
 /// Which of x, y and z (0, 1, 2) stands in each of the header's columns.
-fn columns(start: usize, header: &str) -> Result<[usize; 3], Located> {
+fn columns(start: usize, header: &[u8]) -> Result<[usize; 3], Located> {
     let mut order = Vec::with_capacity(3);
     for (span, name) in fields(start, header) {
-        let column = COLUMNS.iter().position(|column| name.chars().eq([*column]));
-        let column = column.ok_or_else(|| span.fault(Fault::UnknownColumn { name: quote(name) }))?;
+        let column = COLUMNS.iter().position(|&column| name == [column as u8]);
+        let column = column.ok_or_else(|| span.fault(Fault::UnknownColumn { name: quoted(name) }))?;
         if order.contains(&column) {
             return Err(span.fault(Fault::RepeatedColumn { column: COLUMNS[column] }));
         }
@@ -83,20 +99,18 @@ fn columns(start: usize, header: &str) -> Result<[usize; 3], Located> {
     order.try_into().map_err(|_| Span::new(start, start + header.len()).fault(fault))
 }
 
-fn row(start: usize, line: &str, order: [usize; 3], limit: usize) -> Result<Equation, Located> {
+fn row(start: usize, line: &[u8], order: [usize; 3], limit: usize) -> Result<Equation, Located> {
     let mut fields = fields(start, line);
     let mut symbols = [0; 3];
     for column in order {
-        let (span, text) = fields.next().ok_or_else(|| {
+        let (span, field) = fields.next().ok_or_else(|| {
             let end = start + line.len();
             Span::new(end, end).fault(Fault::ShortRow { column: COLUMNS[column] })
         })?;
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(span.fault(Fault::NotASymbol { text: quote(text) }));
-        }
-        symbols[column] = match text.parse() {
-            Ok(symbol) if usize::from(symbol) < limit => symbol,
-            _ => return Err(span.fault(Fault::OutOfRange { text: quote(text), last: limit - 1 })),
+        symbols[column] = match integer(field) {
+            Some(symbol) if symbol < limit => symbol as u16,
+            Some(_) => return Err(span.fault(Fault::OutOfRange { text: quoted(field), last: limit - 1 })),
+            None => return Err(span.fault(Fault::NotASymbol { text: quoted(field) })),
         };
     }
     match fields.next() {
