@@ -97,8 +97,9 @@ fn show(task: &Task) -> String {
             let n = group.degree();
             let identity = task.label(0);
             let convention = format!(
-                "label i1…i{n} sends 1 to i1, …, {n} to i{n}; numbered in lexicographic order, {identity} is 0; \
-                 in x * y the right factor acts first"
+                "i1…i{n} sends 1 to i1, …, {n} to i{n}; numbered in lexicographic order from {identity}, symbol 0;\n\
+                 {:14}in x * y the right factor acts first",
+                ""
             );
             (format!("the permutations of 1 … {n}"), Some(convention))
         }

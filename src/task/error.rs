@@ -148,7 +148,8 @@ impl Excerpt {
         let start = floor_boundary(text, span.start);
         let end = floor_boundary(text, span.end.max(start));
         let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
-        let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |i| start + i);
+        let line_end = text.bytes().skip(start).position(|b| matches!(b, b'\n' | b'\r'));
+        let line_end = line_end.map_or(text.len(), |i| start + i);
         let end = end.min(line_end).max(start);
 
         let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
@@ -262,7 +263,7 @@ pub enum Fault {
     HugeInteger,
     #[error("nested deeper than {limit} levels")]
     TooDeep { limit: usize },
-    #[error("longer than {limit} symbols")]
+    #[error("longer than {limit} tokens")]
     TooLong { limit: usize },
     #[error("a condition stands where a value is needed")]
     NotAValue,
@@ -282,6 +283,10 @@ pub enum Fault {
     MissingColumn { column: char },
     #[error("the column `{column}` stands twice in the table's header")]
     RepeatedColumn { column: char },
+    #[error("the table has no column {name}")]
+    UnknownColumn { name: String },
+    #[error("the row has more than three fields")]
+    LongRow,
     #[error("the row ends before the column `{column}`")]
     ShortRow { column: char },
     #[error("{text} is not a symbol")]
@@ -330,10 +335,10 @@ impl Fault {
             Self::EmptyDomain => "widen it, or take it out to have every pair",
             Self::EmptyTable => "add rows `x,y,z` below the header",
             Self::ManyRows => "shorten the table, or give the operation as an expression",
-            Self::MissingColumn { .. } | Self::RepeatedColumn { .. } => {
-                "the first line of a table names its columns: x,y,z"
+            Self::MissingColumn { .. } | Self::RepeatedColumn { .. } | Self::UnknownColumn { .. } => {
+                "the first line of a table names its columns, which are x, y and z: x,y,z"
             }
-            Self::ShortRow { .. } => "give each row an x, a y and a z",
+            Self::ShortRow { .. } | Self::LongRow => "give each row an x, a y and a z",
             Self::NotASymbol { .. } => "symbols are the integers 0, 1, 2, …",
             Self::OutOfRange { .. } => "number the symbols from 0 and raise `symbols` if there are more",
             Self::Repeated { .. } => "take one of the two rows out: an operation has one answer",

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-/// Limit for a task file, bytes.
-pub(crate) const MAX_TASK_BYTES: u64 = 1 << 20;
+/// Limit for a task file, bytes: far more than its few lines, and little enough for the TOML parser.
+pub(crate) const MAX_TASK_BYTES: u64 = 64 << 10;
 /// Limit for a table: 2^20 rows of three numbers of five digits take 18 MiB.
 pub(crate) const MAX_TABLE_BYTES: u64 = 24 << 20;
 

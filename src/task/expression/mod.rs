@@ -30,8 +30,8 @@ use super::error::Span;
 
 /// Most tokens of an expression.
 pub(crate) const MAX_TOKENS: usize = 1000;
-/// Deepest nesting of parentheses and conditions.
-pub(crate) const MAX_DEPTH: usize = 100;
+/// Deepest nesting of parentheses and conditions: what fits small stacks also without optimisation.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// Something that has a value.
 #[derive(Debug)]
