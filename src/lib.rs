@@ -20,6 +20,8 @@
 //! | [`train`] | the loop, evaluation, milestones, stopping |
 //! | [`store`] | the only place that knows files |
 //! | [`sweep`] | many runs over a pool of threads |
+//! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
+//! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
 //! # A run in memory
@@ -37,6 +39,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -44,6 +47,7 @@ pub mod engine;
 pub mod model;
 pub mod optim;
 pub mod probe;
+pub mod render;
 pub mod store;
 pub mod sweep;
 pub mod task;

@@ -1,9 +1,12 @@
 //! The command line: one file a command, and the only place that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one place where output belongs
 
+mod plot;
 mod progress;
+mod quick;
 mod run;
 mod sweep;
+mod table;
 mod tasks;
 mod trace;
 mod train;
@@ -25,10 +28,16 @@ const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed; 2 wrong u
 
 #[derive(Subcommand)]
 enum Command {
+    /// See it work: a few minutes on two cores, then a table and two figures
+    Quick(quick::QuickArgs),
     /// Train one run
     Train(train::TrainArgs),
     /// Run an experiment: every run of its grid, several at a time
     Sweep(sweep::SweepArgs),
+    /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
+    Table(table::TableArgs),
+    /// Draw the figures of a results directory
+    Plot(plot::PlotArgs),
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
@@ -41,8 +50,11 @@ pub fn main() -> ExitCode {
     // one thread a run: a product must never wait for, or steal from, another run's threads
     gemm::set_threading_threshold(usize::MAX);
     let result = match Cli::parse().command {
+        Command::Quick(args) => quick::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args),
     };

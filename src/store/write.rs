@@ -168,3 +168,26 @@ pub fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<(), StoreError>
     text.push(b'\n');
     write_atomic(&path, &text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("new/dir/runs.csv");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_refused_write_names_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        assert!(write_atomic(&path, b"x").unwrap_err().to_string().contains("taken"));
+    }
+}

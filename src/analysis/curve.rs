@@ -1,0 +1,67 @@
+//! One quantity against the epoch, over the seeds of a group.
+
+use std::collections::BTreeMap;
+
+use crate::store::{MetricsRow, RunRecord};
+
+/// The runs alive at one epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// Completed epochs.
+    pub epoch: u64,
+    /// Runs behind it: those evaluated at this epoch whose value is finite.
+    pub runs: usize,
+    /// Mean over them.
+    pub mean: f64,
+    /// Least.
+    pub min: f64,
+    /// Greatest.
+    pub max: f64,
+}
+
+/// `quantity` at every epoch at which any of `runs` was evaluated, epochs increasing.
+///
+/// Runs end at different epochs, so the mean can step where one of them leaves.
+pub fn curve(runs: &[&RunRecord], quantity: impl Fn(&MetricsRow) -> f64) -> Vec<CurvePoint> {
+    let mut points: BTreeMap<u64, CurvePoint> = BTreeMap::new();
+    for row in runs.iter().flat_map(|run| &run.metrics) {
+        let value = quantity(row);
+        if !value.is_finite() {
+            continue;
+        }
+        let point = points.entry(row.epoch).or_insert(CurvePoint {
+            epoch: row.epoch,
+            runs: 0,
+            mean: 0.0,
+            min: value,
+            max: value,
+        });
+        point.runs += 1;
+        // running mean
+        point.mean += (value - point.mean) / point.runs as f64;
+        point.min = point.min.min(value);
+        point.max = point.max.max(value);
+    }
+    points.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::made::MadeRun;
+
+    #[test]
+    fn the_mean_is_over_runs_alive_and_finite() {
+        let records = [0.0, 0.03, 0.09].map(|shift| MadeRun::new("add", 0.5, 0).shift(shift));
+        let diverged = MadeRun::new("add", 0.5, 3).diverged(100);
+        let records: Vec<_> = records.iter().chain([&diverged]).map(MadeRun::record).collect();
+        let points = curve(&records.iter().collect::<Vec<_>>(), |row| row.lar);
+        let at = |epoch| *points.iter().find(|p| p.epoch == epoch).unwrap();
+        let (early, late) = (at(20), at(120));
+        // made-up LAR at epoch 20: 0.52 + {0, 0.03, 0.09, 0}; at 120: 0.62 + {0, 0.03, 0.09}
+        assert_eq!((early.runs, late.runs), (4, 3));
+        assert!((early.mean - 0.55).abs() < 1e-12 && (late.mean - 0.66).abs() < 1e-12);
+        assert!((late.min - 0.62).abs() < 1e-12 && (late.max - 0.71).abs() < 1e-12);
+        assert!(points.windows(2).all(|pair| pair[0].epoch < pair[1].epoch));
+    }
+}

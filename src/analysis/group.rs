@@ -1,0 +1,211 @@
+//! Runs that differ in nothing but their seeds, and what they have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::store::{Experiment, RunRecord};
+
+use super::{
+    Checkpoint, RunSummary,
+    paper::{Reference, reference, task_order},
+};
+
+/// The settings of a run by dotted key.
+type Settings = BTreeMap<String, toml::Value>;
+
+/// Runs of one experiment that differ in nothing but their seeds.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// Task name.
+    pub task: String,
+    /// Share of the table used for training.
+    pub train_fraction: f64,
+    /// The other settings that differ within the experiment, as `key=value key=value`; often empty.
+    pub variant: String,
+    /// Whole records, by seed.
+    pub records: Vec<&'a RunRecord>,
+    /// The same runs in one line each.
+    pub runs: Vec<RunSummary>,
+    /// The paper's means, if this is one of its groups.
+    pub paper: Option<Reference>,
+}
+
+/// Means over the runs of a group that got there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupMeans {
+    /// Runs that got there.
+    pub runs: usize,
+    /// Mean epoch.
+    pub epoch: f64,
+    /// Mean LAR.
+    pub lar: f64,
+}
+
+impl Group<'_> {
+    /// Means over the runs that got to `checkpoint`; none if no run did.
+    pub fn means(&self, checkpoint: Checkpoint) -> Option<GroupMeans> {
+        let points: Vec<_> = self.runs.iter().filter_map(|run| run.at(checkpoint)).collect();
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+        (!points.is_empty()).then(|| GroupMeans {
+            runs: points.len(),
+            epoch: mean(points.iter().map(|p| p.epoch as f64).collect()),
+            lar: mean(points.iter().map(|p| p.lar).collect()),
+        })
+    }
+
+    /// Runs that grokked.
+    pub fn grokked(&self) -> usize {
+        self.runs.iter().filter(|run| run.has_grokked).count()
+    }
+}
+
+/// The groups of an experiment: tasks in the paper's order, then by fraction, then by the other settings.
+pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
+    let settings: Vec<Settings> = experiment.runs.iter().map(settings_of).collect();
+    let varying = varying_keys(&settings);
+    let mut groups: Vec<(Vec<&toml::Value>, Group<'_>)> = Vec::new();
+    for (run, settings) in experiment.runs.iter().zip(&settings) {
+        let values: Vec<_> = varying.iter().filter_map(|key| settings.get(*key)).collect();
+        let variant = varying
+            .iter()
+            .filter_map(|key| settings.get(*key).map(|value| format!("{key}={}", plain(value))))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let (task, train_fraction) = (&run.manifest.task, run.config.train_fraction);
+        let summary = RunSummary::of(&experiment.name, &variant, run);
+        match groups.iter_mut().map(|(_, group)| group).find(|group| {
+            group.task == *task && group.train_fraction == train_fraction && group.variant == variant
+        }) {
+            Some(group) => {
+                group.records.push(run);
+                group.runs.push(summary);
+            }
+            None => groups.push((
+                values,
+                Group {
+                    task: task.clone(),
+                    train_fraction,
+                    variant,
+                    records: vec![run],
+                    runs: vec![summary],
+                    paper: reference(&experiment.name, task, train_fraction),
+                },
+            )),
+        }
+    }
+    groups.sort_by(|(a_values, a), (b_values, b)| {
+        task_order(&a.task)
+            .cmp(&task_order(&b.task))
+            .then_with(|| a.task.cmp(&b.task))
+            .then_with(|| a.train_fraction.total_cmp(&b.train_fraction))
+            .then_with(|| compare(a_values, b_values))
+    });
+    for (_, group) in &mut groups {
+        group.records.sort_by_key(|run| (run.config.seed, run.config.split_seed));
+        group.runs.sort_by_key(|run| (run.seed, run.split_seed));
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Everything but task, fraction and seeds. Two tables under one task name are two settings.
+fn settings_of(run: &RunRecord) -> Settings {
+    let mut flat = Settings::new();
+    // a config that was read from TOML can be written as TOML
+    if let Ok(table) = toml::Table::try_from(&run.config) {
+        flatten("", &table, &mut flat);
+    }
+    for key in ["task", "train_fraction", "seed", "split_seed"] {
+        flat.remove(key);
+    }
+    let digest: String = run.manifest.task_digest.chars().take(8).collect();
+    flat.insert(format!("{}.table", run.manifest.task), toml::Value::String(digest));
+    flat
+}
+
+fn flatten(prefix: &str, table: &toml::Table, flat: &mut Settings) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner, flat),
+            _ => {
+                flat.insert(format!("{prefix}{key}"), value.clone());
+            }
+        }
+    }
+}
+
+/// Keys with more than one value, not counting runs that lack the key.
+fn varying_keys(settings: &[Settings]) -> Vec<&String> {
+    let mut first: BTreeMap<&String, &toml::Value> = BTreeMap::new();
+    let mut varying = BTreeSet::new();
+    for (key, value) in settings.iter().flatten() {
+        if *first.entry(key).or_insert(value) != value {
+            varying.insert(key);
+        }
+    }
+    varying.into_iter().collect()
+}
+
+fn plain(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Numbers by size, everything else by its text.
+fn compare(a: &[&toml::Value], b: &[&toml::Value]) -> std::cmp::Ordering {
+    let number = |v: &toml::Value| v.as_float().or_else(|| v.as_integer().map(|i| i as f64));
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| match (number(a), number(b)) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            _ => plain(a).cmp(&plain(b)),
+        })
+        .find(|order| order.is_ne())
+        .unwrap_or_else(|| a.len().cmp(&b.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::made::MadeRun;
+
+    fn experiment(runs: &[MadeRun]) -> Experiment {
+        Experiment { name: "study".into(), runs: runs.iter().map(MadeRun::record).collect() }
+    }
+
+    #[test]
+    fn seeds_make_a_group_and_tasks_stand_in_the_papers_order() {
+        let study = experiment(&[
+            MadeRun::new("zeta", 0.5, 0),
+            MadeRun::new("s5_mul", 0.5, 0),
+            MadeRun::new("add", 0.5, 1),
+            MadeRun::new("add", 0.3, 0),
+            MadeRun::new("add", 0.5, 0),
+        ]);
+        let groups = groups(&study);
+        let seen: Vec<_> = groups.iter().map(|g| (g.task.as_str(), g.train_fraction, g.runs.len())).collect();
+        assert_eq!(seen, [("add", 0.3, 1), ("add", 0.5, 2), ("s5_mul", 0.5, 1), ("zeta", 0.5, 1)]);
+        assert_eq!(groups[1].runs.iter().map(|run| run.seed).collect::<Vec<_>>(), [0, 1]);
+        assert!(groups.iter().all(|group| group.variant.is_empty()));
+    }
+
+    #[test]
+    fn settings_that_differ_part_groups_and_are_named_in_order_of_size() {
+        let study = experiment(&[512, 64, 1024].map(|rows| MadeRun::new("add", 0.5, 0).batch_size(rows)));
+        let variants: Vec<_> = groups(&study).into_iter().map(|group| group.variant).collect();
+        assert_eq!(variants, ["data.batch_size=64", "data.batch_size=512", "data.batch_size=1024"]);
+    }
+
+    #[test]
+    fn means_are_over_the_runs_that_got_there() {
+        let study = experiment(&[
+            MadeRun::new("add", 0.5, 0).grokked(40, 120),
+            MadeRun::new("add", 0.5, 1).grokked(60, 160),
+            MadeRun::new("add", 0.5, 2).memorized(80),
+        ]);
+        let groups = groups(&study);
+        let means = groups[0].means(Checkpoint::Grokked).unwrap();
+        assert_eq!((means.runs, means.epoch), (2, 140.0));
+        // LAR 0.62 and 0.66
+        assert!((means.lar - 0.64).abs() < 1e-12);
+        assert_eq!(groups[0].means(Checkpoint::Memorized).unwrap().epoch, 60.0);
+        assert_eq!(groups[0].grokked(), 2);
+    }
+}

@@ -1,0 +1,22 @@
+//! From the record of runs to what a paper reports: milestones, RMSE with bootstrap intervals, curves over seeds.
+//! Reads what [`crate::store`] has read, never trains, and touches no file.
+//!
+//! What counts, and what does not:
+//! - *memorized* and *grokked* are taken at the evaluation that first met the definition, whatever happened later;
+//! - *final* is the last evaluation of a run that ended as planned. A run that is still going, failed, or diverged
+//!   (its loss was no longer finite) has no final: its last row is an accident, not a result;
+//! - a *collapsed* run (it grokked and fell back) stays among the runs that grokked, and its final is what it is:
+//!   leaving it out would make the agreement look better than it was. It is counted beside the table.
+
+mod bootstrap;
+mod curve;
+mod group;
+pub mod paper;
+mod rmse;
+mod summary;
+
+pub use bootstrap::{RESAMPLES, Rmse, rmse};
+pub use curve::{CurvePoint, curve};
+pub use group::{Group, GroupMeans, groups};
+pub use rmse::{Cell, RmseRow, rmse_rows};
+pub use summary::{Checkpoint, Point, RunSummary, summarize};

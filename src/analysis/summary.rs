@@ -1,0 +1,182 @@
+//! One run in one line: where it stood when it memorized, grokked and ended.
+
+use crate::store::{Experiment, MetricsRow, RunRecord, RunState, StopReason};
+
+use super::group::groups;
+
+/// A moment of a run that the paper reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoint {
+    /// First evaluation with train accuracy > 99 % and validation accuracy < 50 %.
+    Memorized,
+    /// First evaluation with both accuracies > 99 %.
+    Grokked,
+    /// Last evaluation of a run that ended as planned.
+    Final,
+}
+
+impl Checkpoint {
+    /// In the order of time.
+    pub const ALL: [Self; 3] = [Self::Memorized, Self::Grokked, Self::Final];
+
+    /// The name in tables and figures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memorized => "memorized",
+            Self::Grokked => "grokked",
+            Self::Final => "final",
+        }
+    }
+}
+
+/// A run at one evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Completed epochs.
+    pub epoch: u64,
+    /// Log-alignment ratio.
+    pub lar: f64,
+    /// Predicted dimension n^(2(1−LAR)).
+    pub k_pred: f64,
+    /// Principal components that hold 95 % of the variance.
+    pub k95: u32,
+}
+
+/// One row of `runs.csv`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    /// Experiment, the directory of the run's directory.
+    pub experiment: String,
+    /// Run id.
+    pub run: String,
+    /// Task name.
+    pub task: String,
+    /// The settings, other than task, fraction and seeds, that differ within the experiment: `key=value key=value`.
+    pub variant: String,
+    /// Share of the table used for training.
+    pub train_fraction: f64,
+    /// Seed of parameters and batch order.
+    pub seed: u64,
+    /// Seed of the split.
+    pub split_seed: u64,
+    /// How the run stands.
+    pub state: RunState,
+    /// Why it ended.
+    pub stopped: Option<StopReason>,
+    /// Completed epochs.
+    pub epochs: u64,
+    /// Completed optimiser steps.
+    pub steps: u64,
+    /// When it memorized, if it did.
+    pub memorized: Option<Point>,
+    /// When it grokked, if it did.
+    pub grokked: Option<Point>,
+    /// How it ended; none for a run that is unfinished, failed or diverged.
+    pub last: Option<Point>,
+    /// Whether it ever grokked.
+    pub has_grokked: bool,
+    /// When it fell back after grokking.
+    pub collapsed_epoch: Option<u64>,
+    /// When its loss was no longer finite.
+    pub diverged_epoch: Option<u64>,
+}
+
+impl RunSummary {
+    /// The run at `checkpoint`, if it got there.
+    pub fn at(&self, checkpoint: Checkpoint) -> Option<Point> {
+        match checkpoint {
+            Checkpoint::Memorized => self.memorized,
+            Checkpoint::Grokked => self.grokked,
+            Checkpoint::Final => self.last,
+        }
+    }
+
+    pub(super) fn of(experiment: &str, variant: &str, run: &RunRecord) -> Self {
+        let manifest = &run.manifest;
+        let marks = manifest.milestones;
+        let at = |epoch| run.row_at(epoch).map(Point::of);
+        let ended =
+            run.is_finished() && marks.diverged.is_none() && manifest.stopped != Some(StopReason::Diverged);
+        Self {
+            experiment: experiment.to_owned(),
+            run: manifest.run.clone(),
+            task: manifest.task.clone(),
+            variant: variant.to_owned(),
+            train_fraction: run.config.train_fraction,
+            seed: run.config.seed,
+            split_seed: run.config.split_seed,
+            state: manifest.state,
+            stopped: manifest.stopped,
+            epochs: manifest.epochs,
+            steps: manifest.steps,
+            memorized: marks.memorized.and_then(|mark| at(mark.epoch)),
+            grokked: marks.grokked.and_then(|mark| at(mark.epoch)),
+            last: run.metrics.last().filter(|_| ended).map(Point::of),
+            has_grokked: marks.grokked.is_some(),
+            collapsed_epoch: marks.collapsed.map(|mark| mark.epoch),
+            diverged_epoch: marks.diverged.map(|mark| mark.epoch),
+        }
+    }
+}
+
+impl Point {
+    fn of(row: &MetricsRow) -> Self {
+        Self { epoch: row.epoch, lar: row.lar, k_pred: row.k_pred, k95: row.k95 }
+    }
+}
+
+/// The rows of `runs.csv` for one experiment, task by task in the paper's order, then by seed.
+pub fn summarize(experiment: &Experiment) -> Vec<RunSummary> {
+    groups(experiment).into_iter().flat_map(|group| group.runs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::made::MadeRun;
+
+    fn summary(run: MadeRun) -> RunSummary {
+        RunSummary::of("study", "", &run.record())
+    }
+
+    #[test]
+    fn checkpoints_are_looked_up_at_their_own_epoch() {
+        let run = summary(MadeRun::new("add", 0.5, 0).grokked(40, 120));
+        // made-up runs have LAR 0.5 + epoch/1000
+        assert_eq!(run.memorized.map(|p| (p.epoch, p.lar)), Some((40, 0.54)));
+        assert_eq!(run.grokked.map(|p| (p.epoch, p.lar)), Some((120, 0.62)));
+        assert_eq!(run.last.map(|p| (p.epoch, p.lar)), Some((200, 0.7)));
+        // 128^(2·0.3) = 2^4.2
+        let last = run.last.unwrap();
+        assert!((last.k_pred - 18.379_173_679_952_56).abs() < 1e-10);
+        assert_eq!(last.k95, 37);
+    }
+
+    #[test]
+    fn what_never_happened_is_empty() {
+        let run = summary(MadeRun::new("x3_xy", 0.5, 0));
+        assert_eq!((run.memorized, run.grokked, run.has_grokked), (None, None, false));
+        assert_eq!(run.last.map(|p| p.epoch), Some(200));
+    }
+
+    #[test]
+    fn a_diverged_run_keeps_its_milestones_but_has_no_final() {
+        let run = summary(MadeRun::new("add", 0.5, 0).grokked(40, 120).diverged(180));
+        assert_eq!(run.grokked.map(|p| p.epoch), Some(120));
+        assert_eq!((run.last, run.diverged_epoch), (None, Some(180)));
+    }
+
+    #[test]
+    fn a_collapsed_run_keeps_its_final() {
+        let run = summary(MadeRun::new("add", 0.5, 0).grokked(40, 120).collapsed(160));
+        assert_eq!(run.last.map(|p| p.epoch), Some(200));
+        assert_eq!((run.has_grokked, run.collapsed_epoch), (true, Some(160)));
+    }
+
+    #[test]
+    fn a_run_that_has_not_ended_has_no_final() {
+        for state in [RunState::Running, RunState::Failed] {
+            assert_eq!(summary(MadeRun::new("add", 0.5, 0).state(state)).last, None);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `groklab quick`: the one command that shows it working.
+
+use super::{
+    plot,
+    run::{ExecutionArgs, execute},
+    table,
+};
+use crate::config::Experiment;
+use clap::Args;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Arguments of `groklab quick`.
+#[derive(Args)]
+pub struct QuickArgs {
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
+/// Trains the `quick` experiment, then writes its table and figures.
+pub fn run(args: &QuickArgs) -> miette::Result<ExitCode> {
+    let experiment = Experiment::find("quick")?;
+    let plan = experiment.plan(&[])?;
+    println!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len());
+    let results = PathBuf::from("results/quick");
+    let code = execute(&plan, results.clone(), None, &args.execution)?;
+    println!();
+    table::run(table::TableArgs::of(results.clone()))?;
+    plot::run(plot::PlotArgs::of(results))?;
+    Ok(code)
+}

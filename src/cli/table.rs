@@ -1,0 +1,69 @@
+//! `groklab table`: what the runs say, beside the paper.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use miette::IntoDiagnostic;
+
+use crate::{
+    analysis::{groups, rmse_rows, summarize},
+    render::{
+        csv::{rmse_csv, runs_csv},
+        table::{Format, Table, latex, markdown, text},
+        tables::{rmse_table, task_table},
+    },
+    store::{read_results, write_atomic},
+};
+
+use super::{plot::warn_of_damage, report};
+
+/// Print the RMSE of k95 against k_pred and a line a task; write DIR/runs.csv and DIR/rmse.csv.
+#[derive(Debug, clap::Args)]
+pub struct TableArgs {
+    /// An experiment (results/NAME), a directory of experiments, or one run.
+    pub dir: PathBuf,
+    /// How to print; csv prints what rmse.csv holds.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+impl TableArgs {
+    /// For `dir`, printed as text.
+    pub fn of(dir: PathBuf) -> Self {
+        Self { dir, format: Format::default() }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: TableArgs) -> miette::Result<()> {
+    let results = read_results(&args.dir)?;
+    warn_of_damage(&results.damaged)?;
+    let mut runs = Vec::new();
+    let mut cells = Vec::new();
+    let mut tables = Vec::new();
+    for experiment in &results.experiments {
+        let summaries = summarize(experiment);
+        cells.extend(rmse_rows(&experiment.name, &summaries));
+        runs.extend(summaries);
+        tables.push(task_table(&experiment.name, &groups(experiment)));
+    }
+    tables.insert(0, rmse_table(&cells, &runs));
+    let rmse_bytes = rmse_csv(&cells).into_diagnostic()?;
+    write_atomic(&args.dir.join("runs.csv"), &runs_csv(&runs).into_diagnostic()?).map_err(report)?;
+    write_atomic(&args.dir.join("rmse.csv"), &rmse_bytes).map_err(report)?;
+    let joined =
+        |set: fn(&Table) -> String| tables.iter().map(set).collect::<Vec<_>>().join("\n").into_bytes();
+    let out = match args.format {
+        Format::Text => joined(text),
+        Format::Md => joined(markdown),
+        Format::Latex => joined(latex),
+        Format::Csv => rmse_bytes,
+    };
+    match io::stdout().lock().write_all(&out) {
+        // whoever reads has seen enough
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.into_diagnostic(),
+    }
+}

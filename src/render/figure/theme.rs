@@ -1,0 +1,34 @@
+//! One look for all figures: sizes in points of the figure, colours that colour-blind readers tell apart
+//! (Okabe & Ito 2008, <https://jfly.uni-koeln.de/color/>).
+
+/// Red, green, blue.
+pub type Color = (u8, u8, u8);
+
+pub const INK: Color = (38, 38, 38);
+pub const FAINT: Color = (110, 110, 110);
+pub const GRID: Color = (228, 228, 228);
+pub const PAPER: Color = (255, 255, 255);
+
+/// LAR, and everything on the left axis.
+pub const LAR: Color = (0, 114, 178);
+/// Validation accuracy, and everything on the right axis.
+pub const ACCURACY: Color = (213, 94, 0);
+/// The mark of memorization.
+pub const MEMORIZED: Color = (204, 121, 167);
+/// The mark of grokking.
+pub const GROKKED: Color = (0, 158, 115);
+
+/// Groups in turn; yellow is left out, it cannot be seen on white.
+pub const SERIES: [Color; 6] =
+    [(0, 114, 178), (213, 94, 0), (0, 158, 115), (230, 159, 0), (204, 121, 167), (86, 180, 233)];
+
+/// Size of text, points an em.
+pub const TEXT: f64 = 10.5;
+/// Size of tick labels and remarks.
+pub const SMALL: f64 = 9.0;
+/// Size of headings.
+pub const HEADING: f64 = 11.0;
+/// Width of a curve.
+pub const CURVE: f64 = 1.6;
+/// Width of an axis.
+pub const HAIR: f64 = 0.75;

@@ -1,0 +1,7 @@
+//! Pure renderers: what [`crate::analysis`] found in, bytes of a table or a figure out.
+//! The same input gives the same bytes; no file is read or written, no font of the system is used.
+
+pub mod csv;
+pub mod figure;
+pub mod table;
+pub mod tables;

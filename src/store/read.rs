@@ -1,0 +1,405 @@
+//! Reads finished and unfinished runs back from disk, trusting nothing: what is damaged is named and left out,
+//! and never stops the reading of the others.
+//!
+//! A run is a directory with `config.toml`, `manifest.json` and `metrics.csv`; an experiment is a directory of runs.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::RunConfig,
+    store::{Manifest, Mark, MetricsRow, RunState},
+};
+
+const CONFIG: &str = "config.toml";
+const MANIFEST: &str = "manifest.json";
+const METRICS: &str = "metrics.csv";
+
+/// One run as it lies on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// The run's directory.
+    pub dir: PathBuf,
+    /// Every choice that determines its numbers.
+    pub config: RunConfig,
+    /// How it stands.
+    pub manifest: Manifest,
+    /// Its evaluations, epochs increasing strictly.
+    pub metrics: Vec<MetricsRow>,
+}
+
+/// The runs of one directory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Experiment {
+    /// Name of the directory.
+    pub name: String,
+    /// Readable runs, sorted by run id.
+    pub runs: Vec<RunRecord>,
+}
+
+/// Everything found under a directory.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// Experiments with at least one readable run, sorted by name.
+    pub experiments: Vec<Experiment>,
+    /// What could not be read.
+    pub damaged: Vec<ReadError>,
+}
+
+/// A run, or a directory of runs, that cannot be read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ReadError {
+    /// The directory does not exist or is a file.
+    #[error("no directory {}", .dir.display())]
+    #[diagnostic(help(
+        "name an existing directory, such as results/quick, or make one with `groklab quick`"
+    ))]
+    NoDirectory {
+        /// What was asked for.
+        dir: PathBuf,
+    },
+    /// The directory holds no run.
+    #[error("no run in {}", .dir.display())]
+    #[diagnostic(help(
+        "a run is a directory with {CONFIG}, {MANIFEST} and {METRICS}; name a run, an experiment or the directory above it, or make one with `groklab quick`"
+    ))]
+    NoRuns {
+        /// What was asked for.
+        dir: PathBuf,
+    },
+    /// There are runs, none of them readable.
+    #[error("no readable run in {}", .dir.display())]
+    #[diagnostic(help(
+        "the damaged runs are named above; remove their directories and run the experiment again"
+    ))]
+    NothingReadable {
+        /// What was asked for.
+        dir: PathBuf,
+        /// What is wrong with each run.
+        #[related]
+        damaged: Vec<ReadError>,
+    },
+    /// A file or directory that cannot be read.
+    #[error("cannot read {}", .path.display())]
+    #[diagnostic(help(
+        "a run needs {CONFIG}, {MANIFEST} and {METRICS}; remove the run's directory to run it again"
+    ))]
+    Io {
+        /// What was opened.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// `config.toml` does not parse.
+    #[error("{} is not a run config", .path.display())]
+    #[diagnostic(help(
+        "written by another version of groklab, or edited? remove the run's directory to run it again"
+    ))]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// `manifest.json` does not parse.
+    #[error("{} is not a manifest", .path.display())]
+    #[diagnostic(help(
+        "written by another version of groklab, or edited? remove the run's directory to run it again"
+    ))]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A row of `metrics.csv` does not parse.
+    #[error("{} does not hold metrics", .path.display())]
+    #[diagnostic(help(
+        "written by another version of groklab, or edited? remove the run's directory to run it again"
+    ))]
+    Metrics {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: csv::Error,
+    },
+    /// The files of a run contradict each other.
+    #[error("{}: {what}", .dir.display())]
+    #[diagnostic(help("the record cannot be trusted; remove the run's directory to run it again"))]
+    Inconsistent {
+        /// The run's directory.
+        dir: PathBuf,
+        /// The contradiction.
+        what: String,
+    },
+}
+
+impl RunRecord {
+    /// The evaluation at `epoch`.
+    pub fn row_at(&self, epoch: u64) -> Option<&MetricsRow> {
+        self.metrics.binary_search_by_key(&epoch, |row| row.epoch).ok().map(|i| &self.metrics[i])
+    }
+
+    /// Whether the run came to an end of its own.
+    pub fn is_finished(&self) -> bool {
+        self.manifest.state == RunState::Finished
+    }
+
+    /// The files of a run must tell one story: milestones have their evaluation, no evaluation is repeated.
+    fn check(self) -> Result<Self, ReadError> {
+        let wrong = |what: String| ReadError::Inconsistent { dir: self.dir.clone(), what };
+        for (i, row) in self.metrics.iter().enumerate() {
+            if row.run != self.manifest.run {
+                return Err(wrong(format!(
+                    "row {} of {METRICS} belongs to run {:?}, the manifest to {:?}",
+                    i + 1,
+                    row.run,
+                    self.manifest.run
+                )));
+            }
+            if i > 0 && row.epoch <= self.metrics[i - 1].epoch {
+                return Err(wrong(format!(
+                    "{METRICS} goes back from epoch {} to {}",
+                    self.metrics[i - 1].epoch,
+                    row.epoch
+                )));
+            }
+        }
+        // the manifest of an unfinished run may be ahead of its metrics by the rows not yet written out
+        if self.is_finished() {
+            let marks = self.manifest.milestones;
+            let missing = |mark: Option<Mark>| mark.filter(|m| self.row_at(m.epoch).is_none());
+            let Some(last) = self.metrics.last() else {
+                return Err(wrong(format!("the run is finished, but {METRICS} has no row")));
+            };
+            if marks.diverged.is_none() && last.epoch != self.manifest.epochs {
+                return Err(wrong(format!(
+                    "the run finished at epoch {}, but {METRICS} ends at {}",
+                    self.manifest.epochs, last.epoch
+                )));
+            }
+            // a loss that is not finite may end a run between two evaluations
+            for (name, mark) in
+                [("memorized", marks.memorized), ("grokked", marks.grokked), ("collapsed", marks.collapsed)]
+            {
+                if let Some(mark) = missing(mark) {
+                    return Err(wrong(format!(
+                        "{name} at epoch {} in the manifest, but {METRICS} has no such epoch",
+                        mark.epoch
+                    )));
+                }
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Reads one run.
+///
+/// The last line of the metrics of an unfinished run is left out when it was cut in the middle of writing.
+pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
+    let path = dir.join(CONFIG);
+    let config = toml::from_str(&read_text(&path)?)
+        .map_err(|source| ReadError::Config { path, source: Box::new(source) })?;
+    let path = dir.join(MANIFEST);
+    let manifest: Manifest =
+        serde_json::from_str(&read_text(&path)?).map_err(|source| ReadError::Manifest { path, source })?;
+    let path = dir.join(METRICS);
+    let mut text = read_text(&path)?;
+    if manifest.state != RunState::Finished {
+        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+    }
+    let metrics = csv::Reader::from_reader(text.as_bytes())
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .map_err(|source| ReadError::Metrics { path, source })?;
+    RunRecord { dir: dir.to_owned(), config, manifest, metrics }.check()
+}
+
+/// Reads every run directly in `dir`, sorted by run id, and says what could not be read.
+pub fn read_experiment(dir: &Path) -> (Vec<RunRecord>, Vec<ReadError>) {
+    let (mut runs, mut damaged) = (Vec::new(), Vec::new());
+    match subdirectories(dir) {
+        Err(error) => damaged.push(error),
+        Ok(children) => {
+            for child in children.iter().filter(|child| is_run(child)) {
+                match read_run(child) {
+                    Ok(run) => runs.push(run),
+                    Err(error) => damaged.push(error),
+                }
+            }
+        }
+    }
+    runs.sort_by(|a, b| a.manifest.run.cmp(&b.manifest.run));
+    (runs, damaged)
+}
+
+/// Reads what `dir` is: a run, an experiment, or a directory of experiments.
+///
+/// Errors when there is no directory, no run, or no run that can be read.
+pub fn read_results(dir: &Path) -> Result<Results, ReadError> {
+    // an absolute path has a name even where "." was asked for
+    let real =
+        dir.canonicalize().ok().filter(|d| d.is_dir()).ok_or(ReadError::NoDirectory { dir: dir.into() })?;
+    let mut results = Results::default();
+    if is_run(&real) {
+        let name = real.parent().map(name_of).unwrap_or_default();
+        match read_run(&real) {
+            Ok(run) => results.experiments.push(Experiment { name, runs: vec![run] }),
+            Err(error) => results.damaged.push(error),
+        }
+    } else {
+        let below = subdirectories(&real)?;
+        let experiments = std::iter::once(&real).chain(below.iter().filter(|child| !is_run(child)));
+        for experiment in experiments {
+            let (runs, mut damaged) = read_experiment(experiment);
+            results.damaged.append(&mut damaged);
+            if !runs.is_empty() {
+                results.experiments.push(Experiment { name: name_of(experiment), runs });
+            }
+        }
+    }
+    results.experiments.sort_by(|a, b| a.name.cmp(&b.name));
+    match (results.experiments.is_empty(), results.damaged.is_empty()) {
+        (true, true) => Err(ReadError::NoRuns { dir: dir.into() }),
+        (true, false) => Err(ReadError::NothingReadable { dir: dir.into(), damaged: results.damaged }),
+        _ => Ok(results),
+    }
+}
+
+fn is_run(dir: &Path) -> bool {
+    [CONFIG, MANIFEST, METRICS].iter().any(|file| dir.join(file).is_file())
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The directories in `dir`, sorted; hidden ones (half-made or locked) are none of ours.
+fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let io = |source| ReadError::Io { path: dir.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() && !name_of(&path).starts_with('.') {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read_text(path: &Path) -> Result<String, ReadError> {
+    fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        StopReason,
+        made::{self, MadeRun},
+    };
+
+    fn experiment() -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("study");
+        for seed in [2, 1, 0] {
+            made::write(&dir, &MadeRun::new("add", 0.5, seed).grokked(40, 120));
+        }
+        (root, dir)
+    }
+
+    #[test]
+    fn runs_come_back_as_written_and_sorted() {
+        let (_root, dir) = experiment();
+        let (runs, damaged) = read_experiment(&dir);
+        assert!(damaged.is_empty());
+        assert_eq!(runs.iter().map(|r| r.config.seed).collect::<Vec<_>>(), [0, 1, 2]);
+        let expected = MadeRun::new("add", 0.5, 1).grokked(40, 120);
+        assert_eq!(runs[1].metrics, expected.metrics());
+        assert_eq!(runs[1].manifest, expected.manifest());
+        assert_eq!(runs[1].config, expected.config());
+    }
+
+    #[test]
+    fn a_run_an_experiment_and_the_directory_above_are_all_accepted() {
+        let (root, dir) = experiment();
+        let run = dir.join(MadeRun::new("add", 0.5, 0).id());
+        for (path, count) in [(root.path(), 3), (dir.as_path(), 3), (run.as_path(), 1)] {
+            let results = read_results(path).unwrap();
+            assert_eq!(results.experiments.len(), 1, "{}", path.display());
+            assert_eq!(results.experiments[0].name, "study");
+            assert_eq!(results.experiments[0].runs.len(), count);
+        }
+    }
+
+    #[test]
+    fn a_damaged_run_is_named_and_the_others_are_read() {
+        type Damage = fn(&Path);
+        let damages: [(&str, Damage); 7] = [
+            ("manifest.json", |d| fs::remove_file(d.join(MANIFEST)).unwrap()),
+            ("manifest.json", |d| fs::write(d.join(MANIFEST), "{\"format\": 1,").unwrap()),
+            ("config.toml", |d| fs::write(d.join(CONFIG), "task = 3").unwrap()),
+            ("metrics.csv", |d| fs::write(d.join(METRICS), "run,task\na,b\n").unwrap()),
+            ("metrics.csv", |d| fs::write(d.join(METRICS), [0xff, 0xfe, 0x00]).unwrap()),
+            ("no row", |d| fs::write(d.join(METRICS), "").unwrap()),
+            ("goes back", |d| {
+                let text = fs::read_to_string(d.join(METRICS)).unwrap();
+                let last = text.lines().nth(2).unwrap();
+                fs::write(d.join(METRICS), format!("{text}{last}\n")).unwrap();
+            }),
+        ];
+        for (named, damage) in damages {
+            let (_root, dir) = experiment();
+            let victim = dir.join(MadeRun::new("add", 0.5, 1).id());
+            damage(&victim);
+            let (runs, damaged) = read_experiment(&dir);
+            assert_eq!(runs.len(), 2, "{named}");
+            assert_eq!(damaged.len(), 1, "{named}");
+            let message = damaged[0].to_string();
+            assert!(message.contains(named), "{message}");
+            assert!(message.contains(&*victim.file_name().unwrap().to_string_lossy()), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_milestone_without_its_evaluation_is_damage() {
+        let root = tempfile::tempdir().unwrap();
+        let run = MadeRun::new("add", 0.5, 0).grokked(40, 130);
+        made::write(root.path(), &run);
+        let error = read_run(&root.path().join(run.id())).unwrap_err();
+        assert!(error.to_string().contains("grokked at epoch 130"), "{error}");
+    }
+
+    #[test]
+    fn the_torn_last_line_of_an_unfinished_run_is_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        for (state, readable) in [(RunState::Running, true), (RunState::Finished, false)] {
+            let run = MadeRun::new("add", 0.5, 0).state(state).stopped(StopReason::Budget);
+            made::write(root.path(), &run);
+            let dir = root.path().join(run.id());
+            let text = fs::read_to_string(dir.join(METRICS)).unwrap();
+            fs::write(dir.join(METRICS), &text[..text.len() - 30]).unwrap();
+            match read_run(&dir) {
+                Ok(read) => {
+                    assert!(readable);
+                    assert_eq!(read.metrics.len(), run.metrics().len() - 1);
+                }
+                Err(_) => assert!(!readable),
+            }
+        }
+    }
+
+    #[test]
+    fn missing_and_empty_directories_are_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(matches!(read_results(&root.path().join("none")), Err(ReadError::NoDirectory { .. })));
+        assert!(matches!(read_results(root.path()), Err(ReadError::NoRuns { .. })));
+        fs::create_dir_all(root.path().join("study/run")).unwrap();
+        fs::write(root.path().join("study/run/metrics.csv"), "").unwrap();
+        assert!(matches!(read_results(root.path()), Err(ReadError::NothingReadable { .. })));
+    }
+}
