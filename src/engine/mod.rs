@@ -1,6 +1,8 @@
 //! Who computes a step. The plain engine is the model in candle operations; the factored engine does the same
 //! arithmetic with less work. Both see parameters as one flat buffer laid out by [`crate::model::ParamLayout`].
 
+pub mod cpu;
+
 use crate::{probe::Moments, task::Equation};
 
 /// Sums over the rows of one evaluation.
@@ -40,4 +42,10 @@ pub enum EngineError {
     /// A candle operation failed.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
+    /// The moments given to an evaluation belong to another shape.
+    #[error(transparent)]
+    Moments(#[from] crate::probe::ProbeError),
+    /// Parameters, equations or sizes that do not belong to the model.
+    #[error("{0}")]
+    Shape(String),
 }
