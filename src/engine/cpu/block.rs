@@ -9,7 +9,7 @@
 //! | none | h | h + attention | sum1 | sum1 + mlp | sum2 |
 
 use super::{
-    activation::activate,
+    activation::{activate, activate_backward},
     attention::{self, Projections},
     gemm::Into,
     linear::Weights,
@@ -17,7 +17,7 @@ use super::{
     params::{BlockParams, Params},
     rows::{Row, Rows},
     timing::{Stage, StageTimes},
-    vector::{add, zip},
+    vector::add,
 };
 use crate::config::{Activation, Norm};
 use pulp::{Arch, Simd, WithSimd};
@@ -51,15 +51,14 @@ pub(super) struct Block {
     sum1: Vec<f32>,
     norm2: Vec<f32>,
     stats2: Vec<Stats>,
-    /// Activations, and the derivative at their pre-activations.
+    /// Pre-activations of the hidden layer.
     hidden: Vec<f32>,
-    hidden_slope: Vec<f32>,
     sum2: Vec<f32>,
 }
 
-/// Buffers of the backward pass, shared by all blocks.
+/// Buffers shared by all blocks, of the backward pass above all.
 #[derive(Debug, Default)]
-pub(super) struct Gradients {
+pub(super) struct Scratch {
     /// Gradient of the rows at hand: of a block's output on the way in, of its input on the way out.
     pub rows: Vec<f32>,
     other: Vec<f32>,
@@ -67,9 +66,11 @@ pub(super) struct Gradients {
     q: Vec<f32>,
     kv: Vec<f32>,
     hidden: Vec<f32>,
+    /// Activations of the rows at hand, in both directions.
+    active: Vec<f32>,
 }
 
-impl Gradients {
+impl Scratch {
     pub fn reserve(&mut self, params: &Params, n_rows: usize) {
         let d = params.d_model;
         for (buffer, width) in [
@@ -82,6 +83,7 @@ impl Gradients {
             buffer.resize(n_rows * width, 0.0);
         }
         self.hidden.resize(MLP_ROWS * params.d_mlp, 0.0);
+        self.active.resize(MLP_ROWS * params.d_mlp, 0.0);
     }
 }
 
@@ -114,7 +116,6 @@ impl Block {
             (&mut self.sum1, n_out * d),
             (&mut self.norm2, n_norm2 * d),
             (&mut self.hidden, n_out * m),
-            (&mut self.hidden_slope, n_out * m),
             (&mut self.sum2, n_out * d),
         ] {
             buffer.resize(len, 0.0);
@@ -161,7 +162,14 @@ impl Block {
     }
 
     /// The output rows `range`, from h and the projections of all rows they attend to.
-    pub fn forward(&mut self, step: &mut Step<'_>, p: &BlockParams, h: &[f32], range: Range<usize>) {
+    pub fn forward(
+        &mut self,
+        step: &mut Step<'_>,
+        p: &BlockParams,
+        h: &[f32],
+        range: Range<usize>,
+        g: &mut Scratch,
+    ) {
         let (d, arch) = (step.params.d_model, step.arch);
         let rows = &self.outputs(step.rows)[range.clone()];
         let heads = step.params.heads;
@@ -187,12 +195,12 @@ impl Block {
             step.times.mark(Stage::Norms);
         }
         for start in range.clone().step_by(MLP_ROWS) {
-            self.mlp(step, p, start..(start + MLP_ROWS).min(range.end));
+            self.mlp(step, p, start..(start + MLP_ROWS).min(range.end), g);
         }
     }
 
     /// From sum1 to the output, for few enough rows to stay in the cache.
-    fn mlp(&mut self, step: &mut Step<'_>, p: &BlockParams, range: Range<usize>) {
+    fn mlp(&mut self, step: &mut Step<'_>, p: &BlockParams, range: Range<usize>, g: &mut Scratch) {
         let (d, m, arch) = (step.params.d_model, step.params.d_mlp, step.arch);
         let (rows, flat) = (at(&range, d), step.weights.flat);
         if let (Some(affine), Norm::Pre) = (&p.norm2, step.params.norm) {
@@ -205,14 +213,14 @@ impl Block {
             Norm::Post => (&self.norm1, &self.norm1),
             Norm::None => (&self.sum1, &self.sum1),
         };
-        let (hidden, slope) = (&mut self.hidden[at(&range, m)], &mut self.hidden_slope[at(&range, m)]);
-        p.up.forward(step.weights, &x[rows.clone()], slope);
+        let (hidden, active) = (&mut self.hidden[at(&range, m)], &mut g.active[..range.len() * m]);
+        p.up.forward(step.weights, &x[rows.clone()], hidden);
         step.times.mark(Stage::Products);
-        activate(arch, step.activation, slope, hidden);
+        activate(arch, step.activation, hidden, active);
         step.times.mark(Stage::Activation);
         let sum2 = &mut self.sum2[rows.clone()];
         sum2.copy_from_slice(&residual[rows.clone()]);
-        p.down.forward_add(arch, step.weights, hidden, sum2);
+        p.down.forward_add(arch, step.weights, active, sum2);
         step.times.mark(Stage::Products);
         if let (Some(affine), Norm::Post) = (&p.norm2, step.params.norm) {
             let (y, stats) = (&mut self.norm2[rows], &mut self.stats2[range]);
@@ -227,7 +235,7 @@ impl Block {
         step: &mut Step<'_>,
         p: &BlockParams,
         h: &[f32],
-        g: &mut Gradients,
+        g: &mut Scratch,
         grads: &mut [f32],
     ) {
         let n_out = self.outputs(step.rows).len();
@@ -249,7 +257,7 @@ impl Block {
         step: &mut Step<'_>,
         p: &BlockParams,
         range: Range<usize>,
-        g: &mut Gradients,
+        g: &mut Scratch,
         grads: &mut [f32],
     ) {
         let (d, m, arch) = (step.params.d_model, step.params.d_mlp, step.arch);
@@ -262,10 +270,11 @@ impl Block {
         let into = if range.start == 0 { Into::Overwrite } else { Into::Add };
         let (d_sum, d_hidden) = (&mut g.rows[rows.clone()], &mut g.hidden[..range.len() * m]);
         p.down.backward_input(step.weights, d_sum, d_hidden, Into::Overwrite);
-        p.down.backward_weight(arch, &self.hidden[at(&range, m)], d_sum, grads, into);
         step.times.mark(Stage::Products);
-        arch.dispatch(Multiply { dst: d_hidden, by: &self.hidden_slope[at(&range, m)] });
+        let active = &mut g.active[..range.len() * m];
+        activate_backward(arch, step.activation, &self.hidden[at(&range, m)], active, d_hidden);
         step.times.mark(Stage::Activation);
+        p.down.backward_weight(arch, active, d_sum, grads, into);
         p.up.backward_weight(arch, &x[rows.clone()], d_hidden, grads, into);
         match (&p.norm2, step.params.norm) {
             (Some(affine), Norm::Pre) => {
@@ -289,7 +298,7 @@ impl Block {
         step: &mut Step<'_>,
         p: &BlockParams,
         h: &[f32],
-        g: &mut Gradients,
+        g: &mut Scratch,
         grads: &mut [f32],
     ) {
         let (d, arch) = (step.params.d_model, step.arch);
@@ -345,7 +354,7 @@ fn backward_norm(
     step: &mut Step<'_>,
     affine: &Option<Range<usize>>,
     (x, stats): (&[f32], &[Stats]),
-    g: &mut Gradients,
+    g: &mut Scratch,
     n: usize,
     grads: &mut [f32],
 ) {
@@ -356,26 +365,6 @@ fn backward_norm(
         norm::backward(step.arch, x, gain, &g.rows[..len], &mut dx[..len], &mut grads[affine.clone()]);
         std::mem::swap(&mut g.rows, &mut g.other);
         step.times.mark(Stage::Norms);
-    }
-}
-
-/// dst = dst · by
-struct Multiply<'a> {
-    dst: &'a mut [f32],
-    by: &'a [f32],
-}
-
-impl WithSimd for Multiply<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, s: S) {
-        zip(
-            s,
-            self.dst,
-            self.by,
-            #[inline(always)]
-            |d, b| s.mul_f32s(d, b),
-        );
     }
 }
 

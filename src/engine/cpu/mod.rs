@@ -37,7 +37,7 @@ use crate::{
     probe::Moments,
     task::Equation,
 };
-use block::{Block, Gradients, Step};
+use block::{Block, Scratch, Step};
 use gemm::Into;
 use linear::{AddRows, Weights};
 use loss::{Totals, cross_entropy};
@@ -63,7 +63,7 @@ pub struct FactoredEngine {
     embedded: Vec<f32>,
     blocks: Vec<Block>,
     head: Head,
-    gradients: Gradients,
+    scratch: Scratch,
     times: StageTimes,
 }
 
@@ -119,7 +119,7 @@ impl FactoredEngine {
             embedded: vec![0.0; (2 * n_symbols + 2) * config.d_model],
             blocks: (0..layers).map(|l| Block::new(l == 0, l + 1 == layers)).collect(),
             head: Head::default(),
-            gradients: Gradients::default(),
+            scratch: Scratch::default(),
             times: StageTimes::default(),
             params,
         })
@@ -184,7 +184,7 @@ impl FactoredEngine {
             let (d, v) = (self.params.d_model, self.params.n_symbols);
             self.blocks.iter_mut().for_each(|b| b.reserve(&self.params, &self.rows));
             let n_rows = self.rows.n_inputs(false).max(self.rows.n_inputs(true));
-            self.gradients.reserve(&self.params, n_rows);
+            self.scratch.reserve(&self.params, n_rows);
             let b = self.capacity;
             self.head.normed.resize(b * d, 0.0);
             self.head.stats.resize(b, Stats::default());
@@ -240,9 +240,9 @@ impl FactoredEngine {
             }
             match (part, last) {
                 (Part::Symbols, true) => {}
-                (Part::Symbols, false) => block.forward(&mut step, p, h, 0..symbols),
-                (Part::Batch, true) => block.forward(&mut step, p, h, 0..batch),
-                (Part::Batch, false) => block.forward(&mut step, p, h, symbols..n_rows),
+                (Part::Symbols, false) => block.forward(&mut step, p, h, 0..symbols, &mut self.scratch),
+                (Part::Batch, true) => block.forward(&mut step, p, h, 0..batch, &mut self.scratch),
+                (Part::Batch, false) => block.forward(&mut step, p, h, symbols..n_rows, &mut self.scratch),
             }
         }
         if part == Part::Batch {
@@ -276,7 +276,7 @@ impl FactoredEngine {
         }
     }
 
-    /// From ∂loss/∂logits in `head.logits` to the gradient of the last block's output in `gradients.rows`.
+    /// From ∂loss/∂logits in `head.logits` to the gradient of the last block's output in `scratch.rows`.
     fn backward_head(&mut self, params: &[f32], grads: &mut [f32]) {
         let (b, d, v) = (self.rows.batch(), self.params.d_model, self.params.n_symbols);
         let unembed = &self.params.unembed;
@@ -291,14 +291,14 @@ impl FactoredEngine {
                 let d_normed = &mut self.head.d_input[..b * d];
                 unembed.backward_input(weights, d_logits, d_normed, Into::Overwrite);
                 self.times.mark(Stage::Products);
-                let (h, d_h) = (&block.out(self.params.norm)[..b * d], &mut self.gradients.rows[..b * d]);
+                let (h, d_h) = (&block.out(self.params.norm)[..b * d], &mut self.scratch.rows[..b * d]);
                 d_h.fill(0.0);
                 let (x, affine) = ((h, &self.head.stats[..b]), affine.clone());
                 norm::backward(self.arch, x, &params[affine.clone()], d_normed, d_h, &mut grads[affine]);
                 self.times.mark(Stage::Norms);
             }
             _ => {
-                unembed.backward_input(weights, d_logits, &mut self.gradients.rows[..b * d], Into::Overwrite);
+                unembed.backward_input(weights, d_logits, &mut self.scratch.rows[..b * d], Into::Overwrite);
                 self.times.mark(Stage::Products);
             }
         }
@@ -318,13 +318,13 @@ impl FactoredEngine {
                 Some(before) => self.blocks[before].out(self.params.norm),
                 None => &self.embedded,
             };
-            self.blocks[l].backward(&mut step, p, h, &mut self.gradients, grads);
+            self.blocks[l].backward(&mut step, p, h, &mut self.scratch, grads);
         }
     }
 
     fn backward_embedding(&mut self, grads: &mut [f32]) {
         let (v, d) = (self.params.n_symbols, self.params.d_model);
-        for (row, dh) in self.gradients.rows[..(2 * v + 2) * d].chunks_exact(d).enumerate() {
+        for (row, dh) in self.scratch.rows[..(2 * v + 2) * d].chunks_exact(d).enumerate() {
             let (token, position) = embedding_of(row, v);
             let mut add = |start: usize| {
                 self.arch.dispatch(AddRows { sum: &mut grads[start..start + d], rows: dh });
