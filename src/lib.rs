@@ -1,9 +1,50 @@
 //! groklab: a laboratory for grokking and training-time diagnostics.
-#![warn(missing_docs)]
+//!
+//! The way data takes:
+//! ```text
+//! tasks/add.toml → task: a table of equations → data: split, batches of epoch e → engine or model: loss, gradients
+//!   → optim: new parameters; every 20 epochs: probe: W, moments of X → a row of numbers
+//!   → store: metrics.csv, spectra.csv, parameters → analysis: runs.csv, rmse.csv → render: table, figure
+//! ```
+//! One direction, and each step is a room of its own:
+//!
+//! | module | |
+//! |---|---|
+//! | [`task`] | what is learned: definition files, expressions over ℤ/p and Sₙ, the table |
+//! | [`config`] | what a run is: every choice, presets, experiment files, identity |
+//! | [`data`] | train/validation split, batch order, seeded streams |
+//! | [`model`] | ordered parameters, initial values, the transformer in plain candle operations |
+//! | [`engine`] | who computes a step |
+//! | [`optim`] | AdamW with its state in the open; candle-optimisers by name |
+//! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop |
+//! | [`train`] | the loop, evaluation, milestones, stopping |
+//! | [`store`] | the only place that knows files |
+//! | [`sweep`] | many runs over a pool of threads |
+//! | [`cli`] | one file a command; the only place that prints |
+//!
+//! # A run in memory
+//! ```
+//! use groklab::{config::{PlannedRun, Preset}, engine::{self, EngineChoice}, task::Task, train::Trainer};
+//!
+//! let mut config = Preset::Paper.config("add", 0.05, 0);
+//! (config.model.d_model, config.model.d_mlp) = (16, 32);
+//! let run = PlannedRun::new(config, Task::find("add")?.into());
+//! let device = candle_core::Device::Cpu;
+//! let (engine, _) = engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device)?;
+//! let mut trainer = Trainer::new(&run, engine)?;
+//! let (row, _) = trainer.measure(0)?;
+//! assert!((row.lar - row.lar_spectra).abs() < 1e-5 && row.train_accuracy < 0.2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod cli;
 pub mod config;
+pub mod data;
 pub mod engine;
 pub mod model;
+pub mod optim;
 pub mod probe;
 pub mod store;
+pub mod sweep;
 pub mod task;
+pub mod train;

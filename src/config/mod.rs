@@ -3,8 +3,12 @@
 //! A [`RunConfig`] is complete: two equal configs give the same run. How it is carried out
 //! (engine, device, number of jobs) is not part of it and goes to the manifest instead.
 
+mod experiment;
+mod overrides;
 mod preset;
 
+pub use experiment::{Experiment, ExperimentError, PlannedRun, SHIPPED_EXPERIMENTS};
+pub use overrides::{ConfigError, apply_overrides, parse_override};
 pub use preset::Preset;
 
 use serde::{Deserialize, Serialize};

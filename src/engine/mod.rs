@@ -1,7 +1,14 @@
 //! Who computes a step. The plain engine is the model in candle operations; the factored engine does the same
 //! arithmetic with less work. Both see parameters as one flat buffer laid out by [`crate::model::ParamLayout`].
 
+mod choice;
 pub mod cpu;
+mod plain;
+mod tally;
+
+pub use choice::{DeviceChoice, EngineChoice, build, open_device};
+pub use plain::PlainEngine;
+pub use tally::Tally;
 
 use crate::{probe::Moments, task::Equation};
 
@@ -42,10 +49,20 @@ pub enum EngineError {
     /// A candle operation failed.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
-    /// The moments given to an evaluation belong to another shape.
-    #[error(transparent)]
-    Moments(#[from] crate::probe::ProbeError),
     /// Parameters, equations or sizes that do not belong to the model.
     #[error("{0}")]
     Shape(String),
+    /// `--device cuda` without a device, or with a binary built without CUDA.
+    #[error(
+        "no CUDA device: {0}; build with `--features cuda` on a machine that has one, or use --device cpu"
+    )]
+    NoDevice(String),
+    /// candle's backward pass left a parameter out.
+    #[error(
+        "no gradient reached the parameter {0}: an operation of the model has no backward pass in candle"
+    )]
+    MissingGradient(String),
+    /// The activations do not fit the moments they are pooled into.
+    #[error(transparent)]
+    Probe(#[from] crate::probe::ProbeError),
 }

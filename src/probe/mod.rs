@@ -111,6 +111,27 @@ pub struct Probe {
     pub effective_rank: f64,
 }
 
+impl Probe {
+    /// The probe of numbers that are no longer finite: NaN throughout, counts 0.
+    pub const UNDEFINED: Self = Self {
+        lar: f64::NAN,
+        lar_spectra: f64::NAN,
+        k_pred: f64::NAN,
+        k90: 0,
+        k95: 0,
+        k99: 0,
+        p1: f64::NAN,
+        q1: f64::NAN,
+        l1: f64::NAN,
+        sigma_p: f64::NAN,
+        sigma_q: f64::NAN,
+        pearson: f64::NAN,
+        spearman: f64::NAN,
+        stable_rank: f64::NAN,
+        effective_rank: f64::NAN,
+    };
+}
+
 /// Probes a linear map: `w` is (m, n) row-major, f32 or f64, `moments` pools its inputs.
 ///
 /// Where `moments` holds outputs, `lar` is that of the X Wᵀ that was observed; else ‖X Wᵀ‖² = tr(W XᵀX Wᵀ).

@@ -153,3 +153,38 @@ pub struct Manifest {
     /// Part of it spent on probes (spectra, eigenvalues).
     pub probe_seconds: f64,
 }
+
+/// When a full spectrum was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpoint {
+    /// Epoch 0.
+    Initial,
+    /// First memorized evaluation.
+    Memorized,
+    /// First grokked evaluation.
+    Grokked,
+    /// Last evaluation.
+    Final,
+}
+
+/// One row of `spectra.csv`: direction i of one checkpoint of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpectrumRow {
+    /// Run id.
+    pub run: String,
+    /// Which checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Direction, from 1 (the largest singular value) to n.
+    pub i: usize,
+    /// Singular value s_i of W, 0 beyond its rank.
+    pub singular_value: f64,
+    /// s_i² / Σ s².
+    pub p: f64,
+    /// Share of X's energy along the i-th right singular vector of W.
+    pub q: f64,
+    /// i-th largest eigenvalue of the centred covariance of X.
+    pub covariance_eigenvalue: f64,
+}

@@ -1,28 +1,8 @@
 //! Cross-entropy of logits, its gradient, and what an evaluation counts.
 
 use super::vector::{exp_nonpositive, map, sum};
-use crate::{engine::Evaluation, task::Equation};
+use crate::{engine::Tally, task::Equation};
 use pulp::{Arch, Simd, WithSimd};
-
-/// Sums over rows; `Evaluation` holds their means.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Totals {
-    pub loss: f64,
-    correct: usize,
-    saturated: usize,
-    rows: usize,
-}
-
-impl Totals {
-    pub fn means(&self) -> Evaluation {
-        let rows = self.rows as f64;
-        Evaluation {
-            loss: self.loss / rows,
-            accuracy: self.correct as f64 / rows,
-            zero_loss_share: self.saturated as f64 / rows,
-        }
-    }
-}
 
 /// Adds up the losses of (n, V) logits. They are used up: afterwards they hold `gradient_scale`·∂loss/∂logit.
 pub(super) fn cross_entropy(
@@ -30,16 +10,16 @@ pub(super) fn cross_entropy(
     batch: &[Equation],
     logits: &mut [f32],
     gradient_scale: f32,
-    totals: &mut Totals,
+    tally: &mut Tally,
 ) {
-    arch.dispatch(CrossEntropy { batch, logits, gradient_scale, totals });
+    arch.dispatch(CrossEntropy { batch, logits, gradient_scale, tally });
 }
 
 struct CrossEntropy<'a> {
     batch: &'a [Equation],
     logits: &'a mut [f32],
     gradient_scale: f32,
-    totals: &'a mut Totals,
+    tally: &'a mut Tally,
 }
 
 impl WithSimd for CrossEntropy<'_> {
@@ -62,10 +42,7 @@ impl WithSimd for CrossEntropy<'_> {
             );
             let total = sum(s, z);
             let loss = total.ln() - shifted;
-            self.totals.loss += f64::from(loss);
-            self.totals.correct += usize::from(correct);
-            self.totals.saturated += usize::from(loss == 0.0);
-            self.totals.rows += 1;
+            self.tally.add_row(loss, correct);
             // softmax − one-hot; p − 1 of the answer as minus the sum of the others would be finer, but the plain
             // model rounds here too
             let scale = s.splat_f32s(self.gradient_scale / total);

@@ -32,15 +32,15 @@ pub use vector::{instruction_set_name, instruction_sets};
 
 use crate::{
     config::{Activation, ModelConfig, Positions},
-    engine::{Engine, EngineError, Evaluation},
-    model::N_CTX,
+    engine::{Engine, EngineError, Evaluation, Tally},
+    model::sinusoidal_positions,
     probe::Moments,
     task::Equation,
 };
 use block::{Block, Scratch, Step};
 use gemm::Into;
 use linear::{AddRows, Weights};
-use loss::{Totals, cross_entropy};
+use loss::cross_entropy;
 use norm::Stats;
 use params::Params;
 use pulp::Arch;
@@ -106,7 +106,7 @@ impl FactoredEngine {
         let params = Params::new(config, n_symbols)?;
         let sinusoids = match config.positions {
             Positions::Learned => Vec::new(),
-            Positions::Sinusoidal => sinusoids(config.d_model),
+            Positions::Sinusoidal => sinusoidal_positions(config.d_model).iter().map(|&p| p as f32).collect(),
         };
         let layers = config.n_layers;
         Ok(Self {
@@ -348,16 +348,6 @@ fn embedding_of(row: usize, v: usize) -> (usize, usize) {
     }
 }
 
-/// sin(pos/10000^(i/d)) at even i, the cosine of the same angle at i + 1 (Vaswani et al. 2017, §3.5).
-fn sinusoids(d: usize) -> Vec<f32> {
-    let entry = |i: usize| {
-        let (position, column) = (i / d, i % d);
-        let angle = position as f64 / 10_000f64.powf((column - column % 2) as f64 / d as f64);
-        if column % 2 == 0 { angle.sin() as f32 } else { angle.cos() as f32 }
-    };
-    (0..N_CTX * d).map(entry).collect()
-}
-
 impl Engine for FactoredEngine {
     fn loss_and_gradients(
         &mut self,
@@ -381,14 +371,14 @@ impl Engine for FactoredEngine {
         }
         self.forward(params, Part::Symbols);
         self.forward(params, Part::Batch);
-        let mut totals = Totals::default();
+        let mut tally = Tally::default();
         let logits = &mut self.head.logits[..batch.len() * self.params.n_symbols];
-        cross_entropy(self.arch, batch, logits, 1.0 / batch.len() as f32, &mut totals);
+        cross_entropy(self.arch, batch, logits, 1.0 / batch.len() as f32, &mut tally);
         self.times.mark(Stage::Loss);
         self.backward_head(params, grads);
         self.backward_blocks(params, grads);
         self.backward_embedding(grads);
-        Ok(totals.means().loss as f32)
+        Ok(tally.evaluation().loss as f32)
     }
 
     fn evaluate(
@@ -400,7 +390,7 @@ impl Engine for FactoredEngine {
         self.check(params, rows)?;
         self.times.skip();
         self.take_params(params);
-        let mut totals = Totals::default();
+        let mut tally = Tally::default();
         for (i, chunk) in rows.chunks(EVALUATION_ROWS).enumerate() {
             self.set_batch(chunk);
             if i == 0 {
@@ -413,9 +403,9 @@ impl Engine for FactoredEngine {
                 self.times.skip();
             }
             let logits = &mut self.head.logits[..chunk.len() * self.params.n_symbols];
-            cross_entropy(self.arch, chunk, logits, 0.0, &mut totals);
+            cross_entropy(self.arch, chunk, logits, 0.0, &mut tally);
             self.times.mark(Stage::Loss);
         }
-        Ok(totals.means())
+        Ok(tally.evaluation())
     }
 }

@@ -1,10 +1,8 @@
 //! LayerNorm over rows, forward and backward: y = gain·(x − mean)/√(var + ε) + shift, biased variance.
 
 use super::vector::{dot, fold, sum, zip3};
+use crate::model::NORM_EPSILON;
 use pulp::{Arch, Simd, WithSimd};
-
-/// PyTorch's default.
-pub const EPSILON: f32 = 1e-5;
 
 /// Mean and 1/√(var + ε) of one row.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +42,7 @@ impl WithSimd for Forward<'_> {
                 |_, x, _, _| s.sub_f32s(x, center),
             );
             let variance = dot(s, y, y) / d as f32;
-            let inv_std = 1.0 / (variance + EPSILON).sqrt();
+            let inv_std = 1.0 / (variance + NORM_EPSILON as f32).sqrt();
             let scale = s.splat_f32s(inv_std);
             zip3(
                 s,

@@ -3,6 +3,7 @@
 use super::{reference::loss_gradient_logits, *};
 use crate::{
     config::{LinearInit, Norm, Preset},
+    engine::PlainEngine,
     model::{ParamKind, ParamLayout},
 };
 use proptest::prelude::*;
@@ -219,11 +220,11 @@ fn results_do_not_depend_on_what_was_computed_before() {
 
 #[test]
 fn saturated_rows_have_exactly_zero_loss_and_ties_go_to_the_first() {
-    let mut totals = Totals::default();
+    let mut tally = Tally::default();
     let row = |answer| Equation { x: 0, y: 0, answer };
     let mut logits = [200.0, 0.0, 50.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0];
-    cross_entropy(Arch::new(), &[row(0), row(0), row(1)], &mut logits, 1.0, &mut totals);
-    let means = totals.means();
+    cross_entropy(Arch::new(), &[row(0), row(0), row(1)], &mut logits, 1.0, &mut tally);
+    let means = tally.evaluation();
     assert_eq!(means.zero_loss_share, 1.0 / 3.0);
     assert_eq!(means.accuracy, 2.0 / 3.0);
     assert_eq!(logits[..3], [0.0, 0.0, 0.0]);
@@ -258,4 +259,37 @@ fn wrong_input_is_refused_by_name() {
     assert!(run(&params, &[]).contains("no equations"));
     assert!(run(&params, &[Equation { x: 0, y: 5, answer: 1 }]).contains("0 ∘ 5 = 1"));
     assert!(FactoredEngine::new(&ModelConfig { n_heads: 3, ..tiny(1) }, 5).is_err());
+}
+
+/// Against the readable reference under candle's autograd, at the study's shapes.
+fn assert_matches_plain(config: &ModelConfig, v: usize, n: usize, seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (params, batch) = (random_params(config, v, &mut rng), random_batch(v, n, &mut rng));
+    let mut plain = PlainEngine::new(config, v, candle_core::Device::Cpu);
+    let mut factored = FactoredEngine::new(config, v).unwrap();
+    let (mut expected, mut grads) = (vec![0.0; params.len()], vec![f32::NAN; params.len()]);
+    let plain_loss = plain.loss_and_gradients(&params, &batch, &mut expected).unwrap();
+    let loss = factored.loss_and_gradients(&params, &batch, &mut grads).unwrap();
+    assert!((loss - plain_loss).abs() < 1e-5 * plain_loss, "loss {loss}, plain {plain_loss}");
+    let largest = expected.iter().fold(0.0f32, |a, g| a.max(g.abs()));
+    for p in ParamLayout::new(config, v).iter() {
+        let worst = p.range.clone().map(|i| (grads[i] - expected[i]).abs()).fold(0.0, f32::max);
+        assert!(worst <= 1e-5 * largest, "{}: off by {worst} of {largest}", p.name);
+    }
+
+    let (mut a, mut b) = (Moments::new(config.d_model, v), Moments::new(config.d_model, v));
+    let expected = plain.evaluate(&params, &batch, Some(&mut a)).unwrap();
+    let got = factored.evaluate(&params, &batch, Some(&mut b)).unwrap();
+    assert!((got.loss - expected.loss).abs() < 1e-5 * expected.loss);
+    assert_eq!((got.accuracy, got.zero_loss_share), (expected.accuracy, expected.zero_loss_share));
+    assert_eq!((a.rows, a.outputs), (b.rows, b.outputs));
+    assert!((a.output_square_sum / b.output_square_sum - 1.0).abs() < 1e-5);
+    let scale = a.gram.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+    assert!(a.gram.iter().zip(&b.gram).all(|(a, b)| (a - b).abs() < 1e-5 * scale));
+}
+
+#[test]
+fn the_full_shapes_match_the_plain_model() {
+    assert_matches_plain(&Preset::Paper.config("", 0.5, 0).model, 97, 512, 1);
+    assert_matches_plain(&Preset::Power.config("", 0.5, 0).model, 120, 96, 2);
 }

@@ -1,0 +1,40 @@
+# Recipes of the project. `just` alone lists them; without just, the lines below are plain shell.
+
+export RUSTFLAGS := env("RUSTFLAGS", "")
+
+# list the recipes
+default:
+    @just --list
+
+# both studies of the paper, their tables and figures
+grok-all: build
+    target/release/groklab sweep binary-ops
+    target/release/groklab sweep add-fractions
+    target/release/groklab table results/binary-ops
+    target/release/groklab table results/add-fractions
+    just plots
+
+# a few minutes: one operation that groks, one that only memorises
+grok-quick: build
+    target/release/groklab quick
+
+# the figures of every experiment under results/
+plots: build
+    for dir in results/*/; do target/release/groklab plot "$dir"; done
+
+# everything that is tested
+test:
+    cargo test
+
+# kernels and the whole step
+bench:
+    cargo bench
+
+# formatting and lints, as the gate sees them
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+[private]
+build:
+    cargo build --release

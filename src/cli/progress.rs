@@ -1,0 +1,167 @@
+//! Progress of a sweep: a bar and one line per live run on a terminal, plain lines elsewhere.
+
+use crate::{
+    config::PlannedRun,
+    store::{Manifest, Mark, MetricsRow},
+    sweep::{Live, Reporter, Settled},
+};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Plain lines of one run are at least this far apart.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Shows a sweep on standard error.
+pub struct Progress {
+    runs: usize,
+    bars: Option<(MultiProgress, ProgressBar)>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    settled: usize,
+    bars: BTreeMap<String, ProgressBar>,
+    last_line: BTreeMap<String, Instant>,
+}
+
+impl Progress {
+    /// For a plan of `runs`.
+    pub fn new(runs: usize) -> Self {
+        let bars = std::io::stderr().is_terminal().then(|| {
+            let all = MultiProgress::new();
+            let bar = all.add(ProgressBar::new(runs as u64));
+            bar.set_style(style("{bar:30.cyan/dim} {pos}/{len} runs  {elapsed}"));
+            bar.tick();
+            (all, bar)
+        });
+        Self { runs, bars, state: Mutex::default() }
+    }
+
+    /// Clears the bars.
+    pub fn finish(&self) {
+        if let Some((all, bar)) = &self.bars {
+            bar.finish_and_clear();
+            let _ = all.clear(); // a terminal that went away is no reason to fail
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bars {
+            Some((all, _)) => drop(all.println(line)),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Reporter for Progress {
+    fn live(&self, run: &PlannedRun, live: &Live) {
+        let Some(row) = live.row else { return };
+        let mut state = self.state();
+        match &self.bars {
+            Some((all, _)) => {
+                let bar = state.bars.entry(run.id.clone()).or_insert_with(|| {
+                    let bar = all.add(ProgressBar::new(live.max_epochs));
+                    bar.set_style(style("{bar:12.green/dim} {msg}"));
+                    bar
+                });
+                if live.is_new || live.epoch.is_multiple_of(5) {
+                    bar.set_length(live.expected_end);
+                    bar.set_position(live.epoch);
+                    bar.set_message(describe(run, live, row));
+                }
+            }
+            None => {
+                let due = state.last_line.get(&run.id).is_none_or(|t| t.elapsed() >= QUIET);
+                if live.is_new && due {
+                    state.last_line.insert(run.id.clone(), Instant::now());
+                    self.say(&describe(run, live, row));
+                }
+            }
+        }
+    }
+
+    fn settled(&self, run: &PlannedRun, settled: &Settled) {
+        let mut state = self.state();
+        state.settled += 1;
+        if let Some(bar) = state.bars.remove(&run.id) {
+            bar.finish_and_clear();
+        }
+        if let Some((_, bar)) = &self.bars {
+            bar.set_position(state.settled as u64);
+        }
+        let line = match settled {
+            Settled::Finished(m) => format!("{}  {}", run.id, history(m)),
+            Settled::Already(m) => format!("{}  {} (had been finished before)", run.id, history(m)),
+            Settled::Stopped => format!("{}  stopped, unfinished", run.id),
+            Settled::Failed(reason) => format!("{}  FAILED: {reason}", run.id),
+        };
+        self.say(&format!("[{}/{}] {line}", state.settled, self.runs));
+    }
+}
+
+/// One line on a live run.
+fn describe(run: &PlannedRun, live: &Live, row: &MetricsRow) -> String {
+    let rate = live.epoch as f64 / live.elapsed.as_secs_f64().max(1e-9);
+    let left = match rate > 0.0 {
+        true => {
+            duration(Duration::from_secs_f64((live.expected_end.saturating_sub(live.epoch)) as f64 / rate))
+        }
+        false => "?".to_owned(),
+    };
+    format!(
+        "{}  epoch {:>5}  loss {:.4} / {:.4}  accuracy {:5.1} / {:5.1} %  LAR {:.3}  k95 {:>3}  {:.1} epochs/s  {} left",
+        name(run),
+        live.epoch,
+        row.train_loss,
+        row.val_loss,
+        100.0 * row.train_accuracy,
+        100.0 * row.val_accuracy,
+        row.lar,
+        row.k95,
+        rate,
+        left
+    )
+}
+
+/// The run id without its hash.
+fn name(run: &PlannedRun) -> &str {
+    run.id.rsplit_once('-').map_or(run.id.as_str(), |(name, _)| name)
+}
+
+fn history(m: &Manifest) -> String {
+    let milestone = |name: &str, mark: Option<Mark>| mark.map(|m| format!("{name} at epoch {}", m.epoch));
+    let marks: Vec<String> = [
+        milestone("memorized", m.milestones.memorized),
+        milestone("grokked", m.milestones.grokked),
+        milestone("collapsed", m.milestones.collapsed),
+        milestone("diverged", m.milestones.diverged),
+        Some(format!("ended at epoch {}", m.epochs)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    format!("{} in {}", marks.join(", "), duration(Duration::from_secs_f64(m.wall_seconds.max(0.0))))
+}
+
+fn duration(d: Duration) -> String {
+    let s = d.as_secs();
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        _ => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

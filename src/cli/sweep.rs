@@ -1,0 +1,53 @@
+//! `groklab sweep`: an experiment file, every run of its grid.
+
+use super::run::{ExecutionArgs, execute};
+use crate::{config::Experiment, sweep::shard};
+use clap::Args;
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
+use toml::Value;
+
+/// Arguments of `groklab sweep`.
+#[derive(Args)]
+pub struct SweepArgs {
+    /// Experiment file, or the name of one that comes with the program (binary-ops, add-fractions, batch-dip, quick)
+    experiment: String,
+    /// Runs at a time [default: one a core]
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
+    /// Epochs at most, instead of the experiment's; makes other runs with other ids
+    #[arg(long)]
+    max_epochs: Option<u32>,
+    /// Only every n-th run, starting with the i-th, as i/n
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    shard: Option<(usize, usize)>,
+    /// Directory for the experiment's directory
+    #[arg(long, default_value = "results")]
+    out: PathBuf,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
+/// Runs the experiment.
+pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
+    let experiment = Experiment::find(&args.experiment)?;
+    let extra: Vec<_> = args
+        .max_epochs
+        .map(|n| ("train.max_epochs".to_owned(), Value::Integer(n.into())))
+        .into_iter()
+        .collect();
+    let mut plan = experiment.plan(&extra)?;
+    println!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len());
+    if let Some((i, n)) = args.shard {
+        plan = shard(plan, i, n);
+        println!("shard {i} of {n}: {} runs", plan.len());
+    }
+    execute(&plan, args.out.join(&experiment.name), args.jobs, &args.execution)
+}
+
+fn parse_shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((i, n)) if 1 <= i && i <= n => Ok((i, n)),
+        _ => Err("a shard is i/n with 1 ≤ i ≤ n, for example 2/8".to_owned()),
+    }
+}

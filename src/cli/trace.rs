@@ -1,0 +1,92 @@
+//! `groklab trace`: the first steps of a run as one safetensors file, for a replay in another framework.
+//!
+//! | tensor | shape | what |
+//! |---|---|---|
+//! | `initial.NAME`, `final.NAME` | the parameter's | parameters before the first and after the last step |
+//! | `adamw.m.NAME`, `adamw.v.NAME` | the parameter's | moments after the last step |
+//! | `equations` | (train rows, 3), i64 | x, y and answer of the training set |
+//! | `batch_rows` | (Σ sizes), i64 | training rows of the batches, one batch after the other |
+//! | `batch_sizes` | (steps), i64 | rows of each batch |
+//! | `losses` | (steps), f32 | mean cross-entropy of each batch before its step |
+//! | `learning_rates` | (steps), f64 | rate of each step |
+//!
+//! The metadata hold `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
+
+use super::{report, train::RunArgs};
+use crate::{
+    cli::run::ExecutionArgs,
+    engine,
+    model::ParamLayout,
+    store::{named_tensors, read_parameters, write_safetensors},
+    train::{Trainer, trace},
+};
+use clap::Args;
+use safetensors::Dtype;
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+/// Arguments of `groklab trace`.
+#[derive(Args)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Steps to record
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    steps: u64,
+    /// Where to write
+    #[arg(long)]
+    out: PathBuf,
+    /// Start from the tensors `initial.NAME` (or `NAME`) of this safetensors file
+    #[arg(long)]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
+/// Records the trace.
+pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
+    let run = args.run.plan()?;
+    let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
+    let device = engine::open_device(args.execution.device).map_err(report)?;
+    let (engine, name) = engine::build(args.execution.engine, model, n_symbols, &device).map_err(report)?;
+    let mut trainer = Trainer::new(&run, engine).map_err(report)?;
+    if let Some(from) = &args.from {
+        trainer.params =
+            read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols)).map_err(report)?;
+    }
+    let trace = trace(&mut trainer, args.steps).map_err(report)?;
+
+    let equations: Vec<i64> =
+        trainer.split.train.iter().flat_map(|e| [e.x, e.y, e.answer].map(i64::from)).collect();
+    let layout = &trainer.layout;
+    let mut tensors = named_tensors("initial.", layout, &trace.initial);
+    tensors.extend(named_tensors("final.", layout, &trainer.params));
+    if let Some(adamw) = trainer.optimizer().adamw() {
+        tensors.extend(named_tensors("adamw.m.", layout, &adamw.m));
+        tensors.extend(named_tensors("adamw.v.", layout, &adamw.v));
+    }
+    let steps = trace.losses.len();
+    let mut push = |name: &str, dtype, shape: &[usize], bytes| {
+        tensors.push((name.to_owned(), dtype, shape.to_vec(), bytes));
+    };
+    push("equations", Dtype::I64, &[trainer.split.train.len(), 3], bytemuck::cast_slice(&equations));
+    push("batch_rows", Dtype::I64, &[trace.batch_rows.len()], bytemuck::cast_slice(&trace.batch_rows));
+    push("batch_sizes", Dtype::I64, &[steps], bytemuck::cast_slice(&trace.batch_sizes));
+    push("losses", Dtype::F32, &[steps], bytemuck::cast_slice(&trace.losses));
+    push("learning_rates", Dtype::F64, &[steps], bytemuck::cast_slice(&trace.learning_rates));
+    let metadata = BTreeMap::from([
+        ("format".to_owned(), "groklab-trace-1".to_owned()),
+        ("config".to_owned(), toml::to_string(&run.config).map_err(report)?),
+        ("n_symbols".to_owned(), n_symbols.to_string()),
+        ("engine".to_owned(), name.clone()),
+    ]);
+    write_safetensors(&args.out, &tensors, metadata).map_err(report)?;
+    let loss = |i: usize| trace.losses.get(i).copied().unwrap_or(f32::NAN);
+    println!(
+        "{steps} steps of {} ({name}), loss {} to {}, written to {}",
+        run.id,
+        loss(0),
+        loss(steps.saturating_sub(1)),
+        args.out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}

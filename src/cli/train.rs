@@ -1,0 +1,56 @@
+//! `groklab train`: one run.
+
+use super::run::{ExecutionArgs, execute};
+use crate::{
+    config::{PlannedRun, Preset, apply_overrides, parse_override},
+    task::Task,
+};
+use clap::Args;
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use toml::Value;
+
+/// Which run: shared by `train` and `trace`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Task name (see `groklab tasks list`) or the path of a task file
+    pub task: String,
+    /// Share of the table used for training
+    #[arg(long, default_value_t = 0.5)]
+    pub fraction: f64,
+    /// Seed of parameters, batch order and, unless split_seed is set, of the split
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Starting point of the config
+    #[arg(long, value_enum, default_value_t)]
+    pub preset: Preset,
+    /// Set a config key, e.g. --set optim.weight_decay=0.1 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl RunArgs {
+    /// The run they describe.
+    pub fn plan(&self) -> miette::Result<PlannedRun> {
+        let set: Vec<(String, Value)> =
+            self.set.iter().map(|s| parse_override(s)).collect::<Result<_, _>>()?;
+        let config = apply_overrides(&self.preset.config(&self.task, self.fraction, self.seed), &set)?;
+        Ok(PlannedRun::new(config, Arc::new(Task::find(&self.task)?)))
+    }
+}
+
+/// Arguments of `groklab train`.
+#[derive(Args)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Directory for the run's own directory
+    #[arg(long, default_value = "results/train")]
+    out: PathBuf,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+}
+
+/// Trains the run.
+pub fn run(args: &TrainArgs) -> miette::Result<ExitCode> {
+    execute(&[args.run.plan()?], args.out.clone(), None, &args.execution)
+}

@@ -1,0 +1,63 @@
+//! Which engine a run gets, and on which device.
+
+use super::{Engine, EngineError, PlainEngine, cpu::FactoredEngine};
+use crate::config::ModelConfig;
+use candle_core::Device;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineChoice {
+    /// The fastest engine that can do it.
+    #[default]
+    Auto,
+    /// The factored step; an error where it cannot be had.
+    Factored,
+    /// The reference model under candle's autograd.
+    Plain,
+}
+
+/// An engine for the model, and its name for the manifest.
+pub fn build(
+    choice: EngineChoice,
+    model: &ModelConfig,
+    n_symbols: usize,
+    device: &Device,
+) -> Result<(Box<dyn Engine>, String), EngineError> {
+    let on_cuda = device.is_cuda();
+    match choice {
+        EngineChoice::Factored if on_cuda => {
+            Err(EngineError::NoDevice("the factored engine of one run computes on the CPU".into()))
+        }
+        EngineChoice::Auto | EngineChoice::Factored if !on_cuda => {
+            let engine = FactoredEngine::new(model, n_symbols)?;
+            let name = engine.describe();
+            Ok((Box::new(engine), name))
+        }
+        _ => {
+            let place = if on_cuda { "cuda" } else { "cpu" };
+            let engine = PlainEngine::new(model, n_symbols, device.clone());
+            Ok((Box::new(engine), format!("plain (candle, {place})")))
+        }
+    }
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeviceChoice {
+    /// CUDA when this binary was built with it and a device answers, otherwise the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The first CUDA device; an error without one.
+    Cuda,
+}
+
+/// Opens the device.
+pub fn open_device(choice: DeviceChoice) -> Result<Device, EngineError> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
+        DeviceChoice::Cuda => Device::new_cuda(0).map_err(|e| EngineError::NoDevice(e.to_string())),
+    }
+}

@@ -1,0 +1,107 @@
+//! Where an expression is evaluated: the integers modulo m, or the symmetric group S_n.
+//!
+//! Promises: values stay in `0..order()`; an operation the structure lacks is a [`Fault`], never a guess.
+
+use super::error::Fault;
+use super::permutation::SymmetricGroup;
+
+/// A structure whose elements are numbered from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Algebra {
+    /// Z/m, 2 ≤ m ≤ 1024.
+    Modular(u16),
+    /// S_n.
+    Symmetric(SymmetricGroup),
+}
+
+/// Why an element has no inverse: its greatest common divisor with the modulus.
+pub(crate) struct NotAUnit {
+    pub modulus: u16,
+    pub gcd: u16,
+}
+
+impl Algebra {
+    /// Number of elements.
+    pub fn order(&self) -> usize {
+        match self {
+            Self::Modular(m) => usize::from(*m),
+            Self::Symmetric(group) => group.order(),
+        }
+    }
+
+    /// m; for a group the fault that `what` has no meaning in it.
+    pub fn modulus(&self, what: &'static str) -> Result<u64, Fault> {
+        match self {
+            Self::Modular(m) => Ok(u64::from(*m)),
+            Self::Symmetric(group) => Err(Fault::NotInGroup { what, group: format!("S{}", group.degree()) }),
+        }
+    }
+
+    /// The class of an integer.
+    pub fn integer(&self, n: u64) -> Result<u16, Fault> {
+        Ok((n % self.modulus("an integer")?) as u16)
+    }
+
+    pub fn add(&self, a: u16, b: u16) -> Result<u16, Fault> {
+        Ok(((u64::from(a) + u64::from(b)) % self.modulus("+")?) as u16)
+    }
+
+    pub fn subtract(&self, a: u16, b: u16) -> Result<u16, Fault> {
+        let m = self.modulus("-")?;
+        Ok(((u64::from(a) + m - u64::from(b)) % m) as u16)
+    }
+
+    pub fn multiply(&self, a: u16, b: u16) -> u16 {
+        match self {
+            Self::Modular(m) => (u32::from(a) * u32::from(b) % u32::from(*m)) as u16,
+            Self::Symmetric(group) => group.multiply(a, b),
+        }
+    }
+
+    /// a^exponent; a^0 is 1, also for a = 0.
+    pub fn power(&self, a: u16, mut exponent: u64) -> u16 {
+        if let Self::Symmetric(group) = self {
+            return group.power(a, exponent);
+        }
+        let (mut power, mut square) = (1, a);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                power = self.multiply(power, square);
+            }
+            square = self.multiply(square, square);
+            exponent >>= 1;
+        }
+        power
+    }
+
+    /// The b with a·b = 1: extended Euclid for Z/m.
+    pub fn inverse(&self, a: u16) -> Result<u16, NotAUnit> {
+        let modulus = match self {
+            Self::Symmetric(group) => return Ok(group.inverse(a)),
+            Self::Modular(m) => *m,
+        };
+        let (mut r, mut next_r) = (i32::from(modulus), i32::from(a));
+        let (mut t, mut next_t) = (0, 1);
+        while next_r != 0 {
+            let quotient = r / next_r;
+            (r, next_r) = (next_r, r - quotient * next_r);
+            (t, next_t) = (next_t, t - quotient * next_t);
+        }
+        if r != 1 {
+            return Err(NotAUnit { modulus, gcd: r as u16 });
+        }
+        Ok(t.rem_euclid(i32::from(modulus)) as u16)
+    }
+
+    /// Whether the representative of `a` in `0..m` is odd.
+    pub fn is_odd(&self, a: u16) -> Result<bool, Fault> {
+        self.modulus("parity")?;
+        Ok(a % 2 == 1)
+    }
+
+    /// `a` as an exponent: its representative in `0..m`.
+    pub fn as_exponent(&self, a: u16) -> Result<u64, Fault> {
+        self.modulus("an operand as exponent")?;
+        Ok(u64::from(a))
+    }
+}

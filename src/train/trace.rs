@@ -1,0 +1,40 @@
+//! The first steps of a run with every number that is needed to replay them elsewhere.
+
+use super::{TrainError, Trainer};
+
+/// What happened in the recorded steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// Parameters before the first step.
+    pub initial: Vec<f32>,
+    /// Rows of each step's batch, as row numbers of the training set, one batch after the other.
+    pub batch_rows: Vec<i64>,
+    /// Length of each batch.
+    pub batch_sizes: Vec<i64>,
+    /// Mean cross-entropy of each batch before its step.
+    pub losses: Vec<f32>,
+    /// Learning rate of each step.
+    pub learning_rates: Vec<f64>,
+}
+
+/// Runs `steps` steps and records them; the trainer holds the final parameters and moments afterwards.
+pub fn trace(trainer: &mut Trainer, steps: u64) -> Result<Trace, TrainError> {
+    let mut trace = Trace { initial: trainer.params.clone(), ..Trace::default() };
+    let optim = &trainer.run.config.optim;
+    let mut epoch = 0;
+    while trainer.step < steps {
+        epoch += 1;
+        let mut step = trainer.step;
+        let finite = trainer.steps_of_epoch(epoch, steps, &mut |rows, loss| {
+            trace.batch_rows.extend(rows.iter().map(|&r| i64::from(r)));
+            trace.batch_sizes.push(rows.len() as i64);
+            trace.losses.push(loss);
+            trace.learning_rates.push(super::learning_rate(optim, step));
+            step += 1;
+        })?;
+        if !finite {
+            break;
+        }
+    }
+    Ok(trace)
+}

@@ -1,0 +1,77 @@
+//! Runs and sweeps: same bytes whatever the number of jobs, nothing done twice, one failure confined.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+const EXPERIMENT: &str = r#"
+title = "a small study"
+tasks = ["add", "s5_mul"]
+train_fractions = [0.05]
+seeds = [0, 1]
+[set]
+"model.d_model" = 16
+"model.d_mlp" = 16
+"train.max_epochs" = 3
+"probe.every" = 2
+"#;
+
+/// Every CSV and parameter file below `dir`, by relative path.
+fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for run in fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
+        for name in ["config.toml", "metrics.csv", "spectra.csv", "final.safetensors"] {
+            let key = format!("{}/{name}", run.file_name().unwrap().to_string_lossy());
+            found.insert(key, fs::read(run.join(name)).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn any_number_of_jobs_and_any_sharding_give_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    let sweep = |rest: &[&str]| super::succeed(dir.path(), &[&["sweep", "small.toml"], rest].concat());
+    sweep(&["--jobs", "1", "--out", "a"]);
+    sweep(&["--jobs", "3", "--out", "b"]);
+    sweep(&["--shard", "1/2", "--out", "c"]);
+    assert_eq!(contents(&dir.path().join("c/small")).len(), 2 * 4);
+    sweep(&["--shard", "2/2", "--out", "c"]);
+    let a = contents(&dir.path().join("a/small"));
+    assert_eq!(a.len(), 4 * 4);
+    assert_eq!(a, contents(&dir.path().join("b/small")));
+    assert_eq!(a, contents(&dir.path().join("c/small")));
+    // evaluations at 0, 1, 2 and the last epoch, ids in every row
+    let (_, metrics) = a.iter().find(|(k, _)| k.starts_with("add") && k.ends_with("metrics.csv")).unwrap();
+    let epochs: Vec<String> =
+        csv::Reader::from_reader(&metrics[..]).records().map(|r| r.unwrap()[5].to_owned()).collect();
+    assert_eq!(epochs, ["0", "1", "2", "3"]);
+}
+
+#[test]
+fn a_finished_run_is_not_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    let sweep = || super::succeed(dir.path(), &["sweep", "small.toml"]);
+    sweep();
+    let manifest = || {
+        let run = fs::read_dir(dir.path().join("results/small")).unwrap().next().unwrap().unwrap().path();
+        fs::metadata(run.join("manifest.json")).unwrap().modified().unwrap()
+    };
+    let before = manifest();
+    assert!(sweep().contains("4 of 4 runs finished (4 before)"));
+    assert_eq!(before, manifest());
+}
+
+#[test]
+fn one_failing_run_does_not_stop_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    super::succeed(dir.path(), &["sweep", "small.toml", "--out", "names"]);
+    let blocked = fs::read_dir(dir.path().join("names/small")).unwrap().next().unwrap().unwrap().file_name();
+    fs::create_dir_all(dir.path().join("results/small")).unwrap();
+    fs::write(dir.path().join("results/small").join(&blocked), "a file where a directory should be").unwrap();
+    let output = super::groklab(dir.path(), &["sweep", "small.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(super::text(&output.stdout).contains("3 of 4 runs finished (0 before), 1 failed"));
+    assert!(super::text(&output.stderr).contains(&*blocked.to_string_lossy()));
+}
