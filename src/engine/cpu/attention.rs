@@ -63,8 +63,21 @@ impl WithSimd for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
+        match whole_vectors::<S>(self.heads.d_head) {
+            1 => self.run::<S, 1>(s),
+            2 => self.run::<S, 2>(s),
+            4 => self.run::<S, 4>(s),
+            _ => self.run::<S, 0>(s),
+        }
+    }
+}
+
+impl Forward<'_> {
+    /// For heads of N vectors, a constant the loops unroll to; N = 0 for any other width.
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self, s: S) {
         let Self { heads, rows, inputs: Projections { q, kv, first_query }, weights, out } = self;
-        let (d, width, scale) = (heads.d_model(), heads.d_head, heads.scale());
+        let (d, width, scale) = (heads.d_model(), head_width::<S, N>(heads), heads.scale());
         let weights = weights.chunks_exact_mut(heads.n_weights());
         for ((row, weights), out) in rows.iter().zip(weights).zip(out.chunks_exact_mut(d)) {
             let query = &q[(row.own as usize - first_query) * d..][..d];
@@ -90,10 +103,10 @@ impl WithSimd for Forward<'_> {
             );
             out.fill(0.0);
             for (head, weights) in weights.chunks_exact_mut(4).enumerate() {
-                let total = (weights[0] + weights[1]) + (weights[2] + weights[3]);
+                let inverse = 1.0 / ((weights[0] + weights[1]) + (weights[2] + weights[3]));
                 let out = &mut out[head * width..][..width];
                 for (weight, &key) in weights.iter_mut().zip(row.keys()) {
-                    *weight /= total;
+                    *weight *= inverse;
                     axpy(s, out, *weight, &kv[key as usize * 2 * d + d + head * width..][..width]);
                 }
             }
@@ -127,9 +140,22 @@ impl WithSimd for Backward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
+        match whole_vectors::<S>(self.heads.d_head) {
+            1 => self.run::<S, 1>(s),
+            2 => self.run::<S, 2>(s),
+            4 => self.run::<S, 4>(s),
+            _ => self.run::<S, 0>(s),
+        }
+    }
+}
+
+impl Backward<'_> {
+    /// For heads of N vectors, a constant the loops unroll to; N = 0 for any other width.
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self, s: S) {
         let Self { heads, rows, inputs: Projections { q, kv, first_query }, weights, d_out, d_q, d_kv } =
             self;
-        let (d, width, scale) = (heads.d_model(), heads.d_head, heads.scale());
+        let (d, width, scale) = (heads.d_model(), head_width::<S, N>(heads), heads.scale());
         let weights = weights.chunks_exact(heads.n_weights());
         for ((row, weights), d_out) in rows.iter().zip(weights).zip(d_out.chunks_exact(d)) {
             let own = (row.own as usize - first_query) * d;
@@ -154,4 +180,15 @@ impl WithSimd for Backward<'_> {
             }
         }
     }
+}
+
+/// Vectors in a head, 0 if the last would not be full.
+#[inline(always)]
+fn whole_vectors<S: Simd>(width: usize) -> usize {
+    if width.is_multiple_of(S::F32_LANES) { width / S::F32_LANES } else { 0 }
+}
+
+#[inline(always)]
+fn head_width<S: Simd, const N: usize>(heads: Heads) -> usize {
+    if N == 0 { heads.d_head } else { N * S::F32_LANES }
 }
