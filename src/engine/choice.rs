@@ -1,6 +1,6 @@
 //! Which engine a run gets, and on which device.
 
-use super::{Engine, EngineError, PlainEngine};
+use super::{Engine, EngineError, PlainEngine, cpu::FactoredEngine};
 use crate::config::ModelConfig;
 use candle_core::Device;
 
@@ -23,9 +23,22 @@ pub fn build(
     n_symbols: usize,
     device: &Device,
 ) -> Result<(Box<dyn Engine>, String), EngineError> {
-    let _ = choice;
-    let place = if device.is_cuda() { "cuda" } else { "cpu" };
-    Ok((Box::new(PlainEngine::new(model, n_symbols, device.clone())), format!("plain (candle, {place})")))
+    let on_cuda = device.is_cuda();
+    match choice {
+        EngineChoice::Factored if on_cuda => {
+            Err(EngineError::NoDevice("the factored engine of one run computes on the CPU".into()))
+        }
+        EngineChoice::Auto | EngineChoice::Factored if !on_cuda => {
+            let engine = FactoredEngine::new(model, n_symbols)?;
+            let name = engine.describe();
+            Ok((Box::new(engine), name))
+        }
+        _ => {
+            let place = if on_cuda { "cuda" } else { "cpu" };
+            let engine = PlainEngine::new(model, n_symbols, device.clone());
+            Ok((Box::new(engine), format!("plain (candle, {place})")))
+        }
+    }
 }
 
 /// Where to compute.

@@ -2,6 +2,7 @@
 //! arithmetic with less work. Both see parameters as one flat buffer laid out by [`crate::model::ParamLayout`].
 
 mod choice;
+pub mod cpu;
 mod plain;
 mod tally;
 
@@ -48,6 +49,9 @@ pub enum EngineError {
     /// A candle operation failed.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
+    /// Parameters, equations or sizes that do not belong to the model.
+    #[error("{0}")]
+    Shape(String),
     /// `--device cuda` without a device, or with a binary built without CUDA.
     #[error(
         "no CUDA device: {0}; build with `--features cuda` on a machine that has one, or use --device cpu"

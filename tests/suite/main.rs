@@ -1,6 +1,7 @@
 //! The program from outside: one integration binary, a module a promise.
 
 mod command;
+mod equality;
 mod fingerprint;
 mod house;
 mod replay;

@@ -1,0 +1,141 @@
+//! Linear layers in the flat parameter buffer: y = x·Wᵀ + b with W (out, in).
+//!
+//! The forward product runs on a transposed copy of W, made once a step: packing Wᵀ anew for every block of rows
+//! costs more. The backward products take W and the rows as they lie.
+
+use super::gemm::{Into, product, product_tn};
+use super::vector::add;
+use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
+
+/// Place and shape of one linear layer, or of adjacent ones taken as one.
+#[derive(Clone, Debug)]
+pub(super) struct Linear {
+    pub weight: Range<usize>,
+    pub bias: Option<Range<usize>>,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// The parameters of a step: as given, and with every linear layer's weight transposed in place.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    pub flat: &'a [f32],
+    pub transposed: &'a [f32],
+}
+
+impl Linear {
+    fn rows(&self, x: &[f32]) -> usize {
+        x.len() / self.inputs
+    }
+
+    /// y = x·Wᵀ + b
+    pub fn forward(&self, w: Weights<'_>, x: &[f32], y: &mut [f32]) {
+        let into = match &self.bias {
+            Some(bias) => {
+                y.chunks_exact_mut(self.outputs).for_each(|y| y.copy_from_slice(&w.flat[bias.clone()]));
+                Into::Add
+            }
+            None => Into::Overwrite,
+        };
+        self.product(w, x, y, into);
+    }
+
+    /// y += x·Wᵀ + b
+    pub fn forward_add(&self, arch: Arch, w: Weights<'_>, x: &[f32], y: &mut [f32]) {
+        if let Some(bias) = &self.bias {
+            arch.dispatch(AddToRows { rows: y, row: &w.flat[bias.clone()] });
+        }
+        self.product(w, x, y, Into::Add);
+    }
+
+    fn product(&self, w: Weights<'_>, x: &[f32], y: &mut [f32], into: Into) {
+        product(y, x, &w.transposed[self.weight.clone()], [self.rows(x), self.inputs, self.outputs], into);
+    }
+
+    /// dx = dy·W, or added to it.
+    pub fn backward_input(&self, w: Weights<'_>, dy: &[f32], dx: &mut [f32], into: Into) {
+        product(dx, dy, &w.flat[self.weight.clone()], [self.rows(dx), self.outputs, self.inputs], into);
+    }
+
+    /// dW = dyᵀ·x, or added to it; the bias' gradient is always added.
+    pub fn backward_weight(&self, arch: Arch, x: &[f32], dy: &[f32], grads: &mut [f32], into: Into) {
+        let shape = [self.outputs, self.rows(x), self.inputs];
+        product_tn(&mut grads[self.weight.clone()], dy, x, shape, into);
+        if let Some(bias) = &self.bias {
+            arch.dispatch(AddRows { sum: &mut grads[bias.clone()], rows: dy });
+        }
+    }
+
+    /// Refreshes this layer's part of the transposed copy.
+    pub fn transpose(&self, flat: &[f32], transposed: &mut [f32]) {
+        transpose(&flat[self.weight.clone()], &mut transposed[self.weight.clone()], self.inputs);
+    }
+}
+
+/// (rows, columns) to (columns, rows), in tiles that stay in the first cache.
+fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
+    const TILE: usize = 16;
+    let rows = from.len() / columns;
+    for r0 in (0..rows).step_by(TILE) {
+        let r1 = (r0 + TILE).min(rows);
+        for c0 in (0..columns).step_by(TILE) {
+            for c in c0..(c0 + TILE).min(columns) {
+                for (r, to) in (r0..r1).zip(&mut to[c * rows + r0..]) {
+                    *to = from[r * columns + c];
+                }
+            }
+        }
+    }
+}
+
+/// Each row += row.
+struct AddToRows<'a> {
+    rows: &'a mut [f32],
+    row: &'a [f32],
+}
+
+impl WithSimd for AddToRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        for row in self.rows.chunks_exact_mut(self.row.len()) {
+            add(s, row, self.row);
+        }
+    }
+}
+
+/// sum += each row.
+pub(super) struct AddRows<'a> {
+    pub sum: &'a mut [f32],
+    pub rows: &'a [f32],
+}
+
+impl WithSimd for AddRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        for row in self.rows.chunks_exact(self.sum.len()) {
+            add(s, self.sum, row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transposing_any_shape_moves_every_entry() {
+        for (rows, columns) in [(1, 1), (3, 17), (16, 16), (33, 5), (40, 48)] {
+            let from: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
+            let mut to = vec![0.0; from.len()];
+            transpose(&from, &mut to, columns);
+            for r in 0..rows {
+                for c in 0..columns {
+                    assert_eq!(to[c * rows + r], from[r * columns + c]);
+                }
+            }
+        }
+    }
+}
