@@ -9,7 +9,7 @@
 //! | none | h | h + attention | sum1 | sum1 + mlp | sum2 |
 
 use super::{
-    activation::{activate, activate_backward},
+    activation::activate,
     attention::{self, Projections},
     gemm::Into,
     linear::Weights,
@@ -17,14 +17,15 @@ use super::{
     params::{BlockParams, Params},
     rows::{Row, Rows},
     timing::{Stage, StageTimes},
-    vector::add,
+    vector::{add, zip},
 };
 use crate::config::{Activation, Norm};
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows of the MLP taken together: its hidden rows and weights stay in the second cache.
-const MLP_ROWS: usize = 192;
+/// Rows of the MLP taken together: its hidden rows and weights stay in the second cache. A multiple of 6, the
+/// columns of gemm's AVX-512 kernel.
+const MLP_ROWS: usize = 252;
 
 /// What every call needs to know.
 pub(super) struct Step<'a> {
@@ -51,12 +52,13 @@ pub(super) struct Block {
     sum1: Vec<f32>,
     norm2: Vec<f32>,
     stats2: Vec<Stats>,
-    /// Pre-activations of the hidden layer.
+    /// Activations, and the derivative at their pre-activations: keeping both costs less than computing GELU again.
     hidden: Vec<f32>,
+    hidden_slope: Vec<f32>,
     sum2: Vec<f32>,
 }
 
-/// Buffers shared by all blocks, of the backward pass above all.
+/// Buffers of the backward pass, shared by all blocks.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// Gradient of the rows at hand: of a block's output on the way in, of its input on the way out.
@@ -66,8 +68,6 @@ pub(super) struct Scratch {
     q: Vec<f32>,
     kv: Vec<f32>,
     hidden: Vec<f32>,
-    /// Activations of the rows at hand, in both directions.
-    active: Vec<f32>,
 }
 
 impl Scratch {
@@ -83,7 +83,6 @@ impl Scratch {
             buffer.resize(n_rows * width, 0.0);
         }
         self.hidden.resize(MLP_ROWS * params.d_mlp, 0.0);
-        self.active.resize(MLP_ROWS * params.d_mlp, 0.0);
     }
 }
 
@@ -116,6 +115,7 @@ impl Block {
             (&mut self.sum1, n_out * d),
             (&mut self.norm2, n_norm2 * d),
             (&mut self.hidden, n_out * m),
+            (&mut self.hidden_slope, n_out * m),
             (&mut self.sum2, n_out * d),
         ] {
             buffer.resize(len, 0.0);
@@ -162,14 +162,7 @@ impl Block {
     }
 
     /// The output rows `range`, from h and the projections of all rows they attend to.
-    pub fn forward(
-        &mut self,
-        step: &mut Step<'_>,
-        p: &BlockParams,
-        h: &[f32],
-        range: Range<usize>,
-        g: &mut Scratch,
-    ) {
+    pub fn forward(&mut self, step: &mut Step<'_>, p: &BlockParams, h: &[f32], range: Range<usize>) {
         let (d, arch) = (step.params.d_model, step.arch);
         let rows = &self.outputs(step.rows)[range.clone()];
         let heads = step.params.heads;
@@ -195,12 +188,12 @@ impl Block {
             step.times.mark(Stage::Norms);
         }
         for start in range.clone().step_by(MLP_ROWS) {
-            self.mlp(step, p, start..(start + MLP_ROWS).min(range.end), g);
+            self.mlp(step, p, start..(start + MLP_ROWS).min(range.end));
         }
     }
 
     /// From sum1 to the output, for few enough rows to stay in the cache.
-    fn mlp(&mut self, step: &mut Step<'_>, p: &BlockParams, range: Range<usize>, g: &mut Scratch) {
+    fn mlp(&mut self, step: &mut Step<'_>, p: &BlockParams, range: Range<usize>) {
         let (d, m, arch) = (step.params.d_model, step.params.d_mlp, step.arch);
         let (rows, flat) = (at(&range, d), step.weights.flat);
         if let (Some(affine), Norm::Pre) = (&p.norm2, step.params.norm) {
@@ -213,14 +206,14 @@ impl Block {
             Norm::Post => (&self.norm1, &self.norm1),
             Norm::None => (&self.sum1, &self.sum1),
         };
-        let (hidden, active) = (&mut self.hidden[at(&range, m)], &mut g.active[..range.len() * m]);
-        p.up.forward(step.weights, &x[rows.clone()], hidden);
+        let (hidden, slope) = (&mut self.hidden[at(&range, m)], &mut self.hidden_slope[at(&range, m)]);
+        p.up.forward(step.weights, &x[rows.clone()], slope);
         step.times.mark(Stage::Products);
-        activate(arch, step.activation, hidden, active);
+        activate(arch, step.activation, slope, hidden);
         step.times.mark(Stage::Activation);
         let sum2 = &mut self.sum2[rows.clone()];
         sum2.copy_from_slice(&residual[rows.clone()]);
-        p.down.forward_add(arch, step.weights, active, sum2);
+        p.down.forward_add(arch, step.weights, hidden, sum2);
         step.times.mark(Stage::Products);
         if let (Some(affine), Norm::Post) = (&p.norm2, step.params.norm) {
             let (y, stats) = (&mut self.norm2[rows], &mut self.stats2[range]);
@@ -242,8 +235,11 @@ impl Block {
         if step.params.norm == Norm::Post {
             backward_norm(step, &p.norm2, (&self.sum2, &self.stats2), g, n_out, grads);
         }
-        for start in (0..n_out).step_by(MLP_ROWS) {
-            self.backward_mlp(step, p, start..(start + MLP_ROWS).min(n_out), g, grads);
+        // last block first: in the last layer its rows are still in the cache
+        for start in (0..n_out).step_by(MLP_ROWS).rev() {
+            let end = (start + MLP_ROWS).min(n_out);
+            let into = if end == n_out { Into::Overwrite } else { Into::Add };
+            self.backward_mlp(step, p, (start..end, into), g, grads);
         }
         if step.params.norm == Norm::Post {
             backward_norm(step, &p.norm1, (&self.sum1, &self.stats1), g, n_out, grads);
@@ -256,7 +252,7 @@ impl Block {
         &self,
         step: &mut Step<'_>,
         p: &BlockParams,
-        range: Range<usize>,
+        (range, into): (Range<usize>, Into),
         g: &mut Scratch,
         grads: &mut [f32],
     ) {
@@ -267,14 +263,12 @@ impl Block {
             Norm::Post => &self.norm1,
             Norm::None => &self.sum1,
         };
-        let into = if range.start == 0 { Into::Overwrite } else { Into::Add };
         let (d_sum, d_hidden) = (&mut g.rows[rows.clone()], &mut g.hidden[..range.len() * m]);
         p.down.backward_input(step.weights, d_sum, d_hidden, Into::Overwrite);
+        p.down.backward_weight(arch, &self.hidden[at(&range, m)], d_sum, grads, into);
         step.times.mark(Stage::Products);
-        let active = &mut g.active[..range.len() * m];
-        activate_backward(arch, step.activation, &self.hidden[at(&range, m)], active, d_hidden);
+        arch.dispatch(Multiply { dst: d_hidden, by: &self.hidden_slope[at(&range, m)] });
         step.times.mark(Stage::Activation);
-        p.down.backward_weight(arch, active, d_sum, grads, into);
         p.up.backward_weight(arch, &x[rows.clone()], d_hidden, grads, into);
         match (&p.norm2, step.params.norm) {
             (Some(affine), Norm::Pre) => {
@@ -365,6 +359,26 @@ fn backward_norm(
         norm::backward(step.arch, x, gain, &g.rows[..len], &mut dx[..len], &mut grads[affine.clone()]);
         std::mem::swap(&mut g.rows, &mut g.other);
         step.times.mark(Stage::Norms);
+    }
+}
+
+/// dst = dst · by
+struct Multiply<'a> {
+    dst: &'a mut [f32],
+    by: &'a [f32],
+}
+
+impl WithSimd for Multiply<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        zip(
+            s,
+            self.dst,
+            self.by,
+            #[inline(always)]
+            |d, b| s.mul_f32s(d, b),
+        );
     }
 }
 

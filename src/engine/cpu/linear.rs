@@ -73,18 +73,22 @@ impl Linear {
     }
 }
 
-/// (rows, columns) to (columns, rows), in tiles that stay in the first cache.
+/// (rows, columns) to (columns, rows): sixteen rows at a time are read along and written side by side.
 fn transpose(from: &[f32], to: &mut [f32], columns: usize) {
-    const TILE: usize = 16;
+    const STRIP: usize = 16;
     let rows = from.len() / columns;
-    for r0 in (0..rows).step_by(TILE) {
-        let r1 = (r0 + TILE).min(rows);
-        for c0 in (0..columns).step_by(TILE) {
-            for c in c0..(c0 + TILE).min(columns) {
-                for (r, to) in (r0..r1).zip(&mut to[c * rows + r0..]) {
-                    *to = from[r * columns + c];
-                }
+    let whole = rows / STRIP * STRIP;
+    for r0 in (0..whole).step_by(STRIP) {
+        let strip: [&[f32]; STRIP] = std::array::from_fn(|i| &from[(r0 + i) * columns..][..columns]);
+        for (c, to) in to.chunks_exact_mut(rows).enumerate() {
+            for (to, row) in to[r0..r0 + STRIP].iter_mut().zip(strip) {
+                *to = row[c];
             }
+        }
+    }
+    for r in whole..rows {
+        for (to, &from) in to[r..].iter_mut().step_by(rows).zip(&from[r * columns..][..columns]) {
+            *to = from;
         }
     }
 }

@@ -240,9 +240,9 @@ impl FactoredEngine {
             }
             match (part, last) {
                 (Part::Symbols, true) => {}
-                (Part::Symbols, false) => block.forward(&mut step, p, h, 0..symbols, &mut self.scratch),
-                (Part::Batch, true) => block.forward(&mut step, p, h, 0..batch, &mut self.scratch),
-                (Part::Batch, false) => block.forward(&mut step, p, h, symbols..n_rows, &mut self.scratch),
+                (Part::Symbols, false) => block.forward(&mut step, p, h, 0..symbols),
+                (Part::Batch, true) => block.forward(&mut step, p, h, 0..batch),
+                (Part::Batch, false) => block.forward(&mut step, p, h, symbols..n_rows),
             }
         }
         if part == Part::Batch {
