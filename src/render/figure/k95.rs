@@ -14,7 +14,8 @@ const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 42.0;
 const GAP: f64 = 22.0;
 const SIZE: f64 = 285.0;
-const HEAD: f64 = 42.0;
+const HEAD: f64 = 54.0;
+const LINE: f64 = 12.0;
 const IDENTITY_DASH: (f64, f64) = (5.0, 3.0);
 
 /// The figure: three panels, colour and shape by group, hollow for runs that did not grok.
@@ -22,15 +23,18 @@ const IDENTITY_DASH: (f64, f64) = (5.0, 3.0);
 pub fn figure(groups: &[Group<'_>], rmse: &[RmseRow]) -> Scene {
     let scale = common_scale(groups);
     let total_width = LEFT + RIGHT + 3.0 * (SIZE + GAP) - GAP;
-    let key = legend_lines(&legend_entries(groups), total_width - 20.0);
+    let key = legend_lines(&legend_entries(groups), total_width - LEFT - 10.0);
     let top = 8.0 + legend_height(&key) + HEAD;
     let mut scene = Scene::new(total_width, top + SIZE + BOTTOM);
     legend(&mut scene, &key, (LEFT, 6.0));
     for (i, checkpoint) in Checkpoint::ALL.into_iter().enumerate() {
         let left = LEFT + i as f64 * (SIZE + GAP);
         let panel = Panel { left, top, width: SIZE, height: SIZE, x: scale };
-        scene.bold((left, top - 22.0), checkpoint.name(), HEADING, INK, Side::Left);
-        scene.text((left, top - 8.0), &remark(checkpoint, rmse), SMALL, FAINT, Side::Left);
+        scene.bold((left, top - 22.0 - LINE), checkpoint.name(), HEADING, INK, Side::Left);
+        for (line, text) in remarks(checkpoint, rmse).iter().enumerate() {
+            let baseline = top - 8.0 - LINE * (1 - line) as f64;
+            scene.text((left, baseline), text, SMALL, FAINT, Side::Left);
+        }
         let ticks = scale.ticks(6);
         panel.grid(&mut scene, scale, ticks.iter().map(|(value, _)| *value));
         scene.dashes(((left, top + SIZE), (left + SIZE, top)), IDENTITY_DASH, FAINT, 1.0);
@@ -73,24 +77,23 @@ fn common_scale(groups: &[Group<'_>]) -> Scale {
     Scale::Linear(0.0, 1.06 * greatest)
 }
 
-/// RMSE of a panel, the paper's in brackets; the end has two cells.
-fn remark(checkpoint: Checkpoint, rmse: &[RmseRow]) -> String {
-    let cell = |cell: Cell| {
+/// RMSE of a panel, the paper's in brackets: one line, at the end two.
+fn remarks(checkpoint: Checkpoint, rmse: &[RmseRow]) -> Vec<String> {
+    let line = |what: &str, cell: Cell| {
         let row = rmse.iter().find(|row| row.cell == cell)?;
         let ours = row.ours?;
         let paper = row.paper.as_ref().map_or(String::new(), |p| format!(", paper {:.2}", p.rmse));
-        Some(format!("{:.2} ({}{paper})", ours.rmse, plural(ours.runs)))
+        Some(format!("RMSE{what} {:.2} ({}{paper})", ours.rmse, plural(ours.runs)))
     };
-    let parts: Vec<_> = match checkpoint {
-        Checkpoint::Memorized => vec![cell(Cell::Memorized)],
-        Checkpoint::Grokked => vec![cell(Cell::Grokked)],
-        Checkpoint::Final => vec![
-            cell(Cell::FinalGrokked).map(|text| format!("grokked {text}")),
-            cell(Cell::FinalNoGrok).map(|text| format!("not {text}")),
-        ],
+    let lines = match checkpoint {
+        Checkpoint::Memorized => [line("", Cell::Memorized), None],
+        Checkpoint::Grokked => [line("", Cell::Grokked), None],
+        Checkpoint::Final => {
+            [line(", grokked:", Cell::FinalGrokked), line(", not grokked:", Cell::FinalNoGrok)]
+        }
     };
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { "no run".into() } else { format!("RMSE {}", parts.join(", ")) }
+    let lines: Vec<_> = lines.into_iter().flatten().collect();
+    if lines.is_empty() { vec!["no run".into()] } else { lines }
 }
 
 fn plural(runs: usize) -> String {

@@ -58,7 +58,7 @@ pub fn figure(groups: &[Group<'_>]) -> Scene {
     let rows = groups.len().div_ceil(columns);
 
     let total_width = LEFT + RIGHT + columns as f64 * (width + GAP_X) - GAP_X;
-    let key = legend_lines(&legend_entries(groups), total_width - 20.0);
+    let key = legend_lines(&legend_entries(groups), total_width - LEFT - 10.0);
     let top = 8.0 + legend_height(&key) + HEAD;
     let grid_height = rows as f64 * (height + GAP_Y) - GAP_Y;
     let mut scene = Scene::new(total_width, top + grid_height + BOTTOM);
