@@ -1,7 +1,5 @@
 # Recipes of the project. `just` alone lists them; without just, the lines below are plain shell.
 
-export RUSTFLAGS := env("RUSTFLAGS", "")
-
 # list the recipes
 default:
     @just --list
@@ -26,9 +24,9 @@ plots: build
 test:
     cargo test
 
-# kernels and the whole step
+# the step on this machine; `cargo bench` for the kernels
 bench:
-    cargo bench
+    cargo run --release -- bench
 
 # formatting and lints, as the gate sees them
 lint:
@@ -38,3 +36,7 @@ lint:
 [private]
 build:
     cargo build --release
+
+# the program with CUDA, on a machine without a GPU: target/release/groklab --device cuda elsewhere
+cuda-build *args:
+    scripts/cuda-build.sh {{args}}

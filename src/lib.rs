@@ -22,6 +22,7 @@
 //! | [`sweep`] | many runs over a pool of threads |
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
 //! | [`render`] | summaries to tables and figures, as bytes |
+//! | [`bench`] | how fast a step is on this machine |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
 //! # A run in memory
@@ -40,6 +41,7 @@
 //! ```
 
 pub mod analysis;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod data;

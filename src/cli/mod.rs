@@ -1,6 +1,7 @@
 //! The command line: one file a command, and the only place that prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one place where output belongs
 
+mod bench;
 mod plot;
 mod progress;
 mod quick;
@@ -19,6 +20,9 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "groklab", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
+    /// Say more on standard error: which engine was chosen and why
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,6 +45,8 @@ enum Command {
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// Measure the training step on this machine against the machine's own limits
+    Bench(bench::BenchArgs),
     /// Record every number of the first steps, for a replay in another framework
     Trace(trace::TraceArgs),
 }
@@ -49,13 +55,17 @@ enum Command {
 pub fn main() -> ExitCode {
     // one thread a run: a product must never wait for, or steal from, another run's threads
     gemm::set_threading_threshold(usize::MAX);
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    let level = if cli.verbose { tracing::Level::INFO } else { tracing::Level::WARN };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    let result = match cli.command {
         Command::Quick(args) => quick::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::run(&args),
         Command::Trace(args) => trace::run(&args),
     };
     result.unwrap_or_else(|report| {

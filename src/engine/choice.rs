@@ -25,9 +25,7 @@ pub fn build(
 ) -> Result<(Box<dyn Engine>, String), EngineError> {
     let on_cuda = device.is_cuda();
     match choice {
-        EngineChoice::Factored if on_cuda => {
-            Err(EngineError::NoDevice("the factored engine of one run computes on the CPU".into()))
-        }
+        EngineChoice::Factored if on_cuda => Err(EngineError::FactoredIsForCpu),
         EngineChoice::Auto | EngineChoice::Factored if !on_cuda => {
             let engine = FactoredEngine::new(model, n_symbols)?;
             let name = engine.describe();
@@ -35,6 +33,11 @@ pub fn build(
         }
         _ => {
             let place = if on_cuda { "cuda" } else { "cpu" };
+            if choice == EngineChoice::Auto {
+                tracing::info!(
+                    "plain engine: the factored step of one run is written for the CPU, not for {place}"
+                );
+            }
             let engine = PlainEngine::new(model, n_symbols, device.clone());
             Ok((Box::new(engine), format!("plain (candle, {place})")))
         }

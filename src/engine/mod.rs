@@ -57,6 +57,9 @@ pub enum EngineError {
         "no CUDA device: {0}; build with `--features cuda` on a machine that has one, or use --device cpu"
     )]
     NoDevice(String),
+    /// `--engine factored` on a CUDA device.
+    #[error("the factored engine computes on the CPU; use --device cpu, or --engine plain for this device")]
+    FactoredIsForCpu,
     /// candle's backward pass left a parameter out.
     #[error(
         "no gradient reached the parameter {0}: an operation of the model has no backward pass in candle"

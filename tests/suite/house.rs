@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("task", &[]),
     ("probe", &[]),
     ("config", &["task"]),
@@ -11,12 +11,19 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("model", &["config", "data", "task"]),
     ("optim", &["config", "data", "model"]),
     ("engine", &["config", "data", "model", "probe", "task"]),
+    ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
     ("store", &["config", "model", "probe"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
     ("sweep", &["config", "engine", "probe", "store", "train"]),
     ("analysis", &["config", "store"]),
     ("render", &["analysis", "store"]),
-    ("cli", &["analysis", "config", "engine", "model", "probe", "render", "store", "sweep", "task", "train"]),
+    (
+        "cli",
+        &[
+            "analysis", "bench", "config", "engine", "model", "probe", "render", "store", "sweep", "task",
+            "train",
+        ],
+    ),
 ];
 
 #[test]

@@ -1,0 +1,279 @@
+//! How fast a training step is on this machine, against the machine's own limits: what `groklab bench` prints.
+//!
+//! Everything is measured in turn in one run, rounds interleaved, and reported as medians: on a shared machine
+//! only ratios within one run mean something.
+
+use crate::{
+    config::{PlannedRun, Preset, RunConfig},
+    data::{BatchOrder, Split},
+    engine::{
+        Engine, EngineError, PlainEngine,
+        cpu::{
+            FactoredEngine, Stage,
+            gemm::{Into, product},
+        },
+    },
+    model::{ParamLayout, initial_parameters},
+    optim::{AdamW, OptimError, Optimizer},
+    probe::{self, Moments},
+    task::{Equation, Task},
+};
+use candle_core::Device;
+use serde::Serialize;
+use std::{
+    sync::Barrier,
+    time::{Duration, Instant},
+};
+
+/// Side of the square product that stands for the machine's peak.
+const PEAK_SIDE: usize = 768;
+/// Steps of the factored engine in a round.
+const STEPS: usize = 10;
+
+/// The figures of one benchmark.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Preset and shape.
+    pub setting: String,
+    /// Who computed the factored step.
+    pub engine: String,
+    /// Best rate of a large f32 product in the same run, GFLOP/s.
+    pub peak_gflops: f64,
+    /// The whole training step: forward, backward, AdamW.
+    pub step: Step,
+    /// Share of each stage in the step, in the order of the stages; they sum to 1.
+    pub stages: Vec<(String, f64)>,
+    /// The same step of the plain candle model with the same AdamW.
+    pub plain: Plain,
+    /// Evaluation and probing at the paper's cadence (every 20 epochs of x + y at 50 %).
+    pub cadence: Cadence,
+    /// Several runs at once, one thread each.
+    pub threads: Threads,
+}
+
+/// The factored step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Median, milliseconds.
+    pub ms: f64,
+    /// Arithmetic of its matrix products, GFLOP.
+    pub gflop: f64,
+    /// gflop / time.
+    pub gflops: f64,
+    /// gflops / peak_gflops.
+    pub share_of_peak: f64,
+}
+
+/// The plain step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plain {
+    /// Median, milliseconds.
+    pub ms: f64,
+    /// Plain over factored time.
+    pub ratio: f64,
+}
+
+/// The cost of looking.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cadence {
+    /// Loss and accuracy over the whole table, moments over the training rows; milliseconds.
+    pub evaluation_ms: f64,
+    /// Pooling of moments (part of the evaluation), spectra and eigenvalues; milliseconds.
+    pub probe_ms: f64,
+    /// probe_ms in the time of 20 epochs with their evaluation.
+    pub probe_share: f64,
+    /// evaluation_ms (without pooling) in the same time.
+    pub evaluation_share: f64,
+}
+
+/// Throughput of several threads.
+#[derive(Clone, Debug, Serialize)]
+pub struct Threads {
+    /// Threads.
+    pub threads: usize,
+    /// Steps a second of all together over those of one alone.
+    pub speedup: f64,
+}
+
+/// A benchmark that could not be run.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each is the error of the module it names
+pub enum BenchError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Optimizer(#[from] OptimError),
+    #[error(transparent)]
+    Probe(#[from] probe::ProbeError),
+    #[error(transparent)]
+    Task(#[from] crate::task::TaskError),
+    #[error(transparent)]
+    Split(#[from] crate::data::SplitError),
+}
+
+/// A run of x + y whose steps can be timed.
+struct Subject {
+    run: PlannedRun,
+    split: Split,
+    params: Vec<f32>,
+    grads: Vec<f32>,
+    adamw: AdamW,
+    batch: Vec<Equation>,
+    order: BatchOrder,
+}
+
+impl Subject {
+    fn new(config: RunConfig) -> Result<Self, BenchError> {
+        let task = Task::find("add")?;
+        let layout = ParamLayout::new(&config.model, task.n_symbols);
+        let split = Split::new(&task.equations, config.train_fraction, 0)?;
+        let mut order = BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch);
+        order.shuffle(0, 1);
+        let rows = order.batches().next().unwrap_or_default();
+        Ok(Self {
+            batch: rows.iter().map(|&i| split.train[i as usize]).collect(),
+            params: initial_parameters(&config.model, &layout, 0),
+            grads: vec![0.0; layout.len()],
+            adamw: AdamW::new(&config.optim, &layout),
+            run: PlannedRun::new(config, task.into()),
+            split,
+            order,
+        })
+    }
+
+    fn step(&mut self, engine: &mut dyn Engine) -> Result<(), BenchError> {
+        engine.loss_and_gradients(&self.params, &self.batch, &mut self.grads)?;
+        Ok(self.adamw.step(&mut self.params, &self.grads, 1e-3)?)
+    }
+}
+
+/// Measures a preset for about `seconds`; `threads` runs at once for the throughput.
+pub fn measure(preset: Preset, seconds: f64, threads: usize) -> Result<Report, BenchError> {
+    let mut subject = Subject::new(preset.config("add", 0.5, 0))?;
+    let model = subject.run.config.model.clone();
+    let n_symbols = subject.run.task.n_symbols;
+    let mut factored = FactoredEngine::new(&model, n_symbols)?;
+    let mut plain = PlainEngine::new(&model, n_symbols, Device::Cpu);
+    let side = PEAK_SIDE;
+    let (a, b, mut c) = (vec![0.5; side * side], vec![0.25; side * side], vec![0.0; side * side]);
+
+    let (mut steps, mut peaks, mut plains) = (Vec::new(), Vec::new(), Vec::new());
+    let start = Instant::now();
+    subject.step(&mut factored)?; // first touch of all buffers
+    subject.step(&mut plain)?;
+    while steps.len() < 3 || start.elapsed().as_secs_f64() < seconds {
+        steps.push(timed(|| (0..STEPS).try_for_each(|_| subject.step(&mut factored)))? / STEPS as f64);
+        peaks.push(
+            timed(|| Ok((0..5).for_each(|_| product(&mut c, &a, &b, [side; 3], Into::Overwrite))))? / 5.0,
+        );
+        plains.push(timed(|| subject.step(&mut plain))?);
+    }
+    let (step, peak, plain) = (median(steps), median(peaks), median(plains));
+    let gflop = factored.flops(subject.batch.len()) / 1e9;
+    let peak_gflops = 2e-9 * (side * side * side) as f64 / peak;
+    Ok(Report {
+        setting: format!("{preset:?}: x + y, {n_symbols} symbols, batch {}", subject.batch.len())
+            .to_lowercase(),
+        engine: factored.describe(),
+        peak_gflops,
+        step: Step { ms: 1e3 * step, gflop, gflops: gflop / step, share_of_peak: gflop / step / peak_gflops },
+        stages: stages(&mut subject, &mut factored)?,
+        plain: Plain { ms: 1e3 * plain, ratio: plain / step },
+        cadence: cadence(&mut subject, &mut factored, step)?,
+        threads: throughput(preset, threads)?,
+    })
+}
+
+fn timed(work: impl FnOnce() -> Result<(), BenchError>) -> Result<f64, BenchError> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn stages(subject: &mut Subject, engine: &mut FactoredEngine) -> Result<Vec<(String, f64)>, BenchError> {
+    engine.times().switch_on();
+    let mut adamw = 0.0;
+    for _ in 0..5 * STEPS {
+        engine.loss_and_gradients(&subject.params, &subject.batch, &mut subject.grads)?;
+        adamw += timed(|| Ok(subject.adamw.step(&mut subject.params, &subject.grads, 1e-3)?))?;
+    }
+    let mut seconds: Vec<(String, f64)> =
+        Stage::ALL.iter().map(|&s| (format!("{s:?}").to_lowercase(), engine.times().seconds(s))).collect();
+    seconds.push(("adamw".to_owned(), adamw));
+    let total: f64 = seconds.iter().map(|(_, s)| s).sum();
+    Ok(seconds.into_iter().map(|(name, s)| (name, s / total)).collect())
+}
+
+fn cadence(subject: &mut Subject, engine: &mut FactoredEngine, step: f64) -> Result<Cadence, BenchError> {
+    let (n, m) = (subject.run.config.model.d_model, subject.run.task.n_symbols);
+    let layout = ParamLayout::new(&subject.run.config.model, m);
+    let w = &subject.params[layout.unembedding(m, n)];
+    let (mut bare, mut pooled, mut probes) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let mut moments = Moments::new(n, m);
+        bare.push(timed(|| {
+            engine.evaluate(&subject.params, &subject.split.train, None)?;
+            engine.evaluate(&subject.params, &subject.split.val, None)?;
+            Ok(())
+        })?);
+        pooled.push(timed(|| {
+            engine.evaluate(&subject.params, &subject.split.train, Some(&mut moments))?;
+            engine.evaluate(&subject.params, &subject.split.val, None)?;
+            Ok(())
+        })?);
+        probes.push(timed(|| Ok(drop(probe::probe(w, m, n, &moments)?)))?);
+    }
+    let (bare, pooled, spectra) = (median(bare), median(pooled), median(probes));
+    let probe = (pooled - bare).max(0.0) + spectra;
+    let steps = 20 * subject.order.steps();
+    let total = steps as f64 * step + bare + probe;
+    Ok(Cadence {
+        evaluation_ms: 1e3 * pooled,
+        probe_ms: 1e3 * probe,
+        probe_share: probe / total,
+        evaluation_share: bare / total,
+    })
+}
+
+/// Steps a second of `threads` threads, each with a run of its own, over those of one; both for a second.
+fn throughput(preset: Preset, threads: usize) -> Result<Threads, BenchError> {
+    let rate = |threads: usize| -> Result<f64, BenchError> {
+        let barrier = Barrier::new(threads);
+        let rates = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..threads)
+                .map(|_| scope.spawn(|| steps_a_second(preset, &barrier, Duration::from_secs(1))))
+                .collect();
+            handles.into_iter().map(|h| h.join()).collect::<Vec<_>>()
+        });
+        // a thread that panicked counts as one that did nothing
+        rates.into_iter().map(|r| r.unwrap_or(Ok(0.0))).sum()
+    };
+    let (mut ones, mut alls) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        ones.push(rate(1)?);
+        alls.push(rate(threads)?);
+    }
+    Ok(Threads { threads, speedup: median(alls) / median(ones) })
+}
+
+fn steps_a_second(preset: Preset, barrier: &Barrier, time: Duration) -> Result<f64, BenchError> {
+    let prepared = Subject::new(preset.config("add", 0.5, 0)).and_then(|subject| {
+        let engine = FactoredEngine::new(&subject.run.config.model, subject.run.task.n_symbols)?;
+        Ok((subject, engine))
+    });
+    barrier.wait(); // reached even by a thread whose preparation failed
+    let (mut subject, mut engine) = prepared?;
+    subject.step(&mut engine)?;
+    let start = Instant::now();
+    let mut steps = 0;
+    while start.elapsed() < time {
+        subject.step(&mut engine)?;
+        steps += 1;
+    }
+    Ok(f64::from(steps) / start.elapsed().as_secs_f64())
+}

@@ -1,0 +1,70 @@
+//! `groklab bench`: how fast a step is here, against the machine's own limits.
+
+use super::report;
+use crate::{
+    bench::{Report, measure},
+    config::Preset,
+};
+use clap::Args;
+use std::process::ExitCode;
+
+/// Arguments of `groklab bench`.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// Which model
+    #[arg(long, value_enum, default_value_t)]
+    preset: Preset,
+    /// How long to measure the step, in seconds
+    #[arg(long, default_value_t = 10.0, value_parser = parse_seconds)]
+    seconds: f64,
+    /// One line of JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures and prints.
+pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let r = measure(args.preset, args.seconds, threads).map_err(report)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&r).map_err(report)?);
+    } else {
+        print(&r);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(r: &Report) {
+    println!("{}; {}", r.setting, r.engine);
+    println!("step        {:8.2} ms   {:.2} GFLOP, {:.0} GFLOP/s", r.step.ms, r.step.gflop, r.step.gflops);
+    println!(
+        "peak        {:8.0} GFLOP/s of a 768³ product in this run; the step reaches {:.0} % of it",
+        r.peak_gflops,
+        100.0 * r.step.share_of_peak
+    );
+    println!("plain model {:8.2} ms   {:.1} times the factored step", r.plain.ms, r.plain.ratio);
+    println!(
+        "evaluation  {:8.1} ms   {:.1} % of a run at the paper's cadence; probes {:.1} ms, {:.2} %",
+        r.cadence.evaluation_ms,
+        100.0 * r.cadence.evaluation_share,
+        r.cadence.probe_ms,
+        100.0 * r.cadence.probe_share
+    );
+    println!(
+        "threads     {:8} runs at once do {:.2} times the steps of one",
+        r.threads.threads, r.threads.speedup
+    );
+    println!("stages      {}", stages(r));
+}
+
+fn stages(r: &Report) -> String {
+    let parts: Vec<String> = r.stages.iter().map(|(name, s)| format!("{name} {:.1} %", 100.0 * s)).collect();
+    parts.join(", ")
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(s) if (0.0..=3600.0).contains(&s) => Ok(s),
+        _ => Err("seconds are a number between 0 and 3600".to_owned()),
+    }
+}
