@@ -10,7 +10,7 @@
 //! | `losses` | (steps), f32 | mean cross-entropy of each batch before its step |
 //! | `learning_rates` | (steps), f64 | rate of each step |
 //!
-//! The metadata hold `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
+//! The metadata entry `groklab` is a JSON object with `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
 
 use super::{report, train::RunArgs};
 use crate::{
@@ -74,12 +74,12 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     push("losses", Dtype::F32, &[steps], bytemuck::cast_slice(&trace.losses));
     push("learning_rates", Dtype::F64, &[steps], bytemuck::cast_slice(&trace.learning_rates));
     let metadata = BTreeMap::from([
-        ("format".to_owned(), "groklab-trace-1".to_owned()),
-        ("config".to_owned(), toml::to_string(&run.config).map_err(report)?),
-        ("n_symbols".to_owned(), n_symbols.to_string()),
-        ("engine".to_owned(), name.clone()),
+        ("format", "groklab-trace-1".to_owned()),
+        ("config", toml::to_string(&run.config).map_err(report)?),
+        ("n_symbols", n_symbols.to_string()),
+        ("engine", name.clone()),
     ]);
-    write_safetensors(&args.out, &tensors, metadata).map_err(report)?;
+    write_safetensors(&args.out, &tensors, &metadata).map_err(report)?;
     let loss = |i: usize| trace.losses.get(i).copied().unwrap_or(f32::NAN);
     println!(
         "{steps} steps of {} ({name}), loss {} to {}, written to {}",

@@ -3,7 +3,11 @@
 use super::StoreError;
 use crate::model::ParamLayout;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::Path,
+};
 
 /// A tensor to be written: name, type, shape, little-endian bytes.
 pub type NamedTensor<'a> = (String, Dtype, Vec<usize>, &'a [u8]);
@@ -19,12 +23,15 @@ pub fn named_tensors<'a>(prefix: &str, layout: &ParamLayout, flat: &'a [f32]) ->
         .collect()
 }
 
-/// Writes tensors and string metadata as one safetensors file, atomically.
+/// Writes tensors as one safetensors file, atomically. The metadata are one entry, `groklab`, a JSON object:
+/// safetensors keeps its own in a hash map, whose order would make the bytes differ from time to time.
 pub fn write_safetensors(
     path: &Path,
     tensors: &[NamedTensor],
-    metadata: BTreeMap<String, String>,
+    metadata: &BTreeMap<&str, String>,
 ) -> Result<(), StoreError> {
+    let json = serde_json::to_string(metadata).map_err(|e| format_error(path, e.to_string()))?;
+    let metadata = HashMap::from([("groklab".to_owned(), json)]);
     let fail = |e: safetensors::SafeTensorError| format_error(path, e.to_string());
     let views = tensors
         .iter()
@@ -32,7 +39,7 @@ pub fn write_safetensors(
             Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).map_err(fail)?))
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect())).map_err(fail)?;
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(fail)?;
     super::write_atomic(path, &bytes)
 }
 

@@ -134,12 +134,9 @@ impl RunWriter {
 
     /// Writes the final parameters.
     pub fn parameters(&self, layout: &ParamLayout, flat: &[f32]) -> Result<(), StoreError> {
-        let metadata = BTreeMap::from([
-            ("format".to_owned(), "pt".to_owned()), // names and orientation are PyTorch's
-            ("run".to_owned(), self.manifest.run.clone()),
-        ]);
+        let metadata = BTreeMap::from([("run", self.manifest.run.clone())]);
         let path = self.dir.join("final.safetensors");
-        write_safetensors(&path, &named_tensors("", layout, flat), metadata)
+        write_safetensors(&path, &named_tensors("", layout, flat), &metadata)
     }
 
     /// Replaces the manifest.

@@ -82,7 +82,7 @@ def main(trace, out):
     torch.set_default_dtype(torch.float64)
     with safe_open(trace, "pt") as f:
         tensors = {name: f.get_tensor(name) for name in f.keys()}
-        metadata = f.metadata()
+        metadata = json.loads(f.metadata()["groklab"])
     config, n_symbols = tomllib.loads(metadata["config"]), int(metadata["n_symbols"])
     params = {
         name.removeprefix("initial."): torch.nn.Parameter(t.double())

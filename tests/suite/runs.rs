@@ -38,8 +38,13 @@ fn any_number_of_jobs_and_any_sharding_give_the_same_bytes() {
     sweep(&["--shard", "2/2", "--out", "c"]);
     let a = contents(&dir.path().join("a/small"));
     assert_eq!(a.len(), 4 * 4);
-    assert_eq!(a, contents(&dir.path().join("b/small")));
-    assert_eq!(a, contents(&dir.path().join("c/small")));
+    for other in ["b/small", "c/small"] {
+        let b = contents(&dir.path().join(other));
+        assert!(a.keys().eq(b.keys()));
+        let different: Vec<_> =
+            a.iter().filter(|(name, bytes)| b[*name] != **bytes).map(|(name, _)| name).collect();
+        assert!(different.is_empty(), "{other}: {different:?}");
+    }
     // evaluations at 0, 1, 2 and the last epoch, ids in every row
     let (_, metrics) = a.iter().find(|(k, _)| k.starts_with("add") && k.ends_with("metrics.csv")).unwrap();
     let epochs: Vec<String> =
