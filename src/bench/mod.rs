@@ -164,7 +164,10 @@ pub fn measure(preset: Preset, seconds: f64, threads: usize) -> Result<Report, B
     while steps.len() < 3 || start.elapsed().as_secs_f64() < seconds {
         steps.push(timed(|| (0..STEPS).try_for_each(|_| subject.step(&mut factored)))? / STEPS as f64);
         peaks.push(
-            timed(|| Ok((0..5).for_each(|_| product(&mut c, &a, &b, [side; 3], Into::Overwrite))))? / 5.0,
+            timed(|| {
+                (0..5).for_each(|_| product(&mut c, &a, &b, [side; 3], Into::Overwrite));
+                Ok(())
+            })? / 5.0,
         );
         plains.push(timed(|| subject.step(&mut plain))?);
     }
@@ -226,7 +229,10 @@ fn cadence(subject: &mut Subject, engine: &mut FactoredEngine, step: f64) -> Res
             engine.evaluate(&subject.params, &subject.split.val, None)?;
             Ok(())
         })?);
-        probes.push(timed(|| Ok(drop(probe::probe(w, m, n, &moments)?)))?);
+        probes.push(timed(|| {
+            probe::probe(w, m, n, &moments)?;
+            Ok(())
+        })?);
     }
     let (bare, pooled, spectra) = (median(bare), median(pooled), median(probes));
     let probe = (pooled - bare).max(0.0) + spectra;
