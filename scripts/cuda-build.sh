@@ -24,7 +24,10 @@ export CUDAFORGE_THREADS=${CUDAFORGE_THREADS:-$(nproc)}
 
 # stub libraries: every function of cudarc's own bindings, returning "no device" or the library's error
 cargo fetch -q --locked
-version=$(cargo tree --locked --features cuda -i cudarc --depth 0 --prefix none | sed -n 's/^cudarc v\([0-9.]*\).*/\1/p' | head -n 1)
+# the lock file may hold several versions: the one that candle-core names
+version=$(awk '/^name = "candle-core"/ { ours = 1 }
+  ours && /"cudarc / { gsub(/[^0-9.]/, ""); print; exit }
+  /^\[\[/ { ours = 0 }' Cargo.lock)
 bindings=$(ls -d "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/cudarc-"$version" | head -n 1)/src
 stubs=$CUDA_HOME/lib/stubs
 mkdir -p "$stubs"

@@ -46,3 +46,66 @@ impl Milestones {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::made::MadeRun;
+
+    /// An evaluation with the given accuracies.
+    fn row(epoch: u64, train_accuracy: f64, val_accuracy: f64) -> MetricsRow {
+        let mut row = MadeRun::new("add", 0.5, 0).metrics().remove(0);
+        (row.epoch, row.step) = (epoch, 10 * epoch);
+        (row.train_accuracy, row.val_accuracy) = (train_accuracy, val_accuracy);
+        row
+    }
+
+    fn after(history: &[(u64, f64, f64)]) -> Milestones {
+        let mut milestones = Milestones::default();
+        for &(epoch, train, val) in history {
+            milestones.update(&row(epoch, train, val), true);
+        }
+        milestones
+    }
+
+    fn epochs(m: Milestones) -> [Option<u64>; 4] {
+        [m.memorized, m.grokked, m.collapsed, m.diverged].map(|mark| mark.map(|m| m.epoch))
+    }
+
+    #[test]
+    fn the_first_evaluation_counts_and_later_ones_change_nothing() {
+        let slingshot =
+            [(0, 0.0, 0.0), (20, 1.0, 0.2), (40, 0.6, 0.2), (60, 1.0, 0.3), (80, 1.0, 1.0), (100, 1.0, 1.0)];
+        assert_eq!(epochs(after(&slingshot)), [Some(20), Some(80), None, None]);
+    }
+
+    #[test]
+    fn thresholds_are_strict() {
+        assert_eq!(epochs(after(&[(20, 0.99, 0.2), (40, 1.0, 0.5), (60, 1.0, 0.99)])), [None; 4]);
+    }
+
+    #[test]
+    fn a_run_that_generalises_at_once_never_memorized() {
+        // x² + y² does: validation 58 % at epoch 20
+        assert_eq!(epochs(after(&[(20, 1.0, 0.58), (40, 1.0, 0.995)])), [None, Some(40), None, None]);
+    }
+
+    #[test]
+    fn falling_back_counts_only_after_having_grokked() {
+        assert_eq!(epochs(after(&[(20, 1.0, 0.1), (40, 0.1, 0.1)])), [Some(20), None, None, None]);
+        assert_eq!(epochs(after(&[(20, 1.0, 1.0), (40, 0.2, 0.2)])), [None, Some(20), Some(40), None]);
+    }
+
+    #[test]
+    fn a_run_ends_by_divergence_patience_or_budget() {
+        let config = TrainConfig { max_epochs: 1000, patience: 100 };
+        let grokked = after(&[(80, 1.0, 1.0)]);
+        assert_eq!(grokked.stop_reason(179, &config), None);
+        assert_eq!(grokked.stop_reason(180, &config), Some(StopReason::Grokked));
+        assert_eq!(Milestones::default().stop_reason(1000, &config), Some(StopReason::Budget));
+        let mut broken = grokked;
+        broken.update(&row(90, 1.0, 1.0), false);
+        assert_eq!(broken.stop_reason(90, &config), Some(StopReason::Diverged));
+        assert_eq!(broken.diverged.map(|m| m.step), Some(900));
+    }
+}
