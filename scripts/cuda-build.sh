@@ -42,5 +42,7 @@ stub cublas libcublas.so.13 cublas 1
 stub cublasLt libcublasLt.so.13 cublaslt 1
 stub curand libcurand.so.10 curand 101
 stub nvrtc libnvrtc.so.13 nvrtc 7
+# candle-kernels names the runtime; the wheel has it under its soname only, one folder up
+for name in libcudart.so libcudart.so.13; do ln -sf ../libcudart.so.13 "$stubs/$name"; done
 
 cargo build --release --locked --features cuda "$@"

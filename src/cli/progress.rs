@@ -102,6 +102,7 @@ impl Reporter for Progress {
         let line = match settled {
             Settled::Finished(m) => format!("{}  {}", run.id, history(m)),
             Settled::Already(m) => format!("{}  {} (had been finished before)", run.id, history(m)),
+            Settled::Elsewhere => format!("{}  left to another process that is at it", run.id),
             Settled::Stopped => format!("{}  stopped, unfinished", run.id),
             Settled::Failed(reason) => format!("{}  FAILED: {reason}", run.id),
         };

@@ -50,6 +50,10 @@ pub fn execute(
 fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path) -> ExitCode {
     let count = |f: fn(&Settled) -> bool| settled.iter().filter(|s| f(s)).count();
     let failed = count(|s| matches!(s, Settled::Failed(_)));
+    let elsewhere = count(|s| matches!(s, Settled::Elsewhere));
+    if elsewhere > 0 {
+        println!("{elsewhere} runs were left to other processes that are at them");
+    }
     println!(
         "{} of {} runs finished ({} before), {} failed; results in {}",
         count(|s| matches!(s, Settled::Finished(_) | Settled::Already(_))),

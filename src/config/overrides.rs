@@ -45,6 +45,9 @@ pub enum ConfigError {
     },
 }
 
+/// What a run learns is said by the command or the experiment's `tasks`, not by a key.
+const NOT_A_KEY: &str = "task";
+
 /// Splits `key=value`; the value is TOML, or text where it is not.
 pub fn parse_override(text: &str) -> Result<(String, Value), ConfigError> {
     let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::NotAPair(text.to_owned()))?;
@@ -62,10 +65,11 @@ pub fn apply_overrides(config: &RunConfig, overrides: &[(String, Value)]) -> Res
     let mut config = config.clone();
     for (key, value) in overrides {
         let mut table = as_table(&config);
-        let slot = lookup(&mut table, key).ok_or_else(|| ConfigError::UnknownKey {
-            key: key.clone(),
-            help: format!("known keys: {}", known_keys(&as_table(&config)).join(", ")),
-        })?;
+        let slot =
+            lookup(&mut table, key).filter(|_| key != NOT_A_KEY).ok_or_else(|| ConfigError::UnknownKey {
+                key: key.clone(),
+                help: format!("known keys: {}", known_keys(&as_table(&config)).join(", ")),
+            })?;
         // 1 is a fine way to write 1.0
         *slot = match (&*slot, value) {
             (Value::Float(_), Value::Integer(i)) => Value::Float(*i as f64),
@@ -109,6 +113,7 @@ fn known_keys(table: &Table) -> Vec<String> {
             Value::Table(inner) => {
                 known_keys(inner).into_iter().map(|k| format!("{key}.{k}")).collect::<Vec<_>>()
             }
+            _ if key == NOT_A_KEY => Vec::new(),
             _ => vec![key.clone()],
         })
         .collect()
@@ -229,6 +234,7 @@ mod tests {
         let message = |pair: &str| set(&[pair]).unwrap_err().to_string();
         assert!(message("model.norms=post").contains("unknown config key `model.norms`"));
         assert!(message("model=1").contains("unknown config key"));
+        assert!(message("task=sub").contains("unknown config key"));
         assert!(message("model.norm=sideways").contains("sideways"));
         assert!(message("novalue").contains("key=value"));
         assert!(message("train_fraction=nan").contains("0 < train_fraction < 1"));

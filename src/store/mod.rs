@@ -1,5 +1,6 @@
 //! The only place that knows files.
 
+mod claim;
 #[cfg(test)]
 pub(crate) mod made;
 mod read;
@@ -7,6 +8,7 @@ mod record;
 mod tensors;
 mod write;
 
+pub use claim::{Claim, claim};
 pub use read::{Experiment, ReadError, Results, RunRecord, read_experiment, read_results, read_run};
 pub use record::{Checkpoint, Manifest, Mark, MetricsRow, Milestones, RunState, SpectrumRow, StopReason};
 pub use tensors::{NamedTensor, named_tensors, read_parameters, write_safetensors};

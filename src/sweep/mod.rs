@@ -41,6 +41,8 @@ pub enum Settled {
     Finished(Manifest),
     /// Had been finished before.
     Already(Manifest),
+    /// Another process is at it.
+    Elsewhere,
     /// Asked to stop on the way.
     Stopped,
     /// Ended by an error or a panic; the reason is in its manifest too, where it could be written.
@@ -78,12 +80,17 @@ pub fn sweep(
     }))
 }
 
-/// One run: skipped if it is finished, otherwise trained from the start into its directory.
+/// One run: skipped if it is finished or another process is at it, otherwise trained from the start into its directory.
 pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter) -> Settled {
     if execution.stop.load(Ordering::Relaxed) {
         return Settled::Stopped;
     }
     let dir = execution.results.join(&run.id);
+    let _claim = match store::claim(&dir) {
+        Ok(Some(claim)) => claim,
+        Ok(None) => return Settled::Elsewhere,
+        Err(e) => return Settled::Failed(e.to_string()),
+    };
     match store::read_manifest(&dir) {
         Ok(Some(m)) if m.state == RunState::Finished => return Settled::Already(m),
         Ok(_) => {}

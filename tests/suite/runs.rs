@@ -80,3 +80,21 @@ fn one_failing_run_does_not_stop_the_others() {
     assert!(super::text(&output.stdout).contains("3 of 4 runs finished (0 before), 1 failed"));
     assert!(super::text(&output.stderr).contains(&*blocked.to_string_lossy()));
 }
+
+#[test]
+fn a_run_that_another_process_is_at_is_left_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    super::succeed(dir.path(), &["sweep", "small.toml", "--out", "names"]);
+    let run = fs::read_dir(dir.path().join("names/small")).unwrap().next().unwrap().unwrap().file_name();
+    let held = dir.path().join("results/small").join(&run);
+    fs::create_dir_all(&held).unwrap();
+    let lock = fs::File::create(held.join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let printed = super::succeed(dir.path(), &["sweep", "small.toml"]);
+    assert!(
+        printed.contains("1 runs were left to other processes") && printed.contains("3 of 4 runs finished")
+    );
+    drop(lock);
+    assert!(super::succeed(dir.path(), &["sweep", "small.toml"]).contains("4 of 4 runs finished (3 before)"));
+}
