@@ -61,6 +61,9 @@ pub fn open_device(choice: DeviceChoice) -> Result<Device, EngineError> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto => Ok(Device::new_cuda(0).unwrap_or(Device::Cpu)),
-        DeviceChoice::Cuda => Device::new_cuda(0).map_err(|e| EngineError::NoDevice(e.to_string())),
+        DeviceChoice::Cuda => Device::new_cuda(0).map_err(|e| {
+            // candle adds a backtrace where one is asked for
+            EngineError::NoDevice(e.to_string().lines().next().unwrap_or_default().to_owned())
+        }),
     }
 }
