@@ -37,7 +37,7 @@ impl Progress {
             let all = MultiProgress::new();
             let bar = all.add(ProgressBar::new(runs as u64));
             bar.set_style(style("{bar:30.cyan/dim} {pos}/{len} runs  {elapsed}"));
-            bar.tick();
+            bar.enable_steady_tick(Duration::from_secs(1)); // the clock runs on between events
             (all, bar)
         });
         Self { runs, bars, state: Mutex::default() }
