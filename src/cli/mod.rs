@@ -20,7 +20,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "groklab", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// Say more on standard error: which engine was chosen and why
+    /// Say more on standard error, such as the engine of each run
     #[arg(short, long, global = true)]
     verbose: bool,
     #[command(subcommand)]

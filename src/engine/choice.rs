@@ -34,9 +34,13 @@ pub fn build(
         _ => {
             let place = if on_cuda { "cuda" } else { "cpu" };
             if choice == EngineChoice::Auto {
-                tracing::info!(
-                    "plain engine: the factored step of one run is written for the CPU, not for {place}"
-                );
+                // once, not once a run
+                static ONCE: std::sync::Once = std::sync::Once::new();
+                ONCE.call_once(|| {
+                    tracing::warn!(
+                        "plain engine: the factored step is written for the CPU, the device is {place}"
+                    );
+                });
             }
             let engine = PlainEngine::new(model, n_symbols, device.clone());
             Ok((Box::new(engine), format!("plain (candle, {place})")))

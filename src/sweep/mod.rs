@@ -118,6 +118,7 @@ fn attempt(
     let start = Instant::now();
     let (engine, engine_name) =
         engine::build(execution.engine, &run.config.model, run.task.n_symbols, &execution.device)?;
+    tracing::info!("{}: {engine_name}", run.id);
     let mut trainer = Trainer::new(run, engine)?;
     let manifest = Manifest {
         format: FORMAT,
