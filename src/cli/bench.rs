@@ -1,6 +1,6 @@
 //! `groklab bench`: how fast a step is here, against the machine's own limits.
 
-use super::report;
+use super::{report, say};
 use crate::{
     bench::{Report, measure},
     config::Preset,
@@ -27,7 +27,7 @@ pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let r = measure(args.preset, args.seconds, threads).map_err(report)?;
     if args.json {
-        println!("{}", serde_json::to_string(&r).map_err(report)?);
+        say(&format!("{}", serde_json::to_string(&r).map_err(report)?));
     } else {
         print(&r);
     }
@@ -35,26 +35,29 @@ pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
 }
 
 fn print(r: &Report) {
-    println!("{}; {}", r.setting, r.engine);
-    println!("step        {:8.2} ms   {:.2} GFLOP, {:.0} GFLOP/s", r.step.ms, r.step.gflop, r.step.gflops);
-    println!(
+    say(&format!("{}; {}", r.setting, r.engine));
+    say(&format!(
+        "step        {:8.2} ms   {:.2} GFLOP, {:.0} GFLOP/s",
+        r.step.ms, r.step.gflop, r.step.gflops
+    ));
+    say(&format!(
         "peak        {:8.0} GFLOP/s of a 768³ product in this run; the step reaches {:.0} % of it",
         r.peak_gflops,
         100.0 * r.step.share_of_peak
-    );
-    println!("plain model {:8.2} ms   {:.1} times the factored step", r.plain.ms, r.plain.ratio);
-    println!(
+    ));
+    say(&format!("plain model {:8.2} ms   {:.1} times the factored step", r.plain.ms, r.plain.ratio));
+    say(&format!(
         "evaluation  {:8.1} ms   {:.1} % of a run at the paper's cadence; probes {:.1} ms, {:.2} %",
         r.cadence.evaluation_ms,
         100.0 * r.cadence.evaluation_share,
         r.cadence.probe_ms,
         100.0 * r.cadence.probe_share
-    );
-    println!(
+    ));
+    say(&format!(
         "threads     {:8} runs at once do {:.2} times the steps of one",
         r.threads.threads, r.threads.speedup
-    );
-    println!("stages      {}", stages(r));
+    ));
+    say(&format!("stages      {}", stages(r)));
 }
 
 fn stages(r: &Report) -> String {

@@ -1,5 +1,6 @@
 //! Progress of a sweep: a bar and one line per live run on a terminal, plain lines elsewhere.
 
+use super::tell;
 use crate::{
     config::PlannedRun,
     store::{Manifest, Mark, MetricsRow},
@@ -58,7 +59,7 @@ impl Progress {
     fn say(&self, line: &str) {
         match &self.bars {
             Some((all, _)) => drop(all.println(line)),
-            None => eprintln!("{line}"),
+            None => tell(line),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     plot,
     run::{ExecutionArgs, execute},
-    table,
+    say, table,
 };
 use crate::config::Experiment;
 use clap::Args;
@@ -20,10 +20,10 @@ pub struct QuickArgs {
 pub fn run(args: &QuickArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find("quick")?;
     let plan = experiment.plan(&[])?;
-    println!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len());
+    say(&format!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len()));
     let results = PathBuf::from("results/quick");
     let code = execute(&plan, results.clone(), None, &args.execution)?;
-    println!();
+    say("");
     table::run(table::TableArgs::of(results.clone()))?;
     plot::run(plot::PlotArgs::of(results))?;
     Ok(code)

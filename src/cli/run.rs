@@ -1,6 +1,6 @@
 //! What every command that trains has in common: the options of execution and the end of a sweep.
 
-use super::{progress::Progress, report};
+use super::{progress::Progress, report, say, tell};
 use crate::{
     config::PlannedRun,
     engine::{DeviceChoice, EngineChoice, open_device},
@@ -52,19 +52,19 @@ fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path) -> ExitCo
     let failed = count(|s| matches!(s, Settled::Failed(_)));
     let elsewhere = count(|s| matches!(s, Settled::Elsewhere));
     if elsewhere > 0 {
-        println!("{elsewhere} runs were left to other processes that are at them");
+        say(&format!("{elsewhere} runs were left to other processes that are at them"));
     }
-    println!(
+    say(&format!(
         "{} of {} runs finished ({} before), {} failed; results in {}",
         count(|s| matches!(s, Settled::Finished(_) | Settled::Already(_))),
         plan.len(),
         count(|s| matches!(s, Settled::Already(_))),
         failed,
         results.display()
-    );
+    ));
     for (run, settled) in plan.iter().zip(settled) {
         if let Settled::Failed(reason) = settled {
-            eprintln!("failed: {}: {reason}", run.id);
+            tell(&format!("failed: {}: {reason}", run.id));
         }
     }
     if failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS }

@@ -1,6 +1,9 @@
 //! `groklab sweep`: an experiment file, every run of its grid.
 
-use super::run::{ExecutionArgs, execute};
+use super::{
+    run::{ExecutionArgs, execute},
+    say,
+};
 use crate::{config::Experiment, sweep::shard};
 use clap::Args;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
@@ -36,10 +39,10 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         .into_iter()
         .collect();
     let mut plan = experiment.plan(&extra)?;
-    println!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len());
+    say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     if let Some((i, n)) = args.shard {
         plan = shard(plan, i, n);
-        println!("shard {i} of {n}: {} runs", plan.len());
+        say(&format!("shard {i} of {n}: {} runs", plan.len()));
     }
     execute(&plan, args.out.join(&experiment.name), args.jobs, &args.execution)
 }

@@ -1,6 +1,10 @@
 //! `groklab tasks`: what can be learned, and whether a task file says what its author means.
 
-use crate::task::{Symbols, Task, available};
+use super::report;
+use crate::{
+    store::write_atomic,
+    task::{Symbols, Task, available},
+};
 use clap::Subcommand;
 use miette::{Context, IntoDiagnostic};
 use std::collections::BTreeSet;
@@ -55,9 +59,7 @@ pub fn run(command: TasksCommand) -> miette::Result<()> {
             let table = csv(&Task::find(&name)?);
             match out {
                 None => print(&table),
-                Some(path) => std::fs::write(&path, table)
-                    .into_diagnostic()
-                    .wrap_err_with(|| format!("failed to write {}", path.display())),
+                Some(path) => write_atomic(&path, table.as_bytes()).map_err(report),
             }
         }
     }

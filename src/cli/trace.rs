@@ -12,7 +12,7 @@
 //!
 //! The metadata entry `groklab` is a JSON object with `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
 
-use super::{report, train::RunArgs};
+use super::{report, say, train::RunArgs};
 use crate::{
     cli::run::ExecutionArgs,
     engine,
@@ -81,12 +81,12 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     ]);
     write_safetensors(&args.out, &tensors, &metadata).map_err(report)?;
     let loss = |i: usize| trace.losses.get(i).copied().unwrap_or(f32::NAN);
-    println!(
+    say(&format!(
         "{steps} steps of {} ({name}), loss {} to {}, written to {}",
         run.id,
         loss(0),
         loss(steps.saturating_sub(1)),
         args.out.display()
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }
