@@ -27,7 +27,7 @@ pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let r = measure(args.preset, args.seconds, threads).map_err(report)?;
     if args.json {
-        say(&format!("{}", serde_json::to_string(&r).map_err(report)?));
+        say(&serde_json::to_string(&r).map_err(report)?);
     } else {
         print(&r);
     }
