@@ -1,5 +1,5 @@
 //! The kernels of the factored step at the study's shapes; `groklab bench` measures the whole step and its stages.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)] // criterion's macros; and a bench may stop
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use groklab::{

@@ -12,8 +12,11 @@ mod trace;
 mod train;
 
 use clap::{Parser, Subcommand};
-use miette::Diagnostic;
-use std::process::ExitCode;
+use miette::{Context, Diagnostic, IntoDiagnostic};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 /// A laboratory for grokking: train small transformers on binary operations and watch the log-alignment ratio.
 #[derive(Parser)]
@@ -56,7 +59,7 @@ pub fn main() -> ExitCode {
     gemm::set_threading_threshold(usize::MAX);
     let cli = Cli::parse();
     let level = if cli.verbose { tracing::Level::INFO } else { tracing::Level::WARN };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time().init();
     let result = match cli.command {
         Command::Quick(args) => quick::run(&args),
         Command::Train(args) => train::run(&args),
@@ -73,16 +76,23 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Prints a result to standard output. A reader that has seen enough is no failure, a full disk is.
+fn print(text: &str) -> miette::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.into_diagnostic().wrap_err("failed to write to standard output"),
+    }
+}
+
 /// Prints a line to standard output. Whoever reads may have seen enough: a closed pipe is no failure.
 fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 /// Prints a line to standard error, which may be closed too.
 fn tell(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// A library error as a report with its sources.

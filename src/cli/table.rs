@@ -1,9 +1,6 @@
 //! `groklab table`: what the runs say, beside the paper.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
@@ -17,7 +14,7 @@ use crate::{
     store::{read_results, write_atomic},
 };
 
-use super::{plot::warn_of_damage, report};
+use super::{plot::warn_of_damage, print, report};
 
 /// Print the RMSE of k95 against k_pred and a line a task; write DIR/runs.csv and DIR/rmse.csv.
 #[derive(Debug, clap::Args)]
@@ -53,17 +50,12 @@ pub fn run(args: TableArgs) -> miette::Result<()> {
     let rmse_bytes = rmse_csv(&cells).into_diagnostic()?;
     write_atomic(&args.dir.join("runs.csv"), &runs_csv(&runs).into_diagnostic()?).map_err(report)?;
     write_atomic(&args.dir.join("rmse.csv"), &rmse_bytes).map_err(report)?;
-    let joined =
-        |set: fn(&Table) -> String| tables.iter().map(set).collect::<Vec<_>>().join("\n").into_bytes();
+    let joined = |set: fn(&Table) -> String| tables.iter().map(set).collect::<Vec<_>>().join("\n");
     let out = match args.format {
         Format::Text => joined(text),
         Format::Md => joined(markdown),
         Format::Latex => joined(latex),
-        Format::Csv => rmse_bytes,
+        Format::Csv => String::from_utf8_lossy(&rmse_bytes).into_owned(),
     };
-    match io::stdout().lock().write_all(&out) {
-        // whoever reads has seen enough
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.into_diagnostic(),
-    }
+    print(&out)
 }

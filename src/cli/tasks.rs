@@ -1,15 +1,13 @@
 //! `groklab tasks`: what can be learned, and whether a task file says what its author means.
 
-use super::report;
+use super::{print, report};
 use crate::{
     store::write_atomic,
     task::{Symbols, Task, available},
 };
 use clap::Subcommand;
-use miette::{Context, IntoDiagnostic};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// `groklab tasks …`
@@ -62,14 +60,6 @@ pub fn run(command: TasksCommand) -> miette::Result<()> {
                 Some(path) => write_atomic(&path, table.as_bytes()).map_err(report),
             }
         }
-    }
-}
-
-fn print(text: &str) -> miette::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.into_diagnostic().wrap_err("failed to write to standard output"),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::ParamLayout;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},
-    fs, io,
+    fs,
     path::Path,
 };
 
@@ -45,11 +45,10 @@ pub fn write_safetensors(
 
 /// Reads all parameters of `layout` from a safetensors file, each under `prefix` + name or its bare name, as f32.
 pub fn read_parameters(path: &Path, prefix: &str, layout: &ParamLayout) -> Result<Vec<f32>, StoreError> {
-    let io_error = |source: io::Error| StoreError::Io { action: "read", path: path.to_owned(), source };
-    if !fs::metadata(path).map_err(io_error)?.is_file() {
+    if !fs::metadata(path).map_err(StoreError::io("read", path))?.is_file() {
         return Err(format_error(path, "not a regular file".to_owned()));
     }
-    let bytes = fs::read(path).map_err(io_error)?;
+    let bytes = fs::read(path).map_err(StoreError::io("read", path))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| format_error(path, e.to_string()))?;
     let mut flat = vec![0.0; layout.len()];
     for p in layout.iter() {

@@ -87,17 +87,17 @@ pub struct RunWriter {
     dir: PathBuf,
     metrics: csv::Writer<File>,
     spectra: csv::Writer<File>,
-    manifest: Manifest,
+    run: String,
 }
 
 impl RunWriter {
     /// Starts the directory anew: what an interrupted run left there is replaced.
-    pub fn create(dir: &Path, config: &RunConfig, manifest: Manifest) -> Result<Self, StoreError> {
+    pub fn create(dir: &Path, config: &RunConfig, manifest: &Manifest) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
         let config_path = dir.join("config.toml");
         let text = toml::to_string(config)
             .map_err(|e| StoreError::Format { path: config_path.clone(), reason: e.to_string() })?;
-        write_manifest(dir, &manifest)?;
+        write_manifest(dir, manifest)?;
         write_atomic(&config_path, text.as_bytes())?;
         let open = |name: &str| {
             let path = dir.join(name);
@@ -107,7 +107,7 @@ impl RunWriter {
             metrics: open("metrics.csv")?,
             spectra: open("spectra.csv")?,
             dir: dir.to_owned(),
-            manifest,
+            run: manifest.run.clone(),
         })
     }
 
@@ -120,7 +120,7 @@ impl RunWriter {
     pub fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, s: &Spectra) -> Result<(), StoreError> {
         let value = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
         let rows = (0..s.p.len()).map(|i| SpectrumRow {
-            run: self.manifest.run.clone(),
+            run: self.run.clone(),
             checkpoint,
             epoch,
             i: i + 1,
@@ -134,15 +134,9 @@ impl RunWriter {
 
     /// Writes the final parameters.
     pub fn parameters(&self, layout: &ParamLayout, flat: &[f32]) -> Result<(), StoreError> {
-        let metadata = BTreeMap::from([("run", self.manifest.run.clone())]);
+        let metadata = BTreeMap::from([("run", self.run.clone())]);
         let path = self.dir.join("final.safetensors");
         write_safetensors(&path, &named_tensors("", layout, flat), &metadata)
-    }
-
-    /// Replaces the manifest.
-    pub fn manifest(&mut self, change: impl FnOnce(&mut Manifest)) -> Result<(), StoreError> {
-        change(&mut self.manifest);
-        write_manifest(&self.dir, &self.manifest)
     }
 }
 

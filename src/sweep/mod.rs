@@ -141,7 +141,7 @@ fn attempt(
         evaluation_seconds: 0.0,
         probe_seconds: 0.0,
     };
-    let mut writer = RunWriter::create(dir, &run.config, manifest.clone())?;
+    let mut writer = RunWriter::create(dir, &run.config, &manifest)?;
     let outcome = {
         let mut recorder = Recorder::new(run, &mut writer, reporter, execution.stop, start);
         train(&mut trainer, &mut recorder)?
@@ -161,7 +161,7 @@ fn attempt(
         probe_seconds: trainer.clock.probe.as_secs_f64(),
         ..manifest
     };
-    writer.manifest(|m| *m = finished.clone())?;
+    store::write_manifest(dir, &finished)?;
     Ok(Settled::Finished(finished))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     config::PlannedRun,
     probe::Spectra,
     store::{Checkpoint, MetricsRow, RunWriter, StoreError},
-    train::{Clock, Record},
+    train::Record,
 };
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -75,7 +75,7 @@ impl Record for Recorder<'_> {
         self.writer.spectra(checkpoint, epoch, spectra)
     }
 
-    fn epoch(&mut self, epoch: u64, _clock: &Clock) -> bool {
+    fn epoch(&mut self, epoch: u64) -> bool {
         let config = &self.run.config.train;
         let max_epochs = config.max_epochs;
         let expected_end = self.grokked.map_or(max_epochs, |g| (g + config.patience).min(max_epochs));

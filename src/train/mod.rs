@@ -56,7 +56,7 @@ pub trait Record {
     /// The full spectra of a checkpoint.
     fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, spectra: &Spectra) -> Result<(), StoreError>;
     /// The end of an epoch; false asks the run to stop here, unfinished.
-    fn epoch(&mut self, epoch: u64, clock: &Clock) -> bool;
+    fn epoch(&mut self, epoch: u64) -> bool;
 }
 
 /// How a run ended.
@@ -109,7 +109,7 @@ pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Outcome, 
                 }
             }
         }
-        let go_on = record.epoch(epoch, &trainer.clock);
+        let go_on = record.epoch(epoch);
         if stopped.is_some() || !go_on {
             return Ok(Outcome { stopped, epochs: epoch, milestones });
         }
