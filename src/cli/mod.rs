@@ -5,11 +5,13 @@ mod plot;
 mod progress;
 mod quick;
 mod run;
+mod status;
 mod sweep;
 mod table;
 mod tasks;
 mod trace;
 mod train;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use miette::{Context, Diagnostic, IntoDiagnostic};
@@ -29,8 +31,9 @@ struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed; 2 wrong usage; \
-3 unusable input (a task, an experiment, a config key, a directory).";
+const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed, or gave other bytes when run again; \
+2 wrong usage; 3 unusable input (a task, an experiment, a config key, a directory, a damaged run); \
+130, 143 stopped by SIGINT (Ctrl-C) or SIGTERM after saving, a second one stops at once.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -40,6 +43,10 @@ enum Command {
     Train(train::TrainArgs),
     /// Run an experiment: every run of its grid, several at a time
     Sweep(sweep::SweepArgs),
+    /// How the runs of an experiment stand: planned, running, interrupted, done, failed
+    Status(status::StatusArgs),
+    /// Check every file of a results directory against its digest, or train a run again and compare
+    Verify(verify::VerifyArgs),
     /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
     Table(table::TableArgs),
     /// Draw the figures of a results directory
@@ -64,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Quick(args) => quick::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => verify::run(args),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),

@@ -91,6 +91,10 @@ impl Reporter for Progress {
         }
     }
 
+    fn note(&self, run: &PlannedRun, text: &str) {
+        self.say(&format!("{}  {text}", run.id));
+    }
+
     fn settled(&self, run: &PlannedRun, settled: &Settled) {
         let mut state = self.state();
         state.settled += 1;
@@ -104,7 +108,7 @@ impl Reporter for Progress {
             Settled::Finished(m) => format!("{}  {}", run.id, history(m)),
             Settled::Already(m) => format!("{}  {} (had been finished before)", run.id, history(m)),
             Settled::Elsewhere => format!("{}  left to another process that is at it", run.id),
-            Settled::Stopped => format!("{}  stopped, unfinished", run.id),
+            Settled::Stopped => format!("{}  stopped; the same command takes it up again", run.id),
             Settled::Failed(reason) => format!("{}  FAILED: {reason}", run.id),
         };
         self.say(&format!("[{}/{}] {line}", state.settled, self.runs));
@@ -113,7 +117,7 @@ impl Reporter for Progress {
 
 /// One line on a live run.
 fn describe(run: &PlannedRun, live: &Live, row: &MetricsRow) -> String {
-    let rate = live.epoch as f64 / live.elapsed.as_secs_f64().max(1e-9);
+    let rate = live.done_here as f64 / live.elapsed.as_secs_f64().max(1e-9);
     let left = match rate > 0.0 {
         true => {
             duration(Duration::from_secs_f64((live.expected_end.saturating_sub(live.epoch)) as f64 / rate))

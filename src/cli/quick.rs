@@ -1,11 +1,11 @@
 //! `groklab quick`: the one command that shows it working.
 
 use super::{
-    plot,
-    run::{ExecutionArgs, execute},
+    plot, report,
+    run::{Ended, ExecutionArgs, execute},
     say, table,
 };
-use crate::config::Experiment;
+use crate::{config::Experiment, store::record_plan};
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -22,9 +22,13 @@ pub fn run(args: &QuickArgs) -> miette::Result<ExitCode> {
     let plan = experiment.plan(&[])?;
     say(&format!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len()));
     let results = PathBuf::from("results/quick");
-    let code = execute(&plan, results.clone(), None, &args.execution)?;
+    record_plan(&results, &plan).map_err(report)?;
+    let ended = execute(&plan, results.clone(), None, &args.execution)?;
+    if let Ended::BySignal(_) = ended {
+        return Ok(ended.into());
+    }
     say("");
     table::run(table::TableArgs::of(results.clone()))?;
     plot::run(plot::PlotArgs::of(results))?;
-    Ok(code)
+    Ok(ended.into())
 }

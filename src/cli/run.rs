@@ -1,4 +1,4 @@
-//! What every command that trains has in common: the options of execution and the end of a sweep.
+//! What every command that trains has in common: the options of execution, signals, and the end of a sweep.
 
 use super::{progress::Progress, report, say, tell};
 use crate::{
@@ -7,16 +7,25 @@ use crate::{
     sweep::{Execution, Settled, sweep},
 };
 use clap::Args;
+use miette::{Context, IntoDiagnostic};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
 use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::AtomicBool,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-/// How runs are carried out; nothing here changes what they are.
+/// Who computes, and where.
 #[derive(Args)]
-pub struct ExecutionArgs {
+pub struct ComputeArgs {
     /// Who computes the steps
     #[arg(long, value_enum, default_value_t)]
     pub engine: EngineChoice,
@@ -25,29 +34,92 @@ pub struct ExecutionArgs {
     pub device: DeviceChoice,
 }
 
+/// How runs are carried out; nothing here changes what they are.
+#[derive(Args)]
+pub struct ExecutionArgs {
+    #[command(flatten)]
+    pub compute: ComputeArgs,
+    /// Seconds between checkpoints, at epoch ends; milestones are saved at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = parse_seconds)]
+    pub checkpoint_every: f64,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|s| (0.0..=1e9).contains(s));
+    seconds.ok_or_else(|| "a number of seconds from 0 (every epoch) to 1e9".to_owned())
+}
+
+/// How a command that trains ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every run is done, or at another process.
+    Well,
+    /// A run failed.
+    WithFailures,
+    /// A signal of this number stopped it.
+    BySignal(u8),
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Well => Self::SUCCESS,
+            Ended::WithFailures => Self::from(1),
+            Ended::BySignal(signal) => Self::from(128 + signal),
+        }
+    }
+}
+
 /// Runs the plan into `results`, showing progress, and says how it ended.
 pub fn execute(
     plan: &[PlannedRun],
     results: PathBuf,
     jobs: Option<NonZeroUsize>,
     args: &ExecutionArgs,
-) -> miette::Result<ExitCode> {
+) -> miette::Result<Ended> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let stop = AtomicBool::new(false);
+    let signals = Signals::watch()?;
     let execution = Execution {
         jobs: jobs.map_or(cores, NonZeroUsize::get).min(plan.len()).max(1),
-        engine: args.engine,
-        device: open_device(args.device).map_err(report)?,
+        engine: args.compute.engine,
+        device: open_device(args.compute.device).map_err(report)?,
         results,
-        stop: &stop,
+        checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
+        stop: &signals.stop,
     };
     let progress = Progress::new(plan.len());
     let settled = sweep(plan, &execution, &progress).map_err(report)?;
     progress.finish();
-    Ok(summarise(plan, &settled, &execution.results))
+    Ok(summarise(plan, &settled, &execution.results, signals.caught()))
 }
 
-fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path) -> ExitCode {
+/// The first SIGINT or SIGTERM asks the runs to save and stop, the second ends the process at once.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    fn watch() -> miette::Result<Self> {
+        let signals = Self { stop: Arc::default(), signal: Arc::default() };
+        for signal in [SIGINT, SIGTERM] {
+            let watch = || {
+                // in this order: the second signal finds the flag that the first one set
+                flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone())?;
+                flag::register_usize(signal, signals.signal.clone(), signal as usize)?;
+                flag::register(signal, signals.stop.clone())
+            };
+            watch().into_diagnostic().wrap_err("cannot watch for signals")?;
+        }
+        Ok(signals)
+    }
+
+    fn caught(&self) -> Option<u8> {
+        u8::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|&signal| signal > 0)
+    }
+}
+
+fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path, signal: Option<u8>) -> Ended {
     let count = |f: fn(&Settled) -> bool| settled.iter().filter(|s| f(s)).count();
     let failed = count(|s| matches!(s, Settled::Failed(_)));
     let elsewhere = count(|s| matches!(s, Settled::Elsewhere));
@@ -67,5 +139,20 @@ fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path) -> ExitCo
             tell(&format!("failed: {}: {reason}", run.id));
         }
     }
-    if failed > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS }
+    let stopped = count(|s| matches!(s, Settled::Stopped));
+    match signal.filter(|_| stopped > 0) {
+        Some(signal) => {
+            tell(&format!(
+                "stopped by a signal with {stopped} runs to go; the same command goes on from here"
+            ));
+            Ended::BySignal(signal)
+        }
+        None if failed > 0 => {
+            tell(
+                "the same command tries the failed runs again, from their last checkpoint where they have one",
+            );
+            Ended::WithFailures
+        }
+        None => Ended::Well,
+    }
 }

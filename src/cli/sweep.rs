@@ -1,10 +1,11 @@
 //! `groklab sweep`: an experiment file, every run of its grid.
 
 use super::{
+    report,
     run::{ExecutionArgs, execute},
     say,
 };
-use crate::{config::Experiment, sweep::shard};
+use crate::{config::Experiment, store::record_plan, sweep::shard};
 use clap::Args;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 use toml::Value;
@@ -40,11 +41,13 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         .collect();
     let mut plan = experiment.plan(&extra)?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
+    let results = args.out.join(&experiment.name);
+    record_plan(&results, &plan).map_err(report)?;
     if let Some((i, n)) = args.shard {
         plan = shard(plan, i, n);
         say(&format!("shard {i} of {n}: {} runs", plan.len()));
     }
-    execute(&plan, args.out.join(&experiment.name), args.jobs, &args.execution)
+    Ok(execute(&plan, results, args.jobs, &args.execution)?.into())
 }
 
 fn parse_shard(text: &str) -> Result<(usize, usize), String> {

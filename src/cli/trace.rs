@@ -14,7 +14,7 @@
 
 use super::{report, say, train::RunArgs};
 use crate::{
-    cli::run::ExecutionArgs,
+    cli::run::ComputeArgs,
     engine,
     model::ParamLayout,
     store::{named_tensors, read_parameters, write_safetensors},
@@ -39,15 +39,15 @@ pub struct TraceArgs {
     #[arg(long)]
     from: Option<PathBuf>,
     #[command(flatten)]
-    execution: ExecutionArgs,
+    compute: ComputeArgs,
 }
 
 /// Records the trace.
 pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let run = args.run.plan()?;
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
-    let device = engine::open_device(args.execution.device).map_err(report)?;
-    let (engine, name) = engine::build(args.execution.engine, model, n_symbols, &device).map_err(report)?;
+    let device = engine::open_device(args.compute.device).map_err(report)?;
+    let (engine, name) = engine::build(args.compute.engine, model, n_symbols, &device).map_err(report)?;
     let mut trainer = Trainer::new(&run, engine).map_err(report)?;
     if let Some(from) = &args.from {
         trainer.params =

@@ -52,5 +52,5 @@ pub struct TrainArgs {
 
 /// Trains the run.
 pub fn run(args: &TrainArgs) -> miette::Result<ExitCode> {
-    execute(&[args.run.plan()?], args.out.clone(), None, &args.execution)
+    Ok(execute(&[args.run.plan()?], args.out.clone(), None, &args.execution)?.into())
 }

@@ -82,6 +82,10 @@ impl Optimizer for AdamW {
     fn adamw(&self) -> Option<&AdamW> {
         Some(self)
     }
+
+    fn adamw_mut(&mut self) -> Option<&mut AdamW> {
+        Some(self)
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -23,6 +23,11 @@ pub trait Optimizer: Send {
     fn adamw(&self) -> Option<&AdamW> {
         None
     }
+
+    /// The same, to take up a checkpoint.
+    fn adamw_mut(&mut self) -> Option<&mut AdamW> {
+        None
+    }
 }
 
 /// An optimiser that failed.

@@ -1,10 +1,16 @@
 //! Who may write a run's directory: one process at a time, by a lock of the kernel. No lock outlives its process.
 
-use super::StoreError;
+use super::{StoreError, disk};
+use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, TryLockError},
+    io::{self, Write},
     path::Path,
+    thread,
+    time::Duration,
 };
+
+const LOCK: &str = ".lock";
 
 /// The right to write a run's directory, given back when dropped.
 #[derive(Debug)]
@@ -12,16 +18,78 @@ pub struct Claim {
     _lock: File,
 }
 
+/// Who holds a claim, as it says in the lock file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Name of the machine.
+    pub host: String,
+    /// Number of the process.
+    pub pid: u32,
+}
+
 /// Claims `dir`, made if need be; none when another process holds it.
 pub fn claim(dir: &Path) -> Result<Option<Claim>, StoreError> {
-    fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
-    let path = dir.join(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(StoreError::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Claim { _lock: file })),
-        Err(TryLockError::WouldBlock) => Ok(None),
+    disk::create_dir(dir)?;
+    let path = dir.join(LOCK);
+    let mut file = open(&path, File::options().create(true).truncate(false).read(true).write(true))
+        .map_err(StoreError::io("open", &path))?;
+    // `status` looks at locks by holding them for a moment
+    for wait in [5, 20, 0] {
+        match file.try_lock() {
+            Ok(()) => {
+                // only for people to read: a disk that is full will be noticed by what matters
+                let holder = Holder {
+                    host: gethostname::gethostname().to_string_lossy().into_owned(),
+                    pid: std::process::id(),
+                };
+                let _ = file.set_len(0);
+                let _ = file.write_all(&serde_json::to_vec(&holder).unwrap_or_default());
+                return Ok(Some(Claim { _lock: file }));
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(wait)),
+            Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path)(e)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a process is at `dir`, and which, as far as it can be told.
+pub(super) fn holder(dir: &Path) -> Result<Option<Option<Holder>>, StoreError> {
+    let path = dir.join(LOCK);
+    let file = match open(&path, File::options().read(true)) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(StoreError::io("open", &path)(e)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let text = disk::read(&path, 4096).unwrap_or_default();
+            Ok(Some(serde_json::from_slice(&text).ok()))
+        }
         Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
+    }
+}
+
+/// Waits for the lock of `dir`, for as long as it takes to change a file there.
+pub(super) fn wait_for(dir: &Path) -> Result<Claim, StoreError> {
+    disk::create_dir(dir)?;
+    let path = dir.join(LOCK);
+    let lock = || -> io::Result<File> {
+        let file = open(&path, File::options().create(true).truncate(false).write(true))?;
+        file.lock()?;
+        Ok(file)
+    };
+    lock().map(|lock| Claim { _lock: lock }).map_err(StoreError::io("lock", &path))
+}
+
+/// Opens a lock file; a pipe in its place would block.
+fn open(path: &Path, options: &fs::OpenOptions) -> io::Result<File> {
+    match fs::metadata(path) {
+        Ok(there) if !there.is_file() => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+        }
+        _ => options.open(path),
     }
 }
 
@@ -36,7 +104,9 @@ mod tests {
         let first = claim(&dir).unwrap();
         assert!(first.is_some());
         assert!(claim(&dir).unwrap().is_none());
+        assert_eq!(holder(&dir).unwrap().flatten().map(|h| h.pid), Some(std::process::id()));
         drop(first);
+        assert_eq!(holder(&dir).unwrap(), None);
         assert!(claim(&dir).unwrap().is_some());
     }
 }

@@ -1,5 +1,5 @@
-//! Reads finished and unfinished runs back from disk, trusting nothing: what is damaged is named and left out,
-//! and never stops the reading of the others.
+//! Reads finished and unfinished runs back from disk, trusting only what the manifest vouches for: what is damaged
+//! is named and left out, and never stops the reading of the others.
 //!
 //! A run is a directory with `config.toml`, `manifest.json` and `metrics.csv`; an experiment is a directory of runs.
 
@@ -8,14 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    config::RunConfig,
-    store::{Manifest, Mark, MetricsRow, RunState},
+use super::{
+    Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
+    manifest::{MANIFEST, read_manifest},
+    write::{CONFIG, FINAL, METRICS, SPECTRA, read_vouched},
 };
+use crate::config::RunConfig;
 
-const CONFIG: &str = "config.toml";
-const MANIFEST: &str = "manifest.json";
-const METRICS: &str = "metrics.csv";
+/// Limit for a table: a million evaluations take 400 MB.
+pub(super) const MAX_TABLE_BYTES: u64 = 1 << 30;
+/// Limit for a config, which has some forty lines.
+const MAX_CONFIG_BYTES: u64 = 1 << 16;
 
 /// One run as it lies on disk.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,38 +95,22 @@ pub enum ReadError {
         /// Why it failed.
         source: io::Error,
     },
-    /// `config.toml` does not parse.
-    #[error("{} is not a run config", .path.display())]
+    /// A file is not what the manifest says, or the manifest itself is damaged.
+    #[error(transparent)]
     #[diagnostic(help(
-        "written by another version of groklab, or edited? remove the run's directory to run it again"
+        "`groklab verify` names all that is damaged; remove the run's directory to run it again, or take it from a backup"
     ))]
-    Config {
+    Damaged(#[from] StoreError),
+    /// A whole file that does not parse.
+    #[error("{}: {reason}", .path.display())]
+    #[diagnostic(help(
+        "written by another version of groklab? use that one, or remove the run's directory to run it again"
+    ))]
+    Parse {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: Box<toml::de::Error>,
-    },
-    /// `manifest.json` does not parse.
-    #[error("{} is not a manifest", .path.display())]
-    #[diagnostic(help(
-        "written by another version of groklab, or edited? remove the run's directory to run it again"
-    ))]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: serde_json::Error,
-    },
-    /// A row of `metrics.csv` does not parse.
-    #[error("{} does not hold metrics", .path.display())]
-    #[diagnostic(help(
-        "written by another version of groklab, or edited? remove the run's directory to run it again"
-    ))]
-    Metrics {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        source: csv::Error,
+        reason: String,
     },
     /// The files of a run contradict each other.
     #[error("{}: {what}", .dir.display())]
@@ -196,26 +183,81 @@ impl RunRecord {
     }
 }
 
-/// Reads one run.
-///
-/// The last line of the metrics of an unfinished run is left out when it was cut in the middle of writing.
+/// Reads one run, as far as its manifest vouches for it.
 pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
-    let path = dir.join(CONFIG);
-    let config = toml::from_str(&read_text(&path)?)
-        .map_err(|source| ReadError::Config { path, source: Box::new(source) })?;
-    let path = dir.join(MANIFEST);
-    let manifest: Manifest =
-        serde_json::from_str(&read_text(&path)?).map_err(|source| ReadError::Manifest { path, source })?;
-    let path = dir.join(METRICS);
-    let mut text = read_text(&path)?;
-    if manifest.state != RunState::Finished {
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
-    }
-    let metrics = csv::Reader::from_reader(text.as_bytes())
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(|source| ReadError::Metrics { path, source })?;
+    let parse = |name: &str, reason: String| ReadError::Parse { path: dir.join(name), reason };
+    let manifest = read_manifest(dir)?
+        .ok_or_else(|| ReadError::Io { path: dir.join(MANIFEST), source: io::ErrorKind::NotFound.into() })?;
+    let (config, metrics) = match manifest.newest() {
+        Some(point) => {
+            (read_vouched(dir, CONFIG, point, MAX_CONFIG_BYTES)?, read_table(dir, METRICS, &manifest, point)?)
+        }
+        None => {
+            let path = dir.join(CONFIG);
+            let config = super::disk::read(&path, MAX_CONFIG_BYTES);
+            (config.map_err(|source| ReadError::Io { path, source })?, Vec::new())
+        }
+    };
+    let config = toml::from_str(&String::from_utf8_lossy(&config))
+        .map_err(|e: toml::de::Error| parse(CONFIG, e.to_string()))?;
+    let metrics = parse_rows(&metrics).map_err(|e| parse(METRICS, e.to_string()))?;
     RunRecord { dir: dir.to_owned(), config, manifest, metrics }.check()
+}
+
+impl RunRecord {
+    /// The spectra of its checkpoints: n rows each.
+    pub fn spectra(&self) -> Result<Vec<SpectrumRow>, ReadError> {
+        let Some(point) = self.manifest.newest() else { return Ok(Vec::new()) };
+        let bytes = read_table(&self.dir, SPECTRA, &self.manifest, point)?;
+        parse_rows(&bytes)
+            .map_err(|e| ReadError::Parse { path: self.dir.join(SPECTRA), reason: e.to_string() })
+    }
+}
+
+/// The rows of a table.
+pub fn parse_rows<R: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<Vec<R>, csv::Error> {
+    csv::Reader::from_reader(bytes).deserialize().collect()
+}
+
+/// The vouched part of a table, which is all of it once the run is finished.
+fn read_table(dir: &Path, name: &str, manifest: &Manifest, point: &SavePoint) -> Result<Vec<u8>, StoreError> {
+    let bytes = read_vouched(dir, name, point, MAX_TABLE_BYTES)?;
+    let path = dir.join(name);
+    let length = fs::metadata(&path).map_err(StoreError::io("read", &path))?.len();
+    if manifest.state == RunState::Finished && length != bytes.len() as u64 {
+        let reason = format!("{length} bytes, the finished run wrote {}", bytes.len());
+        return Err(StoreError::Format { path, reason });
+    }
+    Ok(bytes)
+}
+
+/// Everything that is wrong with the files of a run; nothing when each is what the manifest says.
+/// The older save point of an unfinished run is looked at too.
+pub fn verify_run(dir: &Path) -> Vec<ReadError> {
+    let manifest = match read_run(dir) {
+        Ok(run) => run.manifest,
+        Err(e) => return vec![e],
+    };
+    let mut damage: Vec<ReadError> = Vec::new();
+    for point in &manifest.saved {
+        for name in point.files.keys() {
+            let is_table = name == METRICS || name == SPECTRA;
+            let read = match is_table {
+                true => read_table(dir, name, &manifest, point),
+                false => read_vouched(dir, name, point, MAX_TABLE_BYTES),
+            };
+            if let Err(e) = read {
+                damage.push(e.into());
+            }
+        }
+    }
+    if manifest.state == RunState::Finished
+        && !manifest.newest().is_some_and(|point| point.files.contains_key(FINAL))
+    {
+        let what = format!("the run is finished, but its manifest does not name {FINAL}");
+        damage.push(ReadError::Inconsistent { dir: dir.to_owned(), what });
+    }
+    damage
 }
 
 /// Reads every run directly in `dir`, sorted by run id, and says what could not be read.
@@ -291,10 +333,6 @@ fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
     Ok(found)
 }
 
-fn read_text(path: &Path) -> Result<String, ReadError> {
-    fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,7 +358,8 @@ mod tests {
         assert_eq!(runs.iter().map(|r| r.config.seed).collect::<Vec<_>>(), [0, 1, 2]);
         let expected = MadeRun::new("add", 0.5, 1).grokked(40, 120);
         assert_eq!(runs[1].metrics, expected.metrics());
-        assert_eq!(runs[1].manifest, expected.manifest());
+        let manifest = Manifest { saved: vec![], digest: String::new(), ..runs[1].manifest.clone() };
+        assert_eq!(manifest, expected.manifest());
         assert_eq!(runs[1].config, expected.config());
     }
 
@@ -336,20 +375,27 @@ mod tests {
         }
     }
 
+    /// Replaces a file behind a manifest that vouches for the new one: only its content gives it away.
+    fn replace(dir: &Path, name: &str, bytes: &[u8]) {
+        fs::write(dir.join(name), bytes).unwrap();
+        made::vouch(dir, read_manifest(dir).unwrap().unwrap());
+    }
+
     #[test]
     fn a_damaged_run_is_named_and_the_others_are_read() {
         type Damage = fn(&Path);
-        let damages: [(&str, Damage); 7] = [
+        let damages: [(&str, Damage); 8] = [
             ("manifest.json", |d| fs::remove_file(d.join(MANIFEST)).unwrap()),
-            ("manifest.json", |d| fs::write(d.join(MANIFEST), "{\"format\": 1,").unwrap()),
-            ("config.toml", |d| fs::write(d.join(CONFIG), "task = 3").unwrap()),
-            ("metrics.csv", |d| fs::write(d.join(METRICS), "run,task\na,b\n").unwrap()),
-            ("metrics.csv", |d| fs::write(d.join(METRICS), [0xff, 0xfe, 0x00]).unwrap()),
-            ("no row", |d| fs::write(d.join(METRICS), "").unwrap()),
+            ("manifest.json", |d| fs::write(d.join(MANIFEST), "{\"format\": 2,").unwrap()),
+            ("format 3", |d| fs::write(d.join(MANIFEST), "{\"format\": 3}").unwrap()),
+            ("config.toml", |d| replace(d, CONFIG, b"task = 3")),
+            ("metrics.csv", |d| replace(d, METRICS, b"run,task\na,b\n")),
+            ("metrics.csv", |d| replace(d, METRICS, &[0xff, 0xfe, 0x00])),
+            ("no row", |d| replace(d, METRICS, b"")),
             ("goes back", |d| {
                 let text = fs::read_to_string(d.join(METRICS)).unwrap();
                 let last = text.lines().nth(2).unwrap();
-                fs::write(d.join(METRICS), format!("{text}{last}\n")).unwrap();
+                replace(d, METRICS, format!("{text}{last}\n").as_bytes());
             }),
         ];
         for (named, damage) in damages {
@@ -375,21 +421,20 @@ mod tests {
     }
 
     #[test]
-    fn the_torn_last_line_of_an_unfinished_run_is_left_out() {
+    fn an_unfinished_run_is_read_as_far_as_its_manifest_vouches_and_a_finished_one_whole() {
         let root = tempfile::tempdir().unwrap();
         for (state, readable) in [(RunState::Running, true), (RunState::Finished, false)] {
             let run = MadeRun::new("add", 0.5, 0).state(state).stopped(StopReason::Budget);
             made::write(root.path(), &run);
             let dir = root.path().join(run.id());
             let text = fs::read_to_string(dir.join(METRICS)).unwrap();
-            fs::write(dir.join(METRICS), &text[..text.len() - 30]).unwrap();
+            fs::write(dir.join(METRICS), format!("{text}{}", &text[..30])).unwrap();
             match read_run(&dir) {
-                Ok(read) => {
-                    assert!(readable);
-                    assert_eq!(read.metrics.len(), run.metrics().len() - 1);
-                }
+                Ok(read) => assert!(readable && read.metrics == run.metrics()),
                 Err(_) => assert!(!readable),
             }
+            fs::write(dir.join(METRICS), &text[..text.len() - 1]).unwrap();
+            assert!(read_run(&dir).unwrap_err().to_string().contains("cut"));
         }
     }
 

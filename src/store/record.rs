@@ -1,4 +1,4 @@
-//! The record of a run as it lies on disk: a row of `metrics.csv` and `manifest.json`.
+//! The record of a run as it lies on disk: a row of `metrics.csv` and a row of `spectra.csv`.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,95 +63,6 @@ pub struct MetricsRow {
     pub weight_norm: f64,
     /// Share of training rows whose loss is exactly zero in f32.
     pub zero_loss_share: f64,
-}
-
-/// Where a milestone was first met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// Epoch of the evaluation.
-    pub epoch: u64,
-    /// Optimiser steps done by then.
-    pub step: u64,
-}
-
-/// The first evaluation at which each thing was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Milestones {
-    /// Train accuracy > 99 % and validation accuracy < 50 %.
-    pub memorized: Option<Mark>,
-    /// Both accuracies > 99 %.
-    pub grokked: Option<Mark>,
-    /// A grokked run fell back: validation accuracy < 50 % after having grokked.
-    pub collapsed: Option<Mark>,
-    /// A loss that is not finite; the run ends here.
-    pub diverged: Option<Mark>,
-}
-
-/// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunState {
-    /// Started, not ended.
-    Running,
-    /// Ended as planned, diverged runs included: their record is complete.
-    Finished,
-    /// Ended by an error; see `failure`.
-    Failed,
-}
-
-/// Why a finished run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StopReason {
-    /// `train.patience` epochs after it grokked.
-    Grokked,
-    /// `train.max_epochs` reached.
-    Budget,
-    /// A loss that is not finite.
-    Diverged,
-}
-
-/// `manifest.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Version of the format of the run directory.
-    pub format: u32,
-    /// Version of groklab that wrote it.
-    pub groklab: String,
-    /// Run id.
-    pub run: String,
-    /// Name of the task.
-    pub task: String,
-    /// SHA-256 of the task's table.
-    pub task_digest: String,
-    /// Symbols of the task: rows of the unembedding.
-    pub n_symbols: usize,
-    /// Training rows.
-    pub train_rows: usize,
-    /// Validation rows.
-    pub val_rows: usize,
-    /// Scalars in the model.
-    pub parameters: usize,
-    /// Who computed the steps, e.g. `factored (AVX-512)` or `plain (candle, cpu)`.
-    pub engine: String,
-    /// How the run stands.
-    pub state: RunState,
-    /// Why it ended.
-    pub stopped: Option<StopReason>,
-    /// The error of a failed run.
-    pub failure: Option<String>,
-    /// Last completed epoch.
-    pub epochs: u64,
-    /// Completed optimiser steps.
-    pub steps: u64,
-    /// What happened when.
-    pub milestones: Milestones,
-    /// Wall-clock time of training, evaluation and probing together.
-    pub wall_seconds: f64,
-    /// Part of it spent on evaluation (forward passes over all rows).
-    pub evaluation_seconds: f64,
-    /// Part of it spent on probes (spectra, eigenvalues).
-    pub probe_seconds: f64,
 }
 
 /// When a full spectrum was recorded.

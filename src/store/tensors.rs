@@ -1,13 +1,15 @@
 //! Parameters in safetensors files.
 
-use super::StoreError;
+use super::{StoreError, disk};
 use crate::model::ParamLayout;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::Path,
 };
+
+/// Entry of the file's metadata that holds ours.
+const METADATA: &str = "groklab";
 
 /// A tensor to be written: name, type, shape, little-endian bytes.
 pub type NamedTensor<'a> = (String, Dtype, Vec<usize>, &'a [u8]);
@@ -23,15 +25,24 @@ pub fn named_tensors<'a>(prefix: &str, layout: &ParamLayout, flat: &'a [f32]) ->
         .collect()
 }
 
-/// Writes tensors as one safetensors file, atomically. The metadata are one entry, `groklab`, a JSON object:
-/// safetensors keeps its own in a hash map, whose order would make the bytes differ from time to time.
+/// Writes tensors as one safetensors file, atomically.
 pub fn write_safetensors(
     path: &Path,
     tensors: &[NamedTensor],
     metadata: &BTreeMap<&str, String>,
 ) -> Result<(), StoreError> {
+    super::write_atomic(path, &to_bytes(path, tensors, metadata)?)
+}
+
+/// The bytes of a safetensors file. The metadata are one entry, `groklab`, a JSON object:
+/// safetensors keeps its own in a hash map, whose order would make the bytes differ from time to time.
+pub(super) fn to_bytes(
+    path: &Path,
+    tensors: &[NamedTensor],
+    metadata: &BTreeMap<&str, String>,
+) -> Result<Vec<u8>, StoreError> {
     let json = serde_json::to_string(metadata).map_err(|e| format_error(path, e.to_string()))?;
-    let metadata = HashMap::from([("groklab".to_owned(), json)]);
+    let metadata = HashMap::from([(METADATA.to_owned(), json)]);
     let fail = |e: safetensors::SafeTensorError| format_error(path, e.to_string());
     let views = tensors
         .iter()
@@ -39,17 +50,34 @@ pub fn write_safetensors(
             Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes).map_err(fail)?))
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(fail)?;
-    super::write_atomic(path, &bytes)
+    safetensors::serialize(views, Some(metadata)).map_err(fail)
+}
+
+/// The metadata that [`to_bytes`] wrote.
+pub(super) fn metadata(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, String>, StoreError> {
+    let fail = |reason: String| format_error(path, reason);
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fail(e.to_string()))?;
+    let json = header.metadata().as_ref().and_then(|m| m.get(METADATA));
+    let json = json.ok_or_else(|| fail("no metadata of groklab".to_owned()))?;
+    serde_json::from_str(json).map_err(|e| fail(format!("metadata: {e}")))
 }
 
 /// Reads all parameters of `layout` from a safetensors file, each under `prefix` + name or its bare name, as f32.
 pub fn read_parameters(path: &Path, prefix: &str, layout: &ParamLayout) -> Result<Vec<f32>, StoreError> {
-    if !fs::metadata(path).map_err(StoreError::io("read", path))?.is_file() {
-        return Err(format_error(path, "not a regular file".to_owned()));
-    }
-    let bytes = fs::read(path).map_err(StoreError::io("read", path))?;
+    // a trace holds four buffers of this size, the equations and the batches
+    let limit = 64 * layout.len() as u64 + (64 << 20);
+    let bytes = disk::read(path, limit).map_err(StoreError::io("read", path))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| format_error(path, e.to_string()))?;
+    parameters(path, &file, prefix, layout)
+}
+
+/// The parameters of `layout` in an open file, each under `prefix` + name or its bare name.
+pub(super) fn parameters(
+    path: &Path,
+    file: &SafeTensors,
+    prefix: &str,
+    layout: &ParamLayout,
+) -> Result<Vec<f32>, StoreError> {
     let mut flat = vec![0.0; layout.len()];
     for p in layout.iter() {
         let tensor = file
@@ -73,6 +101,6 @@ pub fn read_parameters(path: &Path, prefix: &str, layout: &ParamLayout) -> Resul
     Ok(flat)
 }
 
-fn format_error(path: &Path, reason: String) -> StoreError {
+pub(super) fn format_error(path: &Path, reason: String) -> StoreError {
     StoreError::Format { path: path.to_owned(), reason }
 }

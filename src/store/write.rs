@@ -1,18 +1,28 @@
-//! Writes a run directory: `config.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`, `final.safetensors`.
+//! Writes a run directory: `config.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`, two checkpoints while it
+//! runs, `final.safetensors` when it is done.
 //!
-//! Whole files appear atomically; CSV rows are flushed one by one, so what a reader sees is always a prefix of the truth.
+//! The order of writes is what makes a run survive: rows are synced, then the checkpoint appears, then the manifest
+//! that vouches for both is replaced, then what it no longer names is removed. A process killed between any two of
+//! these leaves a directory whose manifest is true.
 
-use super::{Checkpoint, Manifest, MetricsRow, SpectrumRow, named_tensors, write_safetensors};
+use super::{
+    Checkpoint, Extent, Manifest, ManifestError, MetricsRow, RunState, SavePoint, Snapshot, SpectrumRow,
+    disk::{self, Appended},
+    manifest::write_manifest,
+    named_tensors, tensors, write_atomic,
+};
 use crate::{config::RunConfig, model::ParamLayout, probe::Spectra};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
-/// Version of the format of run directories.
-pub const FORMAT: u32 = 1;
+pub(super) const CONFIG: &str = "config.toml";
+pub(super) const METRICS: &str = "metrics.csv";
+pub(super) const SPECTRA: &str = "spectra.csv";
+pub(super) const FINAL: &str = "final.safetensors";
+pub(super) const CHECKPOINT: &str = "checkpoint-";
 
 /// Something in a results directory could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +45,14 @@ pub enum StoreError {
         /// Why.
         source: csv::Error,
     },
+    /// The manifest cannot be used.
+    #[error("{}: {source}; use the groklab that wrote it, or remove the run's directory to run it again", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
     /// A document could not be encoded or decoded.
     #[error("{}: {reason}", path.display())]
     Format {
@@ -51,76 +69,91 @@ impl StoreError {
     }
 }
 
-/// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(dir)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        // a temporary file is private to its owner, a result is not
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(StoreError::io("write", path))
-}
-
-/// The manifest of a run directory, if there is one.
-pub fn read_manifest(dir: &Path) -> Result<Option<Manifest>, StoreError> {
-    let path = dir.join("manifest.json");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(StoreError::io("read", &path)(e)),
-    };
-    serde_json::from_slice(&text).map(Some).map_err(|e| StoreError::Format { path, reason: e.to_string() })
-}
-
-/// An open run directory.
+/// An open run directory. Its owner holds the directory's [`claim`](super::claim).
 pub struct RunWriter {
     dir: PathBuf,
-    metrics: csv::Writer<File>,
-    spectra: csv::Writer<File>,
-    run: String,
+    /// How the run stands, as the next [`save`](Self::save) will record it.
+    pub manifest: Manifest,
+    config: Extent,
+    metrics: Appended,
+    spectra: Appended,
+}
+
+/// A run taken up where it stopped.
+pub struct Resumed {
+    /// Its directory, the tables cut to what the manifest vouches for.
+    pub writer: RunWriter,
+    /// Its state.
+    pub snapshot: Snapshot,
 }
 
 impl RunWriter {
     /// Starts the directory anew: what an interrupted run left there is replaced.
-    pub fn create(dir: &Path, config: &RunConfig, manifest: &Manifest) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
-        let config_path = dir.join("config.toml");
-        let text = toml::to_string(config)
-            .map_err(|e| StoreError::Format { path: config_path.clone(), reason: e.to_string() })?;
-        write_manifest(dir, manifest)?;
-        write_atomic(&config_path, text.as_bytes())?;
-        let open = |name: &str| {
-            let path = dir.join(name);
-            File::create(&path).map(csv::Writer::from_writer).map_err(StoreError::io("create", &path))
-        };
-        Ok(Self {
-            metrics: open("metrics.csv")?,
-            spectra: open("spectra.csv")?,
+    pub fn create(dir: &Path, config: &RunConfig, manifest: Manifest) -> Result<Self, StoreError> {
+        disk::create_dir(dir)?;
+        // first of all nothing is vouched for any more
+        let manifest = Manifest { saved: Vec::new(), ..manifest };
+        write_manifest(dir, &manifest)?;
+        let config = write_config(dir, config)?;
+        let writer = Self {
+            metrics: Appended::create(&dir.join(METRICS))?,
+            spectra: Appended::create(&dir.join(SPECTRA))?,
             dir: dir.to_owned(),
-            run: manifest.run.clone(),
-        })
+            manifest,
+            config,
+        };
+        disk::remove(&dir.join(FINAL))?;
+        remove_unnamed_checkpoints(dir, &[])?;
+        Ok(writer)
+    }
+
+    /// Opens the directory of an unfinished run at its newest save point whose files are whole; none without one.
+    /// `damage` is told of each that is not.
+    pub fn resume(
+        dir: &Path,
+        config: &RunConfig,
+        manifest: Manifest,
+        layout: &ParamLayout,
+        damage: &mut dyn FnMut(&StoreError),
+    ) -> Result<Option<Resumed>, StoreError> {
+        for (i, point) in manifest.saved.iter().enumerate() {
+            let (metrics, spectra, snapshot) = match read_point(dir, point, layout) {
+                Ok(Some(whole)) => whole,
+                Ok(None) => continue,
+                Err(e) => {
+                    damage(&e);
+                    continue;
+                }
+            };
+            let config = write_config(dir, config)?;
+            let writer = Self {
+                metrics: Appended::reopen(&dir.join(METRICS), &metrics)?,
+                spectra: Appended::reopen(&dir.join(SPECTRA), &spectra)?,
+                dir: dir.to_owned(),
+                manifest: Manifest {
+                    state: RunState::Running,
+                    failure: None,
+                    saved: manifest.saved[i..].to_vec(),
+                    ..manifest
+                },
+                config,
+            };
+            return Ok(Some(Resumed { writer, snapshot }));
+        }
+        Ok(None)
     }
 
     /// Appends one evaluation.
     pub fn metrics(&mut self, row: &MetricsRow) -> Result<(), StoreError> {
-        append(&mut self.metrics, &self.dir.join("metrics.csv"), [row])
+        append(&mut self.metrics, [row])
     }
 
     /// Appends the spectra of one checkpoint, n rows.
     pub fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, s: &Spectra) -> Result<(), StoreError> {
+        let run = &self.manifest.run;
         let value = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
         let rows = (0..s.p.len()).map(|i| SpectrumRow {
-            run: self.run.clone(),
+            run: run.clone(),
             checkpoint,
             epoch,
             i: i + 1,
@@ -129,56 +162,136 @@ impl RunWriter {
             q: s.q[i],
             covariance_eigenvalue: value(&s.covariance_eigenvalues, i),
         });
-        append(&mut self.spectra, &self.dir.join("spectra.csv"), rows)
+        append(&mut self.spectra, rows)
     }
 
-    /// Writes the final parameters.
-    pub fn parameters(&self, layout: &ParamLayout, flat: &[f32]) -> Result<(), StoreError> {
-        let metadata = BTreeMap::from([("run", self.run.clone())]);
-        let path = self.dir.join("final.safetensors");
-        write_safetensors(&path, &named_tensors("", layout, flat), &metadata)
+    /// Makes everything so far last. With a snapshot the run can be taken up from here.
+    pub fn save(&mut self, snapshot: Option<&Snapshot>, layout: &ParamLayout) -> Result<(), StoreError> {
+        let mut files = self.synced_tables()?;
+        if let Some(snapshot) = snapshot {
+            let name = format!("{CHECKPOINT}{:08}.safetensors", snapshot.counters.step);
+            let path = self.dir.join(&name);
+            let bytes = snapshot.to_bytes(&path, layout)?;
+            write_atomic(&path, &bytes)?;
+            files.insert(name, Extent::of(&bytes));
+        }
+        let point = SavePoint { epochs: self.manifest.epochs, files };
+        // the same moment again replaces itself
+        self.manifest.saved.retain(|old| old.files.keys().ne(point.files.keys()));
+        self.manifest.saved.insert(0, point);
+        self.manifest.saved.truncate(2);
+        write_manifest(&self.dir, &self.manifest)?;
+        remove_unnamed_checkpoints(&self.dir, &self.manifest.saved)
     }
+
+    /// Writes the final parameters and the manifest of a finished run.
+    pub fn finish(mut self, layout: &ParamLayout, params: &[f32]) -> Result<Manifest, StoreError> {
+        let mut files = self.synced_tables()?;
+        let metadata = BTreeMap::from([("run", self.manifest.run.clone())]);
+        let path = self.dir.join(FINAL);
+        let bytes = tensors::to_bytes(&path, &named_tensors("", layout, params), &metadata)?;
+        write_atomic(&path, &bytes)?;
+        files.insert(FINAL.to_owned(), Extent::of(&bytes));
+        self.manifest.state = RunState::Finished;
+        self.manifest.saved = vec![SavePoint { epochs: self.manifest.epochs, files }];
+        write_manifest(&self.dir, &self.manifest)?;
+        remove_unnamed_checkpoints(&self.dir, &self.manifest.saved)?;
+        Ok(self.manifest)
+    }
+
+    fn synced_tables(&mut self) -> Result<BTreeMap<String, Extent>, StoreError> {
+        self.metrics.sync()?;
+        self.spectra.sync()?;
+        Ok(BTreeMap::from([
+            (CONFIG.to_owned(), self.config.clone()),
+            (METRICS.to_owned(), self.metrics.extent()),
+            (SPECTRA.to_owned(), self.spectra.extent()),
+        ]))
+    }
+}
+
+/// Removes what a killed process left behind in `dir` besides the files that `manifest` names.
+/// Only for the holder of the directory's claim.
+pub fn tidy(dir: &Path, manifest: Option<&Manifest>) -> Result<(), StoreError> {
+    disk::remove_temporaries(dir)?;
+    remove_unnamed_checkpoints(dir, manifest.map_or(&[], |m| &m.saved))
+}
+
+fn remove_unnamed_checkpoints(dir: &Path, saved: &[SavePoint]) -> Result<(), StoreError> {
+    let named = |name: &String| saved.iter().any(|point| point.files.contains_key(name));
+    for name in disk::names_in(dir)? {
+        if name.starts_with(CHECKPOINT) && !named(&name) {
+            disk::remove(&dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Records in the manifest why a run ended early. A run that has no manifest yet has nothing to record.
+pub fn record_failure(dir: &Path, reason: &str) -> Result<(), StoreError> {
+    let Some(manifest) = super::read_manifest(dir)? else { return Ok(()) };
+    let failed = Manifest { state: RunState::Failed, failure: Some(reason.to_owned()), ..manifest };
+    write_manifest(dir, &failed)
+}
+
+fn write_config(dir: &Path, config: &RunConfig) -> Result<Extent, StoreError> {
+    let path = dir.join(CONFIG);
+    let text = toml::to_string(config)
+        .map_err(|e| StoreError::Format { path: path.clone(), reason: e.to_string() })?;
+    if disk::read(&path, text.len() as u64).ok().as_deref() != Some(text.as_bytes()) {
+        write_atomic(&path, text.as_bytes())?;
+    }
+    Ok(Extent::of(text.as_bytes()))
+}
+
+/// The tables and the state at a save point; none when it has no checkpoint.
+#[allow(clippy::type_complexity)] // used once, unpacked at once
+fn read_point(
+    dir: &Path,
+    point: &SavePoint,
+    layout: &ParamLayout,
+) -> Result<Option<(Vec<u8>, Vec<u8>, Snapshot)>, StoreError> {
+    let Some(name) = point.files.keys().find(|name| name.starts_with(CHECKPOINT)) else { return Ok(None) };
+    let checkpoint = read_vouched(dir, name, point, Snapshot::max_bytes(layout))?;
+    let snapshot = Snapshot::parse(&dir.join(name), &checkpoint, layout)?;
+    let table = |name| read_vouched(dir, name, point, super::read::MAX_TABLE_BYTES);
+    Ok(Some((table(METRICS)?, table(SPECTRA)?, snapshot)))
+}
+
+/// The part of a file that a save point vouches for.
+pub(super) fn read_vouched(
+    dir: &Path,
+    name: &str,
+    point: &SavePoint,
+    limit: u64,
+) -> Result<Vec<u8>, StoreError> {
+    let path = dir.join(name);
+    let wrong = |reason: &str| StoreError::Format { path: path.clone(), reason: reason.to_owned() };
+    let extent = point.files.get(name).ok_or_else(|| wrong("the manifest does not name it"))?;
+    if Path::new(name).file_name() != Some(name.as_ref()) {
+        return Err(wrong("the manifest names a file outside the run's directory"));
+    }
+    let mut bytes = disk::read(&path, limit).map_err(StoreError::io("read", &path))?;
+    let whole = extent.checked(&bytes).map(<[u8]>::len);
+    match whole {
+        Some(len) => bytes.truncate(len),
+        None if (bytes.len() as u64) < extent.bytes => {
+            return Err(wrong(&format!("cut: {} bytes, {} were written", bytes.len(), extent.bytes)));
+        }
+        None => return Err(wrong("damaged: its digest is not the one in the manifest")),
+    }
+    Ok(bytes)
 }
 
 fn append<R: serde::Serialize>(
-    writer: &mut csv::Writer<File>,
-    path: &Path,
+    table: &mut Appended,
     rows: impl IntoIterator<Item = R>,
 ) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Csv { path: table.path().to_owned(), source };
+    let mut writer = csv::WriterBuilder::new().has_headers(table.is_empty()).from_writer(Vec::new());
     for row in rows {
-        writer.serialize(row).map_err(|source| StoreError::Csv { path: path.to_owned(), source })?;
+        writer.serialize(row).map_err(failed)?;
     }
-    writer.flush().map_err(StoreError::io("write", path))
-}
-
-/// Replaces the manifest of a run directory.
-pub fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<(), StoreError> {
-    let path = dir.join("manifest.json");
-    let mut text = serde_json::to_vec_pretty(manifest)
-        .map_err(|e| StoreError::Format { path: path.clone(), reason: e.to_string() })?;
-    text.push(b'\n');
-    write_atomic(&path, &text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_and_nothing_else_is_left() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("new/dir/runs.csv");
-        write_atomic(&path, b"one").unwrap();
-        write_atomic(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_refused_write_names_the_path() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("taken");
-        fs::create_dir(&path).unwrap();
-        assert!(write_atomic(&path, b"x").unwrap_err().to_string().contains("taken"));
-    }
+    let bytes = writer.into_inner().map_err(|e| failed(e.into_error().into()))?;
+    table.append(&bytes)
 }

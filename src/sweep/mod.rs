@@ -1,13 +1,18 @@
-//! plan → run → settle: many runs over a pool of threads, one thread a run, each recorded in its own directory.
+//! plan → claim → run → settle: many runs over a pool of threads, one thread a run, each recorded in its own directory.
+//!
+//! Any number of processes may sweep into one directory: each run is claimed by one of them. A run that stopped on
+//! the way is taken up where its manifest says, and its files end with the same bytes as if it had never stopped.
 
+#[cfg(test)]
+mod fault_tests;
 mod recorder;
 
 pub use recorder::{Live, Reporter};
 
 use crate::{
     config::PlannedRun,
-    engine::{self, EngineChoice},
-    store::{self, FORMAT, Manifest, RunState, RunWriter, StoreError},
+    engine::{self, Engine, EngineChoice, EngineError},
+    store::{self, FORMAT, Manifest, Resumed, RunState, RunWriter, StoreError},
     train::{TrainError, Trainer, train},
 };
 use candle_core::Device;
@@ -17,7 +22,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
+    time::Duration,
 };
 
 /// How runs are carried out; nothing here changes what they are.
@@ -30,7 +35,9 @@ pub struct Execution<'a> {
     pub engine: EngineChoice,
     /// Where.
     pub device: Device,
-    /// Set from outside to stop all runs at their next epoch.
+    /// Time between checkpoints; milestones are saved at once.
+    pub checkpoint_every: Duration,
+    /// Set from outside to stop all runs after their present step.
     pub stop: &'a AtomicBool,
 }
 
@@ -43,7 +50,7 @@ pub enum Settled {
     Already(Manifest),
     /// Another process is at it.
     Elsewhere,
-    /// Asked to stop on the way.
+    /// Asked to stop on the way; it can be taken up again.
     Stopped,
     /// Ended by an error or a panic; the reason is in its manifest too, where it could be written.
     Failed(String),
@@ -58,6 +65,7 @@ pub struct PoolError {
 }
 
 /// Runs them all, in order of the plan as threads come free. A failing run does not stop the others.
+/// What another process was at is looked at again in the end, should that process have gone away.
 pub fn sweep(
     plan: &[PlannedRun],
     execution: &Execution,
@@ -67,21 +75,48 @@ pub fn sweep(
         .num_threads(execution.jobs)
         .build()
         .map_err(|source| PoolError { jobs: execution.jobs, source })?;
-    // with_max_len(1): a thread takes one run at a time, so a long run does not hold short ones back
-    Ok(pool.install(|| {
-        plan.par_iter()
-            .with_max_len(1)
-            .map(|run| {
-                let settled = run_one(run, execution, reporter);
-                reporter.settled(run, &settled);
-                settled
-            })
-            .collect()
-    }))
+    let mut settled: Vec<Settled> = plan.iter().map(|_| Settled::Elsewhere).collect();
+    loop {
+        let open = |settled: &[Settled]| settled.iter().filter(|s| matches!(s, Settled::Elsewhere)).count();
+        let before = open(&settled);
+        // with_max_len(1): a thread takes one run at a time, so a long run does not hold short ones back
+        pool.install(|| {
+            plan.par_iter().zip(&mut settled).with_max_len(1).for_each(|(run, settled)| {
+                if matches!(settled, Settled::Elsewhere) {
+                    *settled = run_one(run, execution, reporter);
+                    if !matches!(settled, Settled::Elsewhere) {
+                        reporter.settled(run, settled);
+                    }
+                }
+            });
+        });
+        let left = open(&settled);
+        if left == 0 || left == before {
+            break;
+        }
+    }
+    for (run, settled) in plan.iter().zip(&settled).filter(|(_, s)| matches!(s, Settled::Elsewhere)) {
+        reporter.settled(run, settled);
+    }
+    Ok(settled)
 }
 
-/// One run: skipped if it is finished or another process is at it, otherwise trained from the start into its directory.
+/// One run: skipped if it is finished or another process is at it, taken up where it stopped, or begun.
 pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter) -> Settled {
+    run_with(run, execution, reporter, &|| {
+        engine::build(execution.engine, &run.config.model, run.task.n_symbols, &execution.device)
+    })
+}
+
+/// An engine and its name.
+type Built = Result<(Box<dyn Engine>, String), EngineError>;
+
+fn run_with(
+    run: &PlannedRun,
+    execution: &Execution,
+    reporter: &dyn Reporter,
+    build: &dyn Fn() -> Built,
+) -> Settled {
     if execution.stop.load(Ordering::Relaxed) {
         return Settled::Stopped;
     }
@@ -91,19 +126,27 @@ pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter)
         Ok(None) => return Settled::Elsewhere,
         Err(e) => return Settled::Failed(e.to_string()),
     };
-    match store::read_manifest(&dir) {
-        Ok(Some(m)) if m.state == RunState::Finished => return Settled::Already(m),
-        Ok(_) => {}
+    let manifest = match store::read_manifest(&dir) {
+        Ok(Some(m)) if m.run != run.id => {
+            return Settled::Failed(format!("{} holds the run {}", dir.display(), m.run));
+        }
+        Ok(manifest) => manifest,
         Err(e) => return Settled::Failed(e.to_string()),
+    };
+    if let Err(e) = store::tidy(&dir, manifest.as_ref()) {
+        return Settled::Failed(e.to_string());
+    }
+    if let Some(m) = manifest.as_ref().filter(|m| m.state == RunState::Finished) {
+        return Settled::Already(m.clone());
     }
     // a panic in one run must not take the others with it
-    let result = catch_unwind(AssertUnwindSafe(|| attempt(run, &dir, execution, reporter)));
+    let result = catch_unwind(AssertUnwindSafe(|| attempt(run, &dir, manifest, execution, reporter, build)));
     let reason = match result {
         Ok(Ok(settled)) => return settled,
         Ok(Err(e)) => e.to_string(),
         Err(panic) => format!("internal error: {}", panic_text(&*panic)),
     };
-    match record_failure(&dir, &reason) {
+    match store::record_failure(&dir, &reason) {
         Ok(()) => Settled::Failed(reason),
         Err(e) => Settled::Failed(format!("{reason} (and the failure could not be recorded: {e})")),
     }
@@ -112,15 +155,74 @@ pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter)
 fn attempt(
     run: &PlannedRun,
     dir: &Path,
+    manifest: Option<Manifest>,
     execution: &Execution,
     reporter: &dyn Reporter,
+    build: &dyn Fn() -> Built,
 ) -> Result<Settled, TrainError> {
-    let start = Instant::now();
-    let (engine, engine_name) =
-        engine::build(execution.engine, &run.config.model, run.task.n_symbols, &execution.device)?;
+    let (engine, engine_name) = build()?;
     tracing::info!("{}: {engine_name}", run.id);
     let mut trainer = Trainer::new(run, engine)?;
-    let manifest = Manifest {
+    let fresh = fresh_manifest(run, &trainer, &engine_name);
+    let mut writer = match take_up(run, dir, manifest, &mut trainer, reporter)? {
+        Some(mut writer) => {
+            let from = trainer.next_epoch;
+            if !writer.manifest.engine.ends_with(&engine_name) {
+                let change = format!("{}; from epoch {from} {engine_name}", writer.manifest.engine);
+                reporter.note(run, &format!("another engine than before: {change}"));
+                writer.manifest.engine = change;
+            }
+            reporter.note(run, &format!("taken up at epoch {from}, step {}", trainer.step));
+            writer
+        }
+        None => RunWriter::create(dir, &run.config, fresh)?,
+    };
+    let mut recorder = Recorder::new(run, &mut writer, reporter, execution, &trainer);
+    let stopped = train(&mut trainer, &mut recorder)?;
+    recorder.note_progress(&trainer);
+    match stopped {
+        Some(reason) => {
+            writer.manifest.stopped = Some(reason);
+            Ok(Settled::Finished(writer.finish(&trainer.layout, &trainer.params)?))
+        }
+        None => {
+            if trainer.next_epoch > 0 {
+                writer.save(trainer.snapshot().as_ref(), &trainer.layout)?;
+            }
+            Ok(Settled::Stopped)
+        }
+    }
+}
+
+/// Brings the trainer to where the run stopped, as far as its files are whole; none when it must begin.
+fn take_up(
+    run: &PlannedRun,
+    dir: &Path,
+    manifest: Option<Manifest>,
+    trainer: &mut Trainer,
+    reporter: &dyn Reporter,
+) -> Result<Option<RunWriter>, StoreError> {
+    let Some(manifest) = manifest.filter(|m| !m.saved.is_empty()) else { return Ok(None) };
+    if trainer.optimizer().adamw().is_none() {
+        reporter.note(run, "begun anew: this optimiser's state cannot be saved (only adamw's can)");
+        return Ok(None);
+    }
+    let layout = trainer.layout.clone();
+    let damage = &mut |e: &StoreError| reporter.note(run, &format!("not taken up from a damaged file: {e}"));
+    let Some(Resumed { writer, snapshot }) = RunWriter::resume(dir, &run.config, manifest, &layout, damage)?
+    else {
+        reporter.note(run, "begun anew: there is no whole checkpoint");
+        return Ok(None);
+    };
+    if let Err(e) = trainer.restore(snapshot) {
+        reporter.note(run, &format!("begun anew: {e}"));
+        return Ok(None);
+    }
+    Ok(Some(writer))
+}
+
+fn fresh_manifest(run: &PlannedRun, trainer: &Trainer, engine: &str) -> Manifest {
+    Manifest {
         format: FORMAT,
         groklab: env!("CARGO_PKG_VERSION").to_owned(),
         run: run.id.clone(),
@@ -130,7 +232,7 @@ fn attempt(
         train_rows: trainer.split.train.len(),
         val_rows: trainer.split.val.len(),
         parameters: trainer.layout.len(),
-        engine: engine_name,
+        engine: engine.to_owned(),
         state: RunState::Running,
         stopped: None,
         failure: None,
@@ -140,39 +242,8 @@ fn attempt(
         wall_seconds: 0.0,
         evaluation_seconds: 0.0,
         probe_seconds: 0.0,
-    };
-    let mut writer = RunWriter::create(dir, &run.config, &manifest)?;
-    let outcome = {
-        let mut recorder = Recorder::new(run, &mut writer, reporter, execution.stop, start);
-        train(&mut trainer, &mut recorder)?
-    };
-    if outcome.stopped.is_none() {
-        return Ok(Settled::Stopped);
-    }
-    writer.parameters(&trainer.layout, &trainer.params)?;
-    let finished = Manifest {
-        state: RunState::Finished,
-        stopped: outcome.stopped,
-        epochs: outcome.epochs,
-        steps: trainer.step,
-        milestones: outcome.milestones,
-        wall_seconds: start.elapsed().as_secs_f64(),
-        evaluation_seconds: trainer.clock.evaluation.as_secs_f64(),
-        probe_seconds: trainer.clock.probe.as_secs_f64(),
-        ..manifest
-    };
-    store::write_manifest(dir, &finished)?;
-    Ok(Settled::Finished(finished))
-}
-
-fn record_failure(dir: &Path, reason: &str) -> Result<(), StoreError> {
-    match store::read_manifest(dir)? {
-        Some(mut manifest) => {
-            manifest.state = RunState::Failed;
-            manifest.failure = Some(reason.to_owned());
-            store::write_manifest(dir, &manifest)
-        }
-        None => Ok(()), // it failed before it had a directory
+        saved: Vec::new(),
+        digest: String::new(),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Between the training loop, the run's directory and whoever watches.
 
-use super::Settled;
+use super::{Execution, Settled};
 use crate::{
     config::PlannedRun,
     probe::Spectra,
-    store::{Checkpoint, MetricsRow, RunWriter, StoreError},
-    train::Record,
+    store::{Checkpoint, MetricsRow, Milestones, RunWriter, StoreError},
+    train::{Record, Trainer},
 };
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,8 @@ use std::{
 pub trait Reporter: Sync {
     /// A run is on its way.
     fn live(&self, run: &PlannedRun, live: &Live);
+    /// Something about a run that its owner should know.
+    fn note(&self, run: &PlannedRun, text: &str);
     /// A run is over.
     fn settled(&self, run: &PlannedRun, settled: &Settled);
 }
@@ -25,28 +27,34 @@ pub trait Reporter: Sync {
 pub struct Live<'a> {
     /// Completed epochs.
     pub epoch: u64,
+    /// Those of them that this process did.
+    pub done_here: u64,
     /// Epochs at most.
     pub max_epochs: u64,
     /// Epoch at which it will stop if nothing changes: after grokking, patience; before, the budget.
     pub expected_end: u64,
     /// The latest evaluation.
     pub row: Option<&'a MetricsRow>,
-    /// Since the run started.
+    /// Since this process is at it.
     pub elapsed: Duration,
     /// Whether `row` is new.
     pub is_new: bool,
 }
 
-/// Writes what the loop tells and shows it.
+/// Writes what the loop tells, saves the run in time, and shows it.
 pub(super) struct Recorder<'a> {
     run: &'a PlannedRun,
     writer: &'a mut RunWriter,
     reporter: &'a dyn Reporter,
-    stop: &'a AtomicBool,
+    execution: &'a Execution<'a>,
     start: Instant,
+    first_epoch: u64,
+    /// Seconds of the processes before: wall, evaluation, probe.
+    before: [f64; 3],
+    last_save: Instant,
+    saved_milestones: Milestones,
     latest: Option<MetricsRow>,
     is_new: bool,
-    grokked: Option<u64>,
 }
 
 impl<'a> Recorder<'a> {
@@ -54,10 +62,36 @@ impl<'a> Recorder<'a> {
         run: &'a PlannedRun,
         writer: &'a mut RunWriter,
         reporter: &'a dyn Reporter,
-        stop: &'a AtomicBool,
-        start: Instant,
+        execution: &'a Execution<'a>,
+        trainer: &Trainer,
     ) -> Self {
-        Self { run, writer, reporter, stop, start, latest: None, is_new: false, grokked: None }
+        let m = &writer.manifest;
+        let before = [m.wall_seconds, m.evaluation_seconds, m.probe_seconds];
+        Self {
+            run,
+            writer,
+            reporter,
+            execution,
+            start: Instant::now(),
+            first_epoch: trainer.next_epoch,
+            before,
+            last_save: Instant::now(),
+            saved_milestones: trainer.milestones,
+            latest: None,
+            is_new: false,
+        }
+    }
+
+    /// Brings the manifest up to where the trainer stands; it is written with the next save.
+    pub(super) fn note_progress(&mut self, trainer: &Trainer) {
+        let [wall, evaluation, probe] = self.before;
+        let m = &mut self.writer.manifest;
+        m.epochs = trainer.next_epoch.saturating_sub(1);
+        m.steps = trainer.step;
+        m.milestones = trainer.milestones;
+        m.wall_seconds = wall + self.start.elapsed().as_secs_f64();
+        m.evaluation_seconds = evaluation + trainer.clock.evaluation.as_secs_f64();
+        m.probe_seconds = probe + trainer.clock.probe.as_secs_f64();
     }
 }
 
@@ -69,20 +103,31 @@ impl Record for Recorder<'_> {
     }
 
     fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, spectra: &Spectra) -> Result<(), StoreError> {
-        if checkpoint == Checkpoint::Grokked {
-            self.grokked = Some(epoch);
-        }
         self.writer.spectra(checkpoint, epoch, spectra)
     }
 
-    fn epoch(&mut self, epoch: u64) -> bool {
+    fn is_stopping(&self) -> bool {
+        self.execution.stop.load(Ordering::Relaxed)
+    }
+
+    fn epoch(&mut self, trainer: &Trainer) -> Result<(), StoreError> {
+        let is_due = self.last_save.elapsed() >= self.execution.checkpoint_every;
+        if is_due || trainer.milestones != self.saved_milestones {
+            self.note_progress(trainer);
+            self.writer.save(trainer.snapshot().as_ref(), &trainer.layout)?;
+            self.saved_milestones = trainer.milestones;
+            self.last_save = Instant::now();
+        }
         let config = &self.run.config.train;
         let max_epochs = config.max_epochs;
-        let expected_end = self.grokked.map_or(max_epochs, |g| (g + config.patience).min(max_epochs));
+        let grokked = trainer.milestones.grokked;
+        let expected_end = grokked.map_or(max_epochs, |m| (m.epoch + config.patience).min(max_epochs));
+        let epoch = trainer.next_epoch - 1;
         self.reporter.live(
             self.run,
             &Live {
                 epoch,
+                done_here: trainer.next_epoch - self.first_epoch,
                 max_epochs,
                 expected_end,
                 row: self.latest.as_ref(),
@@ -90,6 +135,6 @@ impl Record for Recorder<'_> {
                 is_new: std::mem::take(&mut self.is_new),
             },
         );
-        !self.stop.load(Ordering::Relaxed)
+        Ok(())
     }
 }

@@ -13,12 +13,12 @@ use crate::{
     model::{ParamLayout, initial_parameters},
     optim::{self, OptimError, Optimizer, learning_rate},
     probe::{self, Moments, Probe, ProbeError, Spectra},
-    store::{Checkpoint, MetricsRow, Milestones, StopReason, StoreError},
+    store::{Checkpoint, Counters, MetricsRow, Milestones, Snapshot, StopReason, StoreError},
     task::Equation,
 };
 use std::time::{Duration, Instant};
 
-/// One run in memory: everything a step needs.
+/// One run in memory: everything a step needs, and everything that a later process needs to go on.
 pub struct Trainer<'a> {
     run: &'a PlannedRun,
     engine: Box<dyn Engine>,
@@ -34,6 +34,10 @@ pub struct Trainer<'a> {
     batch: Vec<Equation>,
     /// Completed steps.
     pub step: u64,
+    /// The epoch that is not yet recorded: 0 at the start, and its steps may be partly done.
+    pub next_epoch: u64,
+    /// What happened when.
+    pub milestones: Milestones,
     /// Time spent so far.
     pub clock: Clock,
 }
@@ -55,19 +59,21 @@ pub trait Record {
     fn row(&mut self, row: &MetricsRow) -> Result<(), StoreError>;
     /// The full spectra of a checkpoint.
     fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, spectra: &Spectra) -> Result<(), StoreError>;
-    /// The end of an epoch; false asks the run to stop here, unfinished.
-    fn epoch(&mut self, epoch: u64) -> bool;
+    /// Whether the run is to stop after the step it is at, unfinished.
+    fn is_stopping(&self) -> bool;
+    /// The end of an epoch that is recorded: a moment to save.
+    fn epoch(&mut self, trainer: &Trainer) -> Result<(), StoreError>;
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
-    /// Why; none when it was asked to stop.
-    pub stopped: Option<StopReason>,
-    /// Last completed epoch.
-    pub epochs: u64,
-    /// What happened when.
-    pub milestones: Milestones,
+/// How far an epoch's steps got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// All of them.
+    Complete,
+    /// Until a loss was not finite.
+    NotFinite,
+    /// Until it was asked to stop; the others are still to do.
+    Cut,
 }
 
 /// A run that could not be started or went wrong.
@@ -86,20 +92,27 @@ pub enum TrainError {
     Probe(#[from] ProbeError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "a checkpoint at step {step} before epoch {next_epoch} is not one of this run, with {steps} steps an epoch"
+    )]
+    Snapshot { next_epoch: u64, step: u64, steps: u64 },
 }
 
-/// Trains until the run has grokked and its patience is over, its budget is spent, it diverges, or `record` says stop.
-pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Outcome, TrainError> {
+/// Trains from where the trainer stands until the run has grokked and its patience is over, its budget is spent
+/// or it diverges: the reason is returned. None when `record` asked it to stop before.
+pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Option<StopReason>, TrainError> {
     let config = &trainer.run.config;
-    let mut milestones = Milestones::default();
-    let mut epoch = 0;
     loop {
-        let finite = epoch == 0 || trainer.epoch(epoch)?;
-        let mut stopped = milestones.stop_reason(epoch, &config.train);
-        if stopped.is_some() || !finite || config.probe.is_due(epoch) {
+        let epoch = trainer.next_epoch;
+        let pass = if epoch == 0 { Pass::Complete } else { trainer.epoch(&|| !record.is_stopping())? };
+        if pass == Pass::Cut {
+            return Ok(None);
+        }
+        let mut stopped = trainer.milestones.stop_reason(epoch, &config.train);
+        if stopped.is_some() || pass == Pass::NotFinite || config.probe.is_due(epoch) {
             let (row, spectra) = trainer.measure(epoch)?;
-            let reached = milestones.update(&row, finite);
-            stopped = milestones.stop_reason(epoch, &config.train);
+            let reached = trainer.milestones.update(&row, pass == Pass::Complete);
+            stopped = trainer.milestones.stop_reason(epoch, &config.train);
             record.row(&row)?;
             let start = (epoch == 0).then_some(Checkpoint::Initial);
             let end = stopped.map(|_| Checkpoint::Final);
@@ -109,11 +122,11 @@ pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Outcome, 
                 }
             }
         }
-        let go_on = record.epoch(epoch);
-        if stopped.is_some() || !go_on {
-            return Ok(Outcome { stopped, epochs: epoch, milestones });
+        trainer.next_epoch += 1;
+        if stopped.is_some() {
+            return Ok(stopped);
         }
-        epoch += 1;
+        record.epoch(trainer)?;
     }
 }
 
@@ -132,6 +145,8 @@ impl<'a> Trainer<'a> {
             order: BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch),
             batch: Vec::with_capacity(config.data.batch_size.min(split.train.len())),
             step: 0,
+            next_epoch: 0,
+            milestones: Milestones::default(),
             clock: Clock::default(),
             run,
             layout,
@@ -139,40 +154,69 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// One pass over the training rows; false when a loss was not finite.
-    fn epoch(&mut self, epoch: u64) -> Result<bool, TrainError> {
+    /// The steps of the next epoch that are still to do, while `go_on` says so.
+    fn epoch(&mut self, go_on: &dyn Fn() -> bool) -> Result<Pass, TrainError> {
         let start = Instant::now();
-        let losses = self.steps_of_epoch(epoch, u64::MAX, &mut |_, _| ())?;
+        let pass = self.steps_of_epoch(self.next_epoch, go_on, &mut |_, _| ())?;
         self.clock.training += start.elapsed();
-        Ok(losses)
+        Ok(pass)
     }
 
-    /// The steps of `epoch`, at most until `step` reaches `until`; `seen` gets the rows and the loss of each.
-    /// False when a loss was not finite; the steps after it are left out.
+    /// The steps of `epoch` (from 1) that are still to do, while `go_on` says so; `seen` gets the rows and the loss of each.
     pub fn steps_of_epoch(
         &mut self,
         epoch: u64,
-        until: u64,
+        go_on: &dyn Fn() -> bool,
         seen: &mut dyn FnMut(&[u32], f32),
-    ) -> Result<bool, TrainError> {
+    ) -> Result<Pass, TrainError> {
         let config = &self.run.config;
         self.order.shuffle(config.seed, epoch);
-        for rows in self.order.batches() {
-            if self.step == until {
-                break;
+        let before = epoch.saturating_sub(1) * self.order.steps() as u64;
+        let done = self.step.saturating_sub(before);
+        for rows in self.order.batches().skip(done as usize) {
+            if !go_on() {
+                return Ok(Pass::Cut);
             }
             self.batch.clear();
             self.batch.extend(rows.iter().map(|&i| self.split.train[i as usize]));
             let loss = self.engine.loss_and_gradients(&self.params, &self.batch, &mut self.grads)?;
             seen(rows, loss);
             if !loss.is_finite() {
-                return Ok(false);
+                return Ok(Pass::NotFinite);
             }
             let lr = learning_rate(&config.optim, self.step);
             self.optimizer.step(&mut self.params, &self.grads, lr)?;
             self.step += 1;
         }
-        Ok(true)
+        Ok(Pass::Complete)
+    }
+
+    /// All that is needed to go on from here; none with an optimiser that keeps its state to itself.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        let adamw = self.optimizer.adamw()?;
+        Some(Snapshot {
+            counters: Counters { next_epoch: self.next_epoch, step: self.step, milestones: self.milestones },
+            params: self.params.clone(),
+            m: adamw.m.clone(),
+            v: adamw.v.clone(),
+        })
+    }
+
+    /// Goes back to a snapshot of the same run. Errors when it cannot be one of it.
+    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), TrainError> {
+        let Counters { next_epoch, step, milestones } = snapshot.counters;
+        let steps = self.order.steps() as u64;
+        let recorded = next_epoch.checked_sub(1).and_then(|epochs| epochs.checked_mul(steps));
+        let fits = recorded.is_some_and(|done| done <= step && step - done <= steps);
+        let sizes = [&snapshot.params, &snapshot.m, &snapshot.v].map(Vec::len);
+        let optimizer = self.optimizer.adamw_mut().filter(|_| fits && sizes == [self.layout.len(); 3]);
+        let Some(adamw) = optimizer else {
+            return Err(TrainError::Snapshot { next_epoch, step, steps });
+        };
+        (adamw.m, adamw.v, adamw.t) = (snapshot.m, snapshot.v, step);
+        self.params = snapshot.params;
+        (self.next_epoch, self.step, self.milestones) = (next_epoch, step, milestones);
+        Ok(())
     }
 
     /// Evaluates both sides of the split and probes the unembedding. The spectra are missing only

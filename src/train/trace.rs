@@ -1,6 +1,7 @@
 //! The first steps of a run with every number that is needed to replay them elsewhere.
 
-use super::{TrainError, Trainer};
+use super::{Pass, TrainError, Trainer};
+use std::cell::Cell;
 
 /// What happened in the recorded steps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,15 +25,17 @@ pub fn trace(trainer: &mut Trainer, steps: u64) -> Result<Trace, TrainError> {
     let mut epoch = 0;
     while trainer.step < steps {
         epoch += 1;
+        let left = Cell::new(steps - trainer.step);
         let mut step = trainer.step;
-        let finite = trainer.steps_of_epoch(epoch, steps, &mut |rows, loss| {
+        let pass = trainer.steps_of_epoch(epoch, &|| left.get() > 0, &mut |rows, loss| {
             trace.batch_rows.extend(rows.iter().map(|&r| i64::from(r)));
             trace.batch_sizes.push(rows.len() as i64);
             trace.losses.push(loss);
             trace.learning_rates.push(super::learning_rate(optim, step));
             step += 1;
+            left.set(left.get() - 1);
         })?;
-        if !finite {
+        if pass != Pass::Complete {
             break;
         }
     }

@@ -1,0 +1,265 @@
+//! Every change of a file goes through here: whole files appear atomically, appended rows are synced before they count.
+//!
+//! One elementary operation is one call of [`step`], so that a test can make each of them fail, or die there.
+
+use super::StoreError;
+use sha2::{Digest, Sha256};
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::Path,
+};
+
+/// Prefix of files that are being written; one that outlives its process is rubbish.
+const TEMPORARY: &str = ".writing-";
+
+/// An elementary operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    CreateDir,
+    Create,
+    Open,
+    Write,
+    Sync,
+    Truncate,
+    Rename,
+    SyncDir,
+    Remove,
+}
+
+#[cfg(test)]
+impl Op {
+    /// Whether it needs space on the disk.
+    pub(crate) fn allocates(&self) -> bool {
+        matches!(self, Self::CreateDir | Self::Create | Self::Write)
+    }
+}
+
+#[cfg(not(test))]
+#[inline(always)]
+fn step(_: Op, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+#[cfg(test)]
+use super::faults::step;
+
+/// Writes all of `bytes`. A test may cut the write short.
+fn write_bytes(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(part) = super::faults::short_write(path, bytes.len()) {
+        file.write_all(&bytes[..part])?;
+        step(Op::Write, path)?;
+        return file.write_all(&bytes[part..]);
+    }
+    step(Op::Write, path)?;
+    file.write_all(bytes)
+}
+
+/// Makes `dir` and its parents.
+pub(super) fn create_dir(dir: &Path) -> Result<(), StoreError> {
+    let make = || step(Op::CreateDir, dir).and_then(|()| fs::create_dir_all(dir));
+    make().map_err(StoreError::io("create", dir))
+}
+
+/// Writes `bytes` to `path` so that a reader sees the old file or the new one, never a part, and so that
+/// the new one is still there after a power failure.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir(dir)?;
+    let write = || -> io::Result<()> {
+        step(Op::Create, path)?;
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
+        write_bytes(file.as_file_mut(), path, bytes)?;
+        // a temporary file is private to its owner, a result is not
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
+        step(Op::Sync, path)?;
+        file.as_file().sync_all()?;
+        step(Op::Rename, path)?;
+        file.persist(path).map_err(|e| e.error)?;
+        step(Op::SyncDir, path)?;
+        sync_dir(dir)
+    };
+    write().map_err(StoreError::io("write", path))
+}
+
+/// Makes renames in `dir` last. Some network file systems have no such operation and say so.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(dir)?.sync_all() {
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+/// Removes a file; one that is not there is no error.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match step(Op::Remove, path).and_then(|()| fs::remove_file(path)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what a killed process left half-written in `dir`. Only for the holder of the directory's claim.
+pub(super) fn remove_temporaries(dir: &Path) -> Result<(), StoreError> {
+    for name in names_in(dir)?.iter().filter(|name| name.starts_with(TEMPORARY)) {
+        remove(&dir.join(name))?;
+    }
+    Ok(())
+}
+
+/// Names of the entries of `dir`, sorted; names that are not UTF-8 are none of ours.
+pub(super) fn names_in(dir: &Path) -> Result<Vec<String>, StoreError> {
+    let read = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        names.sort();
+        Ok(names)
+    };
+    read().map_err(StoreError::io("read", dir))
+}
+
+/// The content of a regular file of at most `limit` bytes: pipes would block, devices never end.
+pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes"));
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// A file that only grows, with the length and the digest of what has been written.
+pub(super) struct Appended {
+    path: std::path::PathBuf,
+    file: File,
+    hasher: Sha256,
+    bytes: u64,
+    dirty: bool,
+}
+
+impl Appended {
+    /// An empty file in the place of whatever was there.
+    pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
+        let create = || step(Op::Create, path).and_then(|()| File::create(path));
+        let file = create().map_err(StoreError::io("create", path))?;
+        Ok(Self { path: path.to_owned(), file, hasher: Sha256::new(), bytes: 0, dirty: true })
+    }
+
+    /// The file at `path`, cut to `kept`, its own first bytes, which the caller has checked.
+    pub(super) fn reopen(path: &Path, kept: &[u8]) -> Result<Self, StoreError> {
+        let bytes = kept.len() as u64;
+        let open = || -> io::Result<File> {
+            step(Op::Open, path)?;
+            let file = File::options().append(true).open(path)?;
+            step(Op::Truncate, path)?;
+            file.set_len(bytes)?;
+            Ok(file)
+        };
+        let file = open().map_err(StoreError::io("open", path))?;
+        let mut hasher = Sha256::new();
+        hasher.update(kept);
+        Ok(Self { path: path.to_owned(), file, hasher, bytes, dirty: true })
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        write_bytes(&mut self.file, &self.path, bytes).map_err(StoreError::io("write", &self.path))?;
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Waits until everything written is on the disk.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        if self.dirty {
+            let sync = || step(Op::Sync, &self.path).and_then(|()| self.file.sync_data());
+            sync().map_err(StoreError::io("sync", &self.path))?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Length and digest of what has been written.
+    pub(super) fn extent(&self) -> super::Extent {
+        super::Extent { bytes: self.bytes, sha256: hex(&self.hasher.clone().finalize()) }
+    }
+}
+
+/// SHA-256 in hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("new/dir/runs.csv");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_refused_write_names_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("taken");
+        fs::create_dir(&path).unwrap();
+        assert!(write_atomic(&path, b"x").unwrap_err().to_string().contains("taken"));
+    }
+
+    #[test]
+    fn a_digest_is_the_one_of_the_standard() {
+        // FIPS 180-4, example "abc"
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let root = tempfile::tempdir().unwrap();
+        let mut file = Appended::create(&root.path().join("rows")).unwrap();
+        file.append(b"a").unwrap();
+        file.append(b"bc").unwrap();
+        assert_eq!(file.extent(), super::super::Extent { bytes: 3, sha256: sha256(b"abc") });
+        drop(file);
+        let mut again = Appended::reopen(&root.path().join("rows"), b"ab").unwrap();
+        again.append(b"d").unwrap();
+        assert_eq!(fs::read(root.path().join("rows")).unwrap(), b"abd");
+        assert_eq!(again.extent().sha256, sha256(b"abd"));
+    }
+
+    #[test]
+    fn only_regular_files_within_the_limit_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        fs::write(&path, "four").unwrap();
+        assert_eq!(read(&path, 4).unwrap(), b"four");
+        assert!(read(&path, 3).unwrap_err().to_string().contains("larger than 3 bytes"));
+        assert!(read(root.path(), 9).unwrap_err().to_string().contains("not a regular file"));
+    }
+}

@@ -1,0 +1,259 @@
+//! `manifest.json`, the only truth about a run's directory: what is not in it has not happened.
+//!
+//! It is replaced atomically, after the files it vouches for are on the disk, and carries its own digest.
+
+use super::{StoreError, disk};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, io, path::Path};
+
+/// Name of the file.
+pub const MANIFEST: &str = "manifest.json";
+/// Version of the format of run directories.
+pub const FORMAT: u32 = 2;
+/// A manifest takes a few kilobytes; the reason of a failure may be long.
+const MAX_BYTES: u64 = 1 << 20;
+const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Where a milestone was first met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Epoch of the evaluation.
+    pub epoch: u64,
+    /// Optimiser steps done by then.
+    pub step: u64,
+}
+
+/// The first evaluation at which each thing was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestones {
+    /// Train accuracy > 99 % and validation accuracy < 50 %.
+    pub memorized: Option<Mark>,
+    /// Both accuracies > 99 %.
+    pub grokked: Option<Mark>,
+    /// A grokked run fell back: validation accuracy < 50 % after having grokked.
+    pub collapsed: Option<Mark>,
+    /// A loss that is not finite; the run ends here.
+    pub diverged: Option<Mark>,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// Started, not ended.
+    Running,
+    /// Ended as planned, diverged runs included: their record is complete.
+    Finished,
+    /// Ended by an error; see `failure`.
+    Failed,
+}
+
+/// Why a finished run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopReason {
+    /// `train.patience` epochs after it grokked.
+    Grokked,
+    /// `train.max_epochs` reached.
+    Budget,
+    /// A loss that is not finite.
+    Diverged,
+}
+
+/// `manifest.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format of the run directory.
+    pub format: u32,
+    /// Version of groklab that wrote it.
+    pub groklab: String,
+    /// Run id.
+    pub run: String,
+    /// Name of the task.
+    pub task: String,
+    /// SHA-256 of the task's table.
+    pub task_digest: String,
+    /// Symbols of the task: rows of the unembedding.
+    pub n_symbols: usize,
+    /// Training rows.
+    pub train_rows: usize,
+    /// Validation rows.
+    pub val_rows: usize,
+    /// Scalars in the model.
+    pub parameters: usize,
+    /// Who computed the steps, e.g. `factored (AVX-512)` or `plain (candle, cpu)`.
+    pub engine: String,
+    /// How the run stands.
+    pub state: RunState,
+    /// Why it ended.
+    pub stopped: Option<StopReason>,
+    /// The error of a failed run.
+    pub failure: Option<String>,
+    /// Last completed epoch.
+    pub epochs: u64,
+    /// Completed optimiser steps.
+    pub steps: u64,
+    /// What happened when.
+    pub milestones: Milestones,
+    /// Wall-clock time of training, evaluation and probing together.
+    pub wall_seconds: f64,
+    /// Part of it spent on evaluation (forward passes over all rows).
+    pub evaluation_seconds: f64,
+    /// Part of it spent on probes (spectra, eigenvalues).
+    pub probe_seconds: f64,
+    /// Where the run can be taken up again, newest first: two at most; one, the end, of a finished run.
+    pub saved: Vec<SavePoint>,
+    /// SHA-256 of this file with zeros in the place of these 64 digits.
+    pub digest: String,
+}
+
+/// A moment whose files are known to be whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavePoint {
+    /// Completed and recorded epochs.
+    pub epochs: u64,
+    /// Each file and its extent at that moment; the tables of an unfinished run may have grown since.
+    pub files: BTreeMap<String, Extent>,
+}
+
+/// The first bytes of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extent {
+    /// How many.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub sha256: String,
+}
+
+impl Extent {
+    /// Of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.len() as u64, sha256: disk::sha256(bytes) }
+    }
+
+    /// The part of a file that this vouches for, if the file still has it.
+    pub fn checked<'a>(&self, file: &'a [u8]) -> Option<&'a [u8]> {
+        let part = file.get(..usize::try_from(self.bytes).ok()?)?;
+        (disk::sha256(part) == self.sha256).then_some(part)
+    }
+}
+
+/// A manifest that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Made by another version.
+    #[error("run directories of format {found} are not known here (this groklab knows format {FORMAT})")]
+    Format {
+        /// Its version.
+        found: u64,
+    },
+    /// Not a manifest at all.
+    #[error("not a manifest: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It says of itself that it was something else.
+    #[error("damaged or edited: its digest says so")]
+    Digest,
+}
+
+impl Manifest {
+    /// From the bytes of a file. Checks the version first, then the digest, then the rest.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u64,
+        }
+        let found = serde_json::from_slice::<Version>(bytes)?.format;
+        if found != u64::from(FORMAT) {
+            return Err(ManifestError::Format { found });
+        }
+        let manifest: Self = serde_json::from_slice(bytes)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::Digest)?;
+        let at = digits(text).ok_or(ManifestError::Digest)?;
+        let blank = [&text[..at], ZEROS, text.get(at + ZEROS.len()..).unwrap_or_default()].concat();
+        if disk::sha256(blank.as_bytes()) != manifest.digest {
+            return Err(ManifestError::Digest);
+        }
+        Ok(manifest)
+    }
+
+    /// The bytes of the file, digest included.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
+        let mut text = serde_json::to_string_pretty(&Self { digest: ZEROS.to_owned(), ..self.clone() })?;
+        text.push('\n');
+        if let Some(at) = digits(&text) {
+            let digest = disk::sha256(text.as_bytes());
+            text.replace_range(at..at + ZEROS.len(), &digest);
+        }
+        Ok(text.into_bytes())
+    }
+
+    /// The moment the tables can be read up to.
+    pub fn newest(&self) -> Option<&SavePoint> {
+        self.saved.first()
+    }
+}
+
+/// Where the digits of the digest, the last field, begin.
+fn digits(text: &str) -> Option<usize> {
+    const KEY: &str = "\"digest\": \"";
+    text.rfind(KEY).map(|at| at + KEY.len())
+}
+
+/// The manifest of a run directory, if there is one.
+pub fn read_manifest(dir: &Path) -> Result<Option<Manifest>, StoreError> {
+    let path = dir.join(MANIFEST);
+    match disk::read(&path, MAX_BYTES) {
+        Ok(bytes) => {
+            Manifest::parse(&bytes).map(Some).map_err(|source| StoreError::Manifest { path, source })
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(StoreError::io("read", &path)(e)),
+    }
+}
+
+/// Replaces the manifest of a run directory.
+pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    let path = dir.join(MANIFEST);
+    let bytes = manifest.to_bytes().map_err(|source| StoreError::Manifest { path: path.clone(), source })?;
+    disk::write_atomic(&path, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::made::MadeRun;
+
+    #[test]
+    fn a_manifest_comes_back_as_written() {
+        let manifest = MadeRun::new("add", 0.5, 0).grokked(40, 120).manifest();
+        let read = Manifest::parse(&manifest.to_bytes().unwrap()).unwrap();
+        assert_eq!(Manifest { digest: String::new(), ..read }, manifest);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_noticed() {
+        let bytes = MadeRun::new("add", 0.5, 0).grokked(40, 120).manifest().to_bytes().unwrap();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(Manifest::parse(&damaged).is_err(), "bit {bit} of byte {at}");
+            }
+            assert!(Manifest::parse(&bytes[..at]).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn another_format_is_refused_by_its_number_whatever_else_it_holds() {
+        for found in [0, 1, 3, u64::MAX] {
+            let text = format!("{{\"format\": {found}, \"future\": [1, 2]}}");
+            match Manifest::parse(text.as_bytes()) {
+                Err(ManifestError::Format { found: told }) => assert_eq!(told, found),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
