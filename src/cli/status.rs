@@ -1,7 +1,7 @@
 //! `groklab status`: how the runs of an experiment stand.
 
 use super::{print, report};
-use crate::store::{RunStatus, Stage, status};
+use crate::store::{ReadError, RunStatus, Stage, status};
 use clap::Args;
 use miette::IntoDiagnostic;
 use std::{fmt::Write, path::PathBuf};
@@ -28,6 +28,9 @@ const STAGES: [Stage; 7] = [
 
 /// Prints it.
 pub fn run(args: &StatusArgs) -> miette::Result<()> {
+    if !args.dir.is_dir() {
+        return Err(ReadError::NoDirectory { dir: args.dir.clone() }.into());
+    }
     let runs = status(&args.dir).map_err(report)?;
     if runs.is_empty() {
         return Err(miette::miette!(

@@ -3,6 +3,7 @@
 //! It is replaced atomically, after the files it vouches for are on the disk, and carries its own digest.
 
 use super::{StoreError, disk};
+use crate::config::PlannedRun;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -159,6 +160,33 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// Of a run that begins: the rows of its split are (training, validation).
+    pub fn fresh(run: &PlannedRun, split: (usize, usize), parameters: usize, engine: &str) -> Self {
+        Self {
+            format: FORMAT,
+            groklab: env!("CARGO_PKG_VERSION").to_owned(),
+            run: run.id.clone(),
+            task: run.task.name.clone(),
+            task_digest: run.task.digest(),
+            n_symbols: run.task.n_symbols,
+            train_rows: split.0,
+            val_rows: split.1,
+            parameters,
+            engine: engine.to_owned(),
+            state: RunState::Running,
+            stopped: None,
+            failure: None,
+            epochs: 0,
+            steps: 0,
+            milestones: Milestones::default(),
+            wall_seconds: 0.0,
+            evaluation_seconds: 0.0,
+            probe_seconds: 0.0,
+            saved: Vec::new(),
+            digest: String::new(),
+        }
+    }
+
     /// From the bytes of a file. Checks the version first, then the digest, then the rest.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]

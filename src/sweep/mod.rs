@@ -12,7 +12,7 @@ pub use recorder::{Live, Reporter};
 use crate::{
     config::PlannedRun,
     engine::{self, Engine, EngineChoice, EngineError},
-    store::{self, FORMAT, Manifest, Resumed, RunState, RunWriter, StoreError},
+    store::{self, Manifest, Resumed, RunState, RunWriter, StoreError},
     train::{TrainError, Trainer, train},
 };
 use candle_core::Device;
@@ -163,7 +163,8 @@ fn attempt(
     let (engine, engine_name) = build()?;
     tracing::info!("{}: {engine_name}", run.id);
     let mut trainer = Trainer::new(run, engine)?;
-    let fresh = fresh_manifest(run, &trainer, &engine_name);
+    let split = (trainer.split.train.len(), trainer.split.val.len());
+    let fresh = Manifest::fresh(run, split, trainer.layout.len(), &engine_name);
     let mut writer = match take_up(run, dir, manifest, &mut trainer, reporter)? {
         Some(mut writer) => {
             let from = trainer.next_epoch;
@@ -219,32 +220,6 @@ fn take_up(
         return Ok(None);
     }
     Ok(Some(writer))
-}
-
-fn fresh_manifest(run: &PlannedRun, trainer: &Trainer, engine: &str) -> Manifest {
-    Manifest {
-        format: FORMAT,
-        groklab: env!("CARGO_PKG_VERSION").to_owned(),
-        run: run.id.clone(),
-        task: run.task.name.clone(),
-        task_digest: run.task.digest(),
-        n_symbols: run.task.n_symbols,
-        train_rows: trainer.split.train.len(),
-        val_rows: trainer.split.val.len(),
-        parameters: trainer.layout.len(),
-        engine: engine.to_owned(),
-        state: RunState::Running,
-        stopped: None,
-        failure: None,
-        epochs: 0,
-        steps: 0,
-        milestones: Default::default(),
-        wall_seconds: 0.0,
-        evaluation_seconds: 0.0,
-        probe_seconds: 0.0,
-        saved: Vec::new(),
-        digest: String::new(),
-    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -4,7 +4,7 @@ use super::{groklab, text};
 
 #[test]
 fn mistakes_have_a_code_a_reason_and_a_remedy_and_write_nothing() {
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 12] = [
         (&["train", "addd"], 3, "add"),
         (&["train", "add", "--set", "model.depth=3"], 3, "known keys"),
         (&["train", "add", "--set", "optim.beta1=1.5"], 3, "0 ≤ beta1 < 1"),
@@ -12,6 +12,9 @@ fn mistakes_have_a_code_a_reason_and_a_remedy_and_write_nothing() {
         (&["sweep", "nowhere.toml"], 3, "binary-ops"),
         (&["sweep", "quick", "--shard", "3/2"], 2, "1 ≤ i ≤ n"),
         (&["sweep", "quick", "--jobs", "0"], 2, "--jobs"),
+        (&["sweep", "quick", "--checkpoint-every", "-1"], 2, "seconds"),
+        (&["status", "nowhere"], 3, "nowhere"),
+        (&["verify", "nowhere"], 3, "nowhere"),
         (&["table", "nowhere"], 3, "nowhere"),
         (&["plot", "nowhere"], 3, "nowhere"),
     ];

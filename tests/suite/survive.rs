@@ -71,7 +71,9 @@ fn a_run_killed_at_random_instants_ends_with_the_same_bytes() {
     let kills: u32 = std::env::var("GROKLAB_KILLS").map_or(20, |n| n.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     experiment(dir.path(), 90, 1);
-    let args = |out| ["sweep", "small.toml", "--checkpoint-every", "0", "--out", out];
+    fn args(out: &str) -> [&str; 6] {
+        ["sweep", "small.toml", "--checkpoint-every", "0", "--out", out]
+    }
     let started = Instant::now();
     succeed(dir.path(), &args("calm"));
     let whole = started.elapsed();

@@ -1,0 +1,35 @@
+//! What a checkpoint costs: a run of the study made to last, digests, syncs and all. By default there is one a minute.
+#![allow(missing_docs, clippy::unwrap_used)] // criterion's macros; and a bench may stop
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use groklab::{
+    config::{PlannedRun, Preset},
+    engine::{self, EngineChoice},
+    store::{Manifest, RunWriter},
+    task::Task,
+    train::Trainer,
+};
+
+fn bench(c: &mut Criterion) {
+    let task = Task::find("add").unwrap();
+    let run = PlannedRun::new(Preset::Paper.config("add", 0.5, 0), task.into());
+    let device = candle_core::Device::Cpu;
+    let (engine, name) =
+        engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device).unwrap();
+    let mut trainer = Trainer::new(&run, engine).unwrap();
+    let (row, _) = trainer.measure(0).unwrap();
+    // beside the build, on the disk where results would be: a temporary directory may be memory
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let manifest = Manifest::fresh(&run, (1, 1), trainer.layout.len(), &name);
+    let mut writer = RunWriter::create(dir.path(), &run.config, manifest).unwrap();
+    c.bench_function(&format!("checkpoint of {} parameters", trainer.layout.len()), |b| {
+        b.iter(|| {
+            trainer.step += 1; // another file each time, as in a run
+            writer.metrics(&row).unwrap();
+            writer.save(trainer.snapshot().as_ref(), &trainer.layout).unwrap();
+        });
+    });
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
