@@ -5,6 +5,7 @@ mod plot;
 mod progress;
 mod quick;
 mod run;
+mod slurm;
 mod sweep;
 mod table;
 mod tasks;
@@ -40,6 +41,8 @@ enum Command {
     Train(train::TrainArgs),
     /// Run an experiment: every run of its grid, several at a time
     Sweep(sweep::SweepArgs),
+    /// Write a job array that runs an experiment on a Slurm cluster
+    Slurm(slurm::SlurmArgs),
     /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
     Table(table::TableArgs),
     /// Draw the figures of a results directory
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Quick(args) => quick::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
