@@ -8,6 +8,8 @@ mod fingerprint;
 mod house;
 mod replay;
 mod runs;
+#[cfg(unix)]
+mod slurm;
 
 use std::{
     path::Path,

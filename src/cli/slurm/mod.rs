@@ -103,8 +103,8 @@ pub fn run(args: &SlurmArgs) -> miette::Result<()> {
     let script = script(&job)?;
     let output = args.output.clone().unwrap_or_else(|| format!("{}.sbatch", job.name).into());
     let verb = if write(&output, &script, args.force)? { "wrote" } else { "unchanged:" };
-    let each = job.jobs.map_or("a run a core".to_owned(), |j| format!("{j} runs at a time"));
-    say(&format!("{verb} {}: {runs} runs, {} tasks, {each} in each", output.display(), job.tasks));
+    let each = job.jobs.map_or("one a core".to_owned(), |j| format!("{j} at a time"));
+    say(&format!("{verb} {}: {runs} runs over {} tasks, {each} in each", output.display(), job.tasks));
     if let Some(warning) = mount::warning(&directory.join(&results)).filter(|_| !args.shard) {
         tell(&format!("warning: {} {warning}", results.display()));
     }
