@@ -28,7 +28,7 @@ test:
 bench:
     cargo run --release -- bench
 
-# a preemption, a time limit and a cancellation on a real Slurm of one machine; as root, on Debian or Ubuntu
+# a preemption, a lost node, a time limit and a cancellation on a real Slurm of one machine; as root, on Debian or Ubuntu
 slurm-test:
     scripts/slurm-test.sh
 

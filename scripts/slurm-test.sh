@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the scripts of `groklab slurm` on a real Slurm of one machine, and disturbs them: a preemption, a time limit,
-# a cancellation. Every result must be, byte for byte, that of an undisturbed sweep.
-# usage: scripts/slurm-test.sh            about five minutes; as root, on Debian or Ubuntu
+# Runs the scripts of `groklab slurm` on a real Slurm of one machine, and disturbs them: a preemption, a lost node, a
+# time limit, a cancellation. Every result must be, byte for byte, that of an undisturbed sweep.
+# usage: scripts/slurm-test.sh            five to ten minutes; as root, on Debian or Ubuntu
 #   GROKLAB   program to test, built here unless set
 # Installs slurm-wlm and munge where they are absent. The daemons are private: their own configuration, ports, key
 # and directory, stopped on exit. What they leave behind on failure is named.
@@ -192,6 +192,24 @@ done
 same preempted
 step "preempted: $runs runs finished once, all files as undisturbed"
 
+# --- a lost node --------------------------------------------------------------------------------------------------
+
+submit lost --nodes 2 --jobs-per-node 1 --partition low
+wait_for 60 "the start of two tasks" rows_of_two_runs lost
+scontrol update "nodename=$host" state=down reason=test
+requeued() { [ "$(field "${job}_1" JobState) $(field "${job}_2" JobState)" = "PENDING PENDING" ]; }
+wait_for 30 "the requeueing of a lost node's tasks" requeued
+scontrol update "nodename=$host" state=resume
+wait_for 240 "the end of the array that lost its node" array_is_over
+for task in 1 2; do
+  restarts=$(field "${job}_$task" Restarts)
+  state=$(field "${job}_$task" JobState)
+  [ "$state" = COMPLETED ] || die "lost: task $task ended as $state"
+  [ "$restarts" -ge 1 ] || die "lost: task $task was never requeued"
+done
+same lost
+step "lost: both tasks requeued, $runs runs finished once, all files as undisturbed"
+
 # --- a time limit -------------------------------------------------------------------------------------------------
 
 # Slurm looks every 30 s and warns half a minute early, so within the minute
@@ -219,8 +237,8 @@ for task in 1 2; do
   [ "$state $restarts" = "CANCELLED 0" ] || die "cancelled: task $task is $state after $restarts restarts"
 done
 step "cancelled: stays cancelled"
-# what it left behind is taken up by the next one
-submit cancelled --nodes 2 --jobs-per-node 1 --partition low
+# what it left behind is taken up by the next one, here with whole nodes and fixed shares
+submit cancelled --nodes 2 --shard --partition low
 wait_for 240 "the end of the array after the cancelled one" array_is_over
 same cancelled
 step "cancelled: submitted again, $runs runs finished once, all files as undisturbed"

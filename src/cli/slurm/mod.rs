@@ -42,7 +42,8 @@ pub struct SlurmArgs {
     #[arg(long, value_name = "SIZE")]
     memory: Option<Memory>,
     /// Seconds before the time limit at which a task stops and requeues itself
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u16).range(1..))]
     warn_before: u16,
     /// Give each task a fixed share of the runs: where file locks do not reach from node to node
     #[arg(long)]

@@ -18,20 +18,24 @@ stop() {
 }
 trap stop TERM
 
-# a signal ends a wait early, with the sweep still there
-while kill -0 "$sweep" 2>/dev/null; do wait "$sweep"; done
 wait "$sweep"
 code=$?
+# a signal ends a wait early, with the sweep still there
+while kill -0 "$sweep" 2>/dev/null; do
+  wait "$sweep"
+  code=$?
+done
 
-if [ "$code" -eq 143 ]; then
+# bash may not know the status of what ended during the trap; a sweep that came to its end just then starts again in vain
+if [ "$told" = yes ]; then
   task=${SLURM_ARRAY_JOB_ID:-}_${SLURM_ARRAY_TASK_ID:-}
-  # a job that Slurm is ending was preempted, and requeued by Slurm, or cancelled by its owner
-  if [ "$told" = yes ] && scontrol --oneliner show job "$task" | grep -q ' JobState=RUNNING '; then
+  # a job that Slurm no longer calls running was preempted, and requeued by Slurm, or cancelled by its owner
+  if scontrol --oneliner show job "$task" | grep -q ' JobState=RUNNING '; then
     echo "$(date '+%F %T') the time limit is near: back to the queue"
     scontrol requeue "$task" && exit 0
     echo "not requeued; submit the script again, what is finished stays finished" >&2
   fi
-  exit "$code"
+  exit 143
 fi
 
 # The last task to get here sees every run finished: with the lock, its tables are also the last to be written.
