@@ -81,7 +81,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
-ReturnToService=2
+ReturnToService=1
 JobRequeue=1
 KillWait=10
 PreemptType=preempt/partition_prio
@@ -199,7 +199,11 @@ wait_for 60 "the start of two tasks" rows_of_two_runs lost
 scontrol update "nodename=$host" state=down reason=test
 requeued() { [ "$(field "${job}_1" JobState) $(field "${job}_2" JobState)" = "PENDING PENDING" ]; }
 wait_for 30 "the requeueing of a lost node's tasks" requeued
-scontrol update "nodename=$host" state=resume
+node_returns() {
+  scontrol update "nodename=$host" state=resume || true # refused when it came back by itself
+  sinfo -h -o %t | grep -qxE 'idle|mix|alloc'
+}
+wait_for 30 "the node's return" node_returns
 wait_for 240 "the end of the array that lost its node" array_is_over
 for task in 1 2; do
   restarts=$(field "${job}_$task" Restarts)
