@@ -242,7 +242,7 @@ for task in 1 2; do
 done
 step "cancelled: stays cancelled"
 # what it left behind is taken up by the next one, here with whole nodes and fixed shares
-submit cancelled --nodes 2 --shard --partition low
+submit cancelled --nodes 2 --shard --partition low --force
 wait_for 240 "the end of the array after the cancelled one" array_is_over
 same cancelled
 step "cancelled: submitted again, $runs runs finished once, all files as undisturbed"
