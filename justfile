@@ -28,6 +28,10 @@ test:
 bench:
     cargo run --release -- bench
 
+# a preemption, a lost node, a time limit and a cancellation on a real Slurm of one machine; as root, on Debian or Ubuntu
+slurm-test:
+    scripts/slurm-test.sh
+
 # formatting and lints, as the gate sees them
 lint:
     cargo fmt --check

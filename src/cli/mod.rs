@@ -5,6 +5,7 @@ mod plot;
 mod progress;
 mod quick;
 mod run;
+mod slurm;
 mod status;
 mod sweep;
 mod table;
@@ -47,6 +48,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Check every file of a results directory against its digest, or train a run again and compare
     Verify(verify::VerifyArgs),
+    /// Write a job array that runs an experiment on a Slurm cluster
+    Slurm(slurm::SlurmArgs),
     /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
     Table(table::TableArgs),
     /// Draw the figures of a results directory
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify::run(args),
+        Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),

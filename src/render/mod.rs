@@ -1,7 +1,8 @@
-//! Pure renderers: what [`crate::analysis`] found in, bytes of a table or a figure out.
+//! Pure renderers: what [`crate::analysis`] found in, bytes of a table or a figure out; and the batch script of `slurm`.
 //! The same input gives the same bytes; no file is read or written, no font of the system is used.
 
 pub mod csv;
 pub mod figure;
+pub mod slurm;
 pub mod table;
 pub mod tables;

@@ -9,6 +9,8 @@ mod house;
 mod replay;
 mod runs;
 #[cfg(unix)]
+mod slurm;
+#[cfg(unix)]
 mod survive;
 
 use std::{
