@@ -180,6 +180,10 @@ impl Experiment {
                 return Err(self.fault(place.item(i), &problem, "take it out: a run is done once"));
             }
         }
+        if let Some(i) = spec.seeds.iter().position(|&seed| i64::try_from(seed).is_err()) {
+            let problem = format!("the seed {} is out of range", spec.seeds[i]);
+            return Err(self.fault(Where::section("seeds").item(i), &problem, "seeds are below 2^63"));
+        }
         let runs = self.n_runs();
         match lists.iter().max_by_key(|(_, items)| items.len()) {
             Some((place, _)) if runs > MAX_RUNS => {

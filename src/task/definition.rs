@@ -109,6 +109,10 @@ fn source(keys: &Keys, origin: &Path) -> Result<Source, Located> {
             Source::Algebra(symmetric(group.get_ref()).map_err(|fault| range(group).fault(fault))?)
         }
         (None, None, Some(table)) => {
+            if table.get_ref().trim().is_empty() {
+                let remedy = "name a CSV file with the columns x, y and z: table = \"FILE.csv\"";
+                return Err(invalid(range(table), "the table's path is empty", remedy));
+            }
             let directory = origin.parent().unwrap_or(Path::new(""));
             let symbols = keys.symbols.as_ref().map(symbol_count).transpose()?;
             Source::Table { path: directory.join(table.get_ref()), symbols }
