@@ -92,3 +92,20 @@ fn unrank(mut rank: usize, degree: usize) -> OneLine {
     }
     p
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_is_a_product_written_out() {
+        let group = SymmetricGroup::new(4).unwrap();
+        for a in 0..group.order() as u16 {
+            let mut product = 0;
+            for exponent in 0..130 {
+                assert_eq!(group.power(a, exponent), product, "{a}^{exponent}");
+                product = group.multiply(product, a);
+            }
+        }
+    }
+}

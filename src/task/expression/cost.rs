@@ -55,3 +55,29 @@ fn product(algebra: &Algebra) -> u64 {
         Algebra::Symmetric(group) => 1 + (group.degree() * group.degree()) as u64 / 4,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::task::{
+        algebra::Algebra,
+        expression::{parse_condition, parse_value},
+        permutation::SymmetricGroup,
+    };
+
+    #[test]
+    fn the_cost_counts_what_is_computed() {
+        let modular = Algebra::Modular(97);
+        let group = Algebra::Symmetric(SymmetricGroup::new(4).unwrap());
+        let cost = |text: &str, algebra: &Algebra| parse_value(text).unwrap().cost(algebra);
+        assert_eq!(cost("x + y", &modular), 3);
+        assert_eq!(cost("x*y - 1", &modular), 5);
+        // 64 bits: a squaring and a product for each
+        assert_eq!(cost("x^18446744073709551615", &modular), 129);
+        // one of two branches
+        assert_eq!(cost("if x odd then x + y else x", &modular), 5);
+        assert_eq!(parse_condition("x odd and y != 0").unwrap().cost(&modular), 5);
+        // exponents of a permutation count modulo 60, below 2^6
+        assert_eq!(cost("x^18446744073709551615", &group), cost("x^63", &group));
+        assert!(cost("x*y", &group) > cost("x*y", &modular));
+    }
+}
