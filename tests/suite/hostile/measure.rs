@@ -33,6 +33,7 @@ pub fn measured(dir: &Path, args: &[OsString]) -> Outcome {
 }
 
 /// Runs `command` to its end.
+#[allow(clippy::zombie_processes)] // wait4 waits
 pub fn of(mut command: Command) -> Outcome {
     // files, not pipes: nobody needs to read while it runs
     let (mut out, mut err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());

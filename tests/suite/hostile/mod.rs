@@ -176,7 +176,7 @@ fn make(path: &Path, node: &Node) {
         Node::Forbidden => {
             use std::os::unix::fs::PermissionsExt;
             fs::write(path, "title = 't'").unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         }
     }
 }
