@@ -32,6 +32,18 @@ bench:
 slurm-test:
     scripts/slurm-test.sh
 
+# every fuzz target for so many seconds; needs nightly Rust and `cargo install cargo-fuzz --locked`.
+# Without a sanitizer: groklab's own code here has no unsafe, and the build takes half as long
+fuzz seconds="60":
+    #!/bin/sh
+    set -eu
+    for target in $(cargo +nightly fuzz list); do
+        mkdir -p fuzz/corpus/$target
+        case $target in task) seeds=tasks ;; experiment) seeds=experiments ;; *) seeds= ;; esac
+        cargo +nightly fuzz run -s none $target fuzz/corpus/$target $seeds -- \
+            -max_total_time={{seconds}} -rss_limit_mb=1024 -timeout=10
+    done
+
 # formatting and lints, as the gate sees them
 lint:
     cargo fmt --check

@@ -1,6 +1,7 @@
 //! The command line: one file a command, and the only place that prints.
 
 mod bench;
+mod memory;
 mod plot;
 mod progress;
 mod quick;

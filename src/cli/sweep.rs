@@ -1,12 +1,13 @@
 //! `groklab sweep`: an experiment file, every run of its grid.
 
 use super::{
-    report,
+    memory, report,
     run::{ExecutionArgs, execute},
     say,
 };
-use crate::{config::Experiment, store::record_plan, sweep::shard};
+use crate::{config::Experiment, store::record_plan, sweep::shard, task::clipped};
 use clap::Args;
+use miette::Context;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 use toml::Value;
 
@@ -40,6 +41,9 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         .into_iter()
         .collect();
     let mut plan = experiment.plan(&extra)?;
+    memory::check(&plan, args.jobs)
+        .map_err(miette::Report::from)
+        .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     let results = args.out.join(&experiment.name);
     record_plan(&results, &plan).map_err(report)?;

@@ -3,7 +3,7 @@
 use super::{print, report};
 use crate::{
     store::write_atomic,
-    task::{Symbols, Task, available},
+    task::{Symbols, Task, available, clipped},
 };
 use clap::Subcommand;
 use std::collections::BTreeSet;
@@ -69,7 +69,7 @@ fn list(names: &[String]) -> String {
     for name in names {
         rows.push(match Task::find(name) {
             Ok(task) => [task.name, task.equations.len().to_string(), task.n_symbols.to_string(), task.title],
-            Err(error) => [name.clone(), "-".into(), "-".into(), format!("error: {error}")],
+            Err(error) => [clipped(name, 64), "-".into(), "-".into(), format!("error: {error}")],
         });
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -95,7 +95,9 @@ fn show(task: &Task) -> String {
             );
             (format!("the permutations of 1 … {n}"), Some(convention))
         }
-        Symbols::Listed { table } => (format!("numbered in {}", table.display()), None),
+        Symbols::Listed { table } => {
+            (format!("numbered in {}", clipped(&table.to_string_lossy(), 240)), None)
+        }
     };
     let answers: BTreeSet<u16> = task.equations.iter().map(|equation| equation.answer).collect();
     let pairs = task.n_symbols * task.n_symbols;

@@ -1,8 +1,11 @@
 //! `groklab train`: one run.
 
-use super::run::{ExecutionArgs, execute};
+use super::{
+    memory,
+    run::{ExecutionArgs, execute},
+};
 use crate::{
-    config::{PlannedRun, Preset, apply_overrides, parse_override},
+    config::{PlannedRun, Preset, apply_overrides, check_split, parse_override},
     task::Task,
 };
 use clap::Args;
@@ -34,7 +37,11 @@ impl RunArgs {
         let set: Vec<(String, Value)> =
             self.set.iter().map(|s| parse_override(s)).collect::<Result<_, _>>()?;
         let config = apply_overrides(&self.preset.config(&self.task, self.fraction, self.seed), &set)?;
-        Ok(PlannedRun::new(config, Arc::new(Task::find(&self.task)?)))
+        let task = Task::find(&self.task)?;
+        check_split(task.equations.len(), config.train_fraction)?;
+        let run = PlannedRun::new(config, Arc::new(task));
+        memory::check(std::slice::from_ref(&run), None)?;
+        Ok(run)
     }
 }
 

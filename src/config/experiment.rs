@@ -12,14 +12,17 @@
 //! "data.batch_size" = [128, 512]
 //! ```
 
-use super::{ConfigError, Preset, RunConfig, apply_overrides};
-use crate::task::{Task, TaskError, read_text};
-use miette::{NamedSource, SourceSpan};
+use super::place::Where;
+use super::plan::MAX_RUNS;
+use super::{ConfigError, Preset};
+use crate::task::{
+    Fault, Located, Place, Span, TaskError, clipped, is_name, is_title, quote, read_text, without_bom,
+};
+use miette::Diagnostic;
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
+    path::{Path, PathBuf},
 };
 use toml::{Table, Value};
 
@@ -31,10 +34,8 @@ pub const SHIPPED_EXPERIMENTS: [(&str, &str); 4] = [
     ("quick", include_str!("../../experiments/quick.toml")),
 ];
 
-/// Limit for an experiment file, bytes.
-const MAX_BYTES: u64 = 1 << 20;
-/// Runs of one experiment at most.
-const MAX_RUNS: usize = 100_000;
+/// Limit for an experiment file, bytes: some ten thousand seeds fit.
+const MAX_BYTES: u64 = 64 << 10;
 
 /// A study: tasks × fractions × grid × seeds.
 #[derive(Clone, Debug)]
@@ -43,110 +44,61 @@ pub struct Experiment {
     pub name: String,
     /// One line for people.
     pub title: String,
-    spec: Spec,
+    pub(super) spec: Spec,
+    /// Where the text comes from, and the text: for messages.
+    origin: PathBuf,
+    pub(super) text: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spec {
+pub(super) struct Spec {
     title: String,
     #[serde(default)]
-    preset: Preset,
-    tasks: Vec<String>,
-    train_fractions: Vec<f64>,
-    seeds: Vec<u64>,
+    pub preset: Preset,
+    pub tasks: Vec<String>,
+    pub train_fractions: Vec<f64>,
+    pub seeds: Vec<u64>,
     #[serde(default)]
-    set: Table,
+    pub set: Table,
     #[serde(default)]
-    grid: BTreeMap<String, Vec<Value>>,
-}
-
-/// One run of a plan.
-#[derive(Clone, Debug)]
-pub struct PlannedRun {
-    /// Name of its directory.
-    pub id: String,
-    /// All its choices.
-    pub config: RunConfig,
-    /// What it learns.
-    pub task: Arc<Task>,
-}
-
-impl PlannedRun {
-    /// The run of `config` on `task`.
-    pub fn new(config: RunConfig, task: Arc<Task>) -> Self {
-        Self { id: config.run_id(&task.name, &task.digest()), config, task }
-    }
+    pub grid: BTreeMap<String, Vec<Value>>,
 }
 
 /// An experiment that cannot be used.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ExperimentError {
     /// The file cannot be read.
     #[error("cannot read the experiment {path}")]
     #[diagnostic(help("experiments that come with the program: {}", shipped_names()))]
     Read {
-        /// Path as given.
+        /// Path as given, clipped.
         path: String,
         /// Why.
         source: TaskError,
     },
-    /// Not TOML, or not an experiment.
-    #[error("{message}")]
+    /// The file's name cannot name a results directory.
+    #[error("{path}: the file's name cannot name an experiment")]
     #[diagnostic(help(
-        "an experiment has title, tasks, train_fractions, seeds and, if wanted, preset, [set] and [grid]"
+        "the results directory is called after it: use 1 to 64 letters, digits, `_`, `-` and `.`, \
+         no `-` or `.` in front, then `.toml`"
     ))]
-    Parse {
-        /// What is wrong.
-        message: String,
-        /// The file's text.
-        #[source_code]
-        text: NamedSource<String>,
-        /// Where.
-        #[label("here")]
-        span: Option<SourceSpan>,
+    Name {
+        /// Path as given, clipped.
+        path: String,
     },
-    /// A list with nothing in it.
-    #[error("the experiment {name} has no {what}")]
-    #[diagnostic(help("give at least one"))]
-    Empty {
-        /// Experiment.
-        name: String,
-        /// Which list.
-        what: String,
-    },
-    /// Two runs would be the same.
-    #[error("the experiment {name} plans the run {run} twice")]
-    #[diagnostic(help("remove the repeated task, fraction, seed or grid value"))]
-    Repeated {
-        /// Experiment.
-        name: String,
-        /// Run id.
-        run: String,
-    },
-    /// A grid without end.
-    #[error("the experiment {name} plans {runs} runs; {MAX_RUNS} are the most")]
-    #[diagnostic(help("split it into several files"))]
-    TooMany {
-        /// Experiment.
-        name: String,
-        /// Size of the grid.
-        runs: usize,
-    },
-    /// A config key or value.
-    #[error("in the experiment {name}")]
-    Config {
-        /// Experiment.
-        name: String,
-        /// What is wrong.
-        #[source]
-        #[diagnostic_source]
-        source: ConfigError,
-    },
-    /// A task.
+    /// Something at one place of the file.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Task(#[from] TaskError),
+    At(Box<Place>),
+    /// Something in the file of one of its tasks.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Task(TaskError),
+    /// A key that the command line sets.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(ConfigError),
 }
 
 fn shipped_names() -> String {
@@ -156,89 +108,117 @@ fn shipped_names() -> String {
 impl Experiment {
     /// By path (`experiments/quick.toml`) or by the name of a shipped one (`quick`).
     pub fn find(name_or_path: &str) -> Result<Self, ExperimentError> {
-        let path = Path::new(name_or_path);
-        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or(name_or_path);
         let shipped = SHIPPED_EXPERIMENTS.iter().find(|(name, _)| *name == name_or_path);
         if let Some((name, text)) = shipped {
-            return Self::parse(name, name_or_path, text);
+            return Self::from_str(name, text, Path::new(name));
         }
-        let text = read_text(path, MAX_BYTES)
-            .map_err(|source| ExperimentError::Read { path: name_or_path.to_owned(), source })?;
-        Self::parse(stem, name_or_path, &text)
-    }
-
-    fn parse(name: &str, origin: &str, text: &str) -> Result<Self, ExperimentError> {
-        let spec: Spec = toml::from_str(text).map_err(|e| ExperimentError::Parse {
-            message: e.message().to_owned(),
-            span: e.span().map(Into::into),
-            text: NamedSource::new(origin, text.to_owned()),
+        let path = Path::new(name_or_path);
+        let text = read_text(path, MAX_BYTES).map_err(|error| match error {
+            TaskError::At(place) => ExperimentError::At(place),
+            source => ExperimentError::Read { path: clipped(name_or_path, 240), source },
         })?;
-        let lists = [
-            ("tasks", spec.tasks.is_empty()),
-            ("train_fractions", spec.train_fractions.is_empty()),
-            ("seeds", spec.seeds.is_empty()),
-        ];
-        let empty_grid = spec.grid.iter().find(|(_, v)| v.is_empty()).map(|(k, _)| k.clone());
-        let empty = lists.iter().find(|(_, e)| *e).map(|(what, _)| (*what).to_owned()).or(empty_grid);
-        if let Some(what) = empty {
-            return Err(ExperimentError::Empty { name: name.to_owned(), what });
-        }
-        let sizes = [spec.tasks.len(), spec.train_fractions.len(), spec.seeds.len()];
-        let runs = spec.grid.values().map(Vec::len).chain(sizes).fold(1usize, usize::saturating_mul);
-        if runs > MAX_RUNS {
-            return Err(ExperimentError::TooMany { name: name.to_owned(), runs });
-        }
-        Ok(Self { name: name.to_owned(), title: spec.title.clone(), spec })
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+        Self::from_str(stem, &text, path)
     }
 
-    /// All runs: tasks, then fractions, then the grid, seeds innermost. `extra` keys win over the file's.
-    pub fn plan(&self, extra: &[(String, Value)]) -> Result<Vec<PlannedRun>, ExperimentError> {
-        let mut grid: Vec<Vec<(String, Value)>> = vec![Vec::new()];
-        for (key, values) in &self.spec.grid {
-            grid = grid
-                .iter()
-                .flat_map(|row| values.iter().map(|v| [&row[..], &[(key.clone(), v.clone())]].concat()))
-                .collect();
+    /// The experiment called `name` that `text` defines; messages say it stands in the file `origin`.
+    pub fn from_str(name: &str, text: &str, origin: &Path) -> Result<Self, ExperimentError> {
+        // a name with a path in it would leave the results directory
+        if name.starts_with('.') || !is_name(&name.replace('.', "_")) {
+            return Err(ExperimentError::Name { path: clipped(&origin.to_string_lossy(), 240) });
         }
-        let set: Vec<_> = self.spec.set.iter().flat_map(|(k, v)| flatten(k, v)).collect();
-        let mut runs = Vec::new();
-        let mut ids = BTreeSet::new();
-        for name in &self.spec.tasks {
-            let task = Arc::new(Task::find(name)?);
-            for &fraction in &self.spec.train_fractions {
-                for row in &grid {
-                    for &seed in &self.spec.seeds {
-                        let overrides = [&set[..], row, extra].concat();
-                        let config =
-                            apply_overrides(&self.spec.preset.config(name, fraction, seed), &overrides)
-                                .map_err(|source| ExperimentError::Config {
-                                    name: self.name.clone(),
-                                    source,
-                                })?;
-                        let run = PlannedRun::new(config, task.clone());
-                        if !ids.insert(run.id.clone()) {
-                            return Err(ExperimentError::Repeated { name: self.name.clone(), run: run.id });
-                        }
-                        runs.push(run);
-                    }
-                }
+        let text = without_bom(text).to_owned();
+        let spec: Spec = toml::from_str(&text).map_err(|error| {
+            let place = error.span().unwrap_or(0..0);
+            let remedy = "an experiment has title, tasks, train_fractions, seeds and, if wanted, preset, [set] and [grid]";
+            let problem = match error.message() {
+                limit if limit.contains("recurs") => "keys or values are nested too deep".to_owned(),
+                message => clipped(message, 200),
+            };
+            at(origin, &text, Span::new(place.start, place.end), problem, remedy.to_owned())
+        })?;
+        let experiment =
+            Self { name: name.to_owned(), title: spec.title.clone(), spec, origin: origin.to_owned(), text };
+        experiment.check_lists()?;
+        Ok(experiment)
+    }
+
+    /// Number of its runs; saturates.
+    pub(super) fn n_runs(&self) -> usize {
+        let spec = &self.spec;
+        let sizes = [spec.tasks.len(), spec.train_fractions.len(), spec.seeds.len()];
+        spec.grid.values().map(Vec::len).chain(sizes).fold(1, usize::saturating_mul)
+    }
+
+    /// Lists must hold something, nothing twice, and not promise more runs than can be planned.
+    fn check_lists(&self) -> Result<(), ExperimentError> {
+        let spec = &self.spec;
+        if !is_title(&spec.title) {
+            let problem = "the title must be one line of 1 to 120 characters";
+            let remedy = "write e.g. title = \"x + y, weight decay and depth\"";
+            return Err(self.fault(Where::section("title"), problem, remedy));
+        }
+        let text = |value: &Value| value.to_string();
+        let mut lists = vec![
+            (Where::section("tasks"), spec.tasks.clone()),
+            (
+                Where::section("train_fractions"),
+                spec.train_fractions.iter().map(|f| format!("{f:?}")).collect(),
+            ),
+            (Where::section("seeds"), spec.seeds.iter().map(u64::to_string).collect()),
+        ];
+        lists.extend(spec.grid.iter().map(|(k, v)| (Where::key("grid", k), v.iter().map(text).collect())));
+        for (place, items) in &lists {
+            if items.is_empty() {
+                let what = place.key.unwrap_or(place.section);
+                let problem = format!("the experiment has no {}", clipped(what, 40));
+                return Err(self.fault(*place, &problem, "give at least one"));
+            }
+            let mut seen = BTreeSet::new();
+            if let Some(i) = items.iter().position(|item| !seen.insert(item)) {
+                let problem = format!("{} stands twice in this list", quote(&items[i]));
+                return Err(self.fault(place.item(i), &problem, "take it out: a run is done once"));
             }
         }
-        Ok(runs)
+        if let Some(i) = spec.seeds.iter().position(|&seed| i64::try_from(seed).is_err()) {
+            let problem = format!("the seed {} is out of range", spec.seeds[i]);
+            return Err(self.fault(Where::section("seeds").item(i), &problem, "seeds are below 2^63"));
+        }
+        let runs = self.n_runs();
+        match lists.iter().max_by_key(|(_, items)| items.len()) {
+            Some((place, _)) if runs > MAX_RUNS => {
+                let problem = format!("the experiment plans {runs} runs; {MAX_RUNS} are the most");
+                Err(self.fault(*place, &problem, "split it into several files"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `problem` at a place of the file.
+    pub(super) fn fault(&self, place: Where, problem: &str, remedy: &str) -> ExperimentError {
+        let span = place.locate(&self.text).unwrap_or(Span::new(0, 0));
+        at(&self.origin, &self.text, span, problem.to_owned(), remedy.to_owned())
+    }
+
+    /// An error of another room at a place of the file.
+    pub(super) fn reported(&self, place: Where, error: &impl Diagnostic) -> ExperimentError {
+        let remedy = error.help().map_or_else(String::new, |help| help.to_string());
+        self.fault(place, &error.to_string(), &remedy)
     }
 }
 
-/// `[set.optim] beta2 = 0.9` and `[set] "optim.beta2" = 0.9` mean the same.
-fn flatten(key: &str, value: &Value) -> Vec<(String, Value)> {
-    match value {
-        Value::Table(inner) => inner.iter().flat_map(|(k, v)| flatten(&format!("{key}.{k}"), v)).collect(),
-        _ => vec![(key.to_owned(), value.clone())],
-    }
+fn at(origin: &Path, text: &str, span: Span, problem: String, remedy: String) -> ExperimentError {
+    let located: Located = span.fault(Fault::Definition { problem, remedy });
+    ExperimentError::At(Box::new(Place::new(origin, text, located)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Experiment, ExperimentError> {
+        Experiment::from_str("t", text, Path::new("t.toml"))
+    }
 
     #[test]
     fn the_shipped_experiments_have_the_papers_sizes() {
@@ -266,7 +246,7 @@ mod tests {
             [grid]
             "data.batch_size" = [64, 128]
         "#;
-        let plan = Experiment::parse("t", "t.toml", text).unwrap().plan(&[]).unwrap();
+        let plan = parse(text).unwrap().plan(&[]).unwrap();
         let got: Vec<_> =
             plan.iter().map(|r| (r.config.task.as_str(), r.config.data.batch_size, r.config.seed)).collect();
         assert_eq!(got[..4], [("add", 64, 4), ("add", 64, 5), ("add", 128, 4), ("add", 128, 5)]);
@@ -276,7 +256,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let fails = |text: &str| match Experiment::parse("t", "t.toml", text).and_then(|e| e.plan(&[])) {
+        let fails = |text: &str| match parse(text).and_then(|e| e.plan(&[])) {
             Ok(_) => panic!("accepted: {text}"),
             Err(e) => e.to_string(),
         };

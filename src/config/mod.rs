@@ -5,10 +5,13 @@
 
 mod experiment;
 mod overrides;
+mod place;
+mod plan;
 mod preset;
 
-pub use experiment::{Experiment, ExperimentError, PlannedRun, SHIPPED_EXPERIMENTS};
-pub use overrides::{ConfigError, apply_overrides, parse_override};
+pub use experiment::{Experiment, ExperimentError, SHIPPED_EXPERIMENTS};
+pub use overrides::{ConfigError, apply_overrides, check_split, parse_override, train_rows};
+pub use plan::PlannedRun;
 pub use preset::Preset;
 
 use serde::{Deserialize, Serialize};

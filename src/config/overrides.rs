@@ -1,17 +1,18 @@
 //! `--set key=value` and the keys of experiment files, merged into a config and checked.
 
 use super::RunConfig;
+use crate::task::{clipped, quote};
 use toml::{Table, Value};
 
 /// A config that cannot be used.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ConfigError {
     /// `--set` without `=`.
-    #[error("`{0}` is not of the form key=value")]
+    #[error("{0} is not of the form key=value")]
     #[diagnostic(help("for example --set optim.learning_rate=3e-4 or --set model.norm=post"))]
     NotAPair(String),
     /// No such key.
-    #[error("unknown config key `{key}`")]
+    #[error("unknown config key {}", quote(.key))]
     #[diagnostic(help("{help}"))]
     UnknownKey {
         /// As typed.
@@ -32,6 +33,21 @@ pub enum ConfigError {
         /// What is wrong.
         reason: String,
     },
+    /// A split with nothing on one side.
+    #[error(
+        "train_fraction = {fraction:?} leaves {train} of {rows} equations for training and {val} for validation"
+    )]
+    #[diagnostic(help("choose a fraction that leaves both sides at least one"))]
+    EmptySide {
+        /// The fraction.
+        fraction: f64,
+        /// Rows of the task's table.
+        rows: usize,
+        /// Rows for training.
+        train: usize,
+        /// Rows for validation.
+        val: usize,
+    },
     /// A value outside its range.
     #[error("{key} = {value} is out of range: {rule}")]
     #[diagnostic(help("choose a value for which {rule}"))]
@@ -45,12 +61,25 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// The dotted keys it is about, the likeliest first.
+    pub(super) fn keys(&self) -> Vec<&str> {
+        match self {
+            Self::NotAPair(_) => Vec::new(),
+            Self::UnknownKey { key, .. } | Self::BadValue { key, .. } => vec![key],
+            Self::EmptySide { .. } => vec!["train_fraction"],
+            Self::OutOfRange { key: "model.d_model", .. } => vec!["model.d_model", "model.n_heads"],
+            Self::OutOfRange { key, .. } => vec![key],
+        }
+    }
+}
+
 /// What a run learns is said by the command or the experiment's `tasks`, not by a key.
 const NOT_A_KEY: &str = "task";
 
 /// Splits `key=value`; the value is TOML, or text where it is not.
 pub fn parse_override(text: &str) -> Result<(String, Value), ConfigError> {
-    let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::NotAPair(text.to_owned()))?;
+    let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::NotAPair(quote(text)))?;
     let value = value.trim();
     let parsed = toml::from_str::<Table>(&format!("value = {value}"))
         .ok()
@@ -62,6 +91,15 @@ pub fn parse_override(text: &str) -> Result<(String, Value), ConfigError> {
 
 /// `config` with the dotted keys set, checked. Setting `seed` alone moves `split_seed` with it.
 pub fn apply_overrides(config: &RunConfig, overrides: &[(String, Value)]) -> Result<RunConfig, ConfigError> {
+    let config = merge(config, overrides)?;
+    config.check()?;
+    Ok(config)
+}
+
+/// [`apply_overrides`] without the checks that concern the whole.
+pub(super) fn merge(config: &RunConfig, overrides: &[(String, Value)]) -> Result<RunConfig, ConfigError> {
+    config.check_integers()?;
+    let split_is_set = overrides.iter().any(|(k, _)| k == "split_seed");
     let mut config = config.clone();
     for (key, value) in overrides {
         let mut table = as_table(&config);
@@ -78,16 +116,38 @@ pub fn apply_overrides(config: &RunConfig, overrides: &[(String, Value)]) -> Res
         let seed_before = config.seed;
         config = Value::Table(table).try_into().map_err(|e: toml::de::Error| ConfigError::BadValue {
             key: key.clone(),
-            value: value.to_string(),
-            reason: e.message().to_owned(),
+            value: clipped(&value.to_string(), 60),
+            reason: clipped(e.message(), 200),
         })?;
-        let split_is_set = overrides.iter().any(|(k, _)| k == "split_seed");
         if key == "seed" && !split_is_set && config.split_seed == seed_before {
             config.split_seed = config.seed;
         }
     }
-    config.check()?;
     Ok(config)
+}
+
+/// Rows for training out of `rows`: floor(rows · fraction), 0 … rows.
+pub fn train_rows(rows: usize, fraction: f64) -> usize {
+    // 0.29 · 100 is 28.999999999999996 in f64: a product this close to an integer means that integer
+    (rows as f64 * fraction + 1e-9).floor().clamp(0.0, rows as f64) as usize
+}
+
+/// Whether a split of `rows` equations leaves some on both sides.
+pub fn check_split(rows: usize, fraction: f64) -> Result<(), ConfigError> {
+    check_fraction(fraction)?;
+    let train = train_rows(rows, fraction);
+    let val = rows - train;
+    if train == 0 || val == 0 {
+        return Err(ConfigError::EmptySide { fraction, rows, train, val });
+    }
+    Ok(())
+}
+
+fn check_fraction(fraction: f64) -> Result<(), ConfigError> {
+    let (key, rule) = ("train_fraction", "0 < train_fraction < 1");
+    let holds = fraction > 0.0 && fraction < 1.0;
+    let error = || ConfigError::OutOfRange { key, value: format!("{fraction:?}"), rule };
+    if holds { Ok(()) } else { Err(error()) }
 }
 
 fn as_table(config: &RunConfig) -> Table {
@@ -123,6 +183,26 @@ fn known_keys(table: &Table) -> Vec<String> {
 const MAX_WIDTH: usize = 1 << 14;
 
 impl RunConfig {
+    /// TOML's integers end at 2^63 − 1, and a config must be able to stand in its file.
+    fn check_integers(&self) -> Result<(), ConfigError> {
+        let integers = [
+            ("seed", self.seed),
+            ("split_seed", self.split_seed),
+            ("optim.warmup_steps", self.optim.warmup_steps),
+            ("train.max_epochs", self.train.max_epochs),
+            ("train.patience", self.train.patience),
+            ("probe.every", self.probe.every),
+            ("probe.dense_until", self.probe.dense_until),
+        ];
+        match integers.into_iter().find(|(_, value)| i64::try_from(*value).is_err()) {
+            Some((key, value)) => {
+                let rule = "the number is below 2^63 = 9223372036854775808";
+                Err(ConfigError::OutOfRange { key, value: value.to_string(), rule })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether the values can be computed with; [`apply_overrides`] calls it.
     pub fn check(&self) -> Result<(), ConfigError> {
         let Self { model, optim, data, train, probe, .. } = self;
@@ -130,13 +210,10 @@ impl RunConfig {
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
         let width = |n: usize| (1..=MAX_WIDTH).contains(&n);
+        self.check_integers()?;
+        check_fraction(self.train_fraction)?;
+        let float = |v: f64| format!("{v:?}");
         let rules = [
-            (
-                self.train_fraction > 0.0 && self.train_fraction < 1.0,
-                "train_fraction",
-                self.train_fraction.to_string(),
-                "0 < train_fraction < 1",
-            ),
             (
                 (1..=64).contains(&model.n_layers),
                 "model.n_layers",
@@ -144,42 +221,40 @@ impl RunConfig {
                 "1 ≤ n_layers ≤ 64",
             ),
             (
-                width(model.n_heads)
-                    && width(model.d_model)
-                    && model.d_model.is_multiple_of(model.n_heads.max(1)),
+                model.d_model >= 2 && width(model.d_model),
+                "model.d_model",
+                model.d_model.to_string(),
+                "2 ≤ d_model ≤ 16384",
+            ),
+            (
+                model.n_heads >= 1 && model.d_model.is_multiple_of(model.n_heads),
                 "model.d_model",
                 format!("{} with n_heads = {}", model.d_model, model.n_heads),
-                "d_model is a multiple of n_heads, both between 1 and 16384",
+                "d_model is a multiple of n_heads, which is at least 1",
             ),
-            (model.d_model >= 2, "model.d_model", model.d_model.to_string(), "d_model ≥ 2"),
             (width(model.d_mlp), "model.d_mlp", model.d_mlp.to_string(), "1 ≤ d_mlp ≤ 16384"),
             (
                 not_negative(model.embedding_std),
                 "model.embedding_std",
-                model.embedding_std.to_string(),
+                float(model.embedding_std),
                 "embedding_std ≥ 0",
             ),
-            (
-                not_negative(model.init_scale),
-                "model.init_scale",
-                model.init_scale.to_string(),
-                "init_scale ≥ 0",
-            ),
+            (not_negative(model.init_scale), "model.init_scale", float(model.init_scale), "init_scale ≥ 0"),
             (
                 positive(optim.learning_rate),
                 "optim.learning_rate",
-                optim.learning_rate.to_string(),
+                float(optim.learning_rate),
                 "learning_rate > 0",
             ),
             (
                 not_negative(optim.weight_decay),
                 "optim.weight_decay",
-                optim.weight_decay.to_string(),
+                float(optim.weight_decay),
                 "weight_decay ≥ 0",
             ),
-            (rate(optim.beta1), "optim.beta1", optim.beta1.to_string(), "0 ≤ beta1 < 1"),
-            (rate(optim.beta2), "optim.beta2", optim.beta2.to_string(), "0 ≤ beta2 < 1"),
-            (positive(optim.epsilon), "optim.epsilon", optim.epsilon.to_string(), "epsilon > 0"),
+            (rate(optim.beta1), "optim.beta1", float(optim.beta1), "0 ≤ beta1 < 1"),
+            (rate(optim.beta2), "optim.beta2", float(optim.beta2), "0 ≤ beta2 < 1"),
+            (positive(optim.epsilon), "optim.epsilon", float(optim.epsilon), "epsilon > 0"),
             (
                 (1..=1 << 20).contains(&data.batch_size),
                 "data.batch_size",

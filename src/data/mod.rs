@@ -3,7 +3,10 @@
 //! Every draw comes from a named stream derived from (seed, name, index), so the batch order of epoch e is
 //! computed, never remembered, and nothing a run does can shift another draw.
 
-use crate::{config::LastBatch, task::Equation};
+use crate::{
+    config::{LastBatch, train_rows},
+    task::Equation,
+};
 use rand::seq::SliceRandom;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use sha2::{Digest, Sha256};
@@ -21,7 +24,7 @@ pub fn stream(seed: u64, name: &str, index: u64) -> ChaCha12Rng {
 /// The training set has no rows, or the validation set has none.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error(
-    "train_fraction {fraction} of {rows} equations leaves {train} rows for training and {val} for validation; \
+    "train_fraction {fraction:?} of {rows} equations leaves {train} rows for training and {val} for validation; \
      both need at least one"
 )]
 pub struct SplitError {
@@ -44,8 +47,7 @@ impl Split {
     /// Draws `floor(rows · fraction)` training rows with the stream `split` of `split_seed`.
     pub fn new(equations: &[Equation], fraction: f64, split_seed: u64) -> Result<Self, SplitError> {
         let rows = equations.len();
-        // 0.29 · 100 is 28.999999999999996 in f64: a product this close to an integer means that integer
-        let train = (rows as f64 * fraction + 1e-9).floor().clamp(0.0, rows as f64) as usize;
+        let train = train_rows(rows, fraction);
         let val = rows - train;
         if !fraction.is_finite() || train == 0 || val == 0 {
             return Err(SplitError { fraction, rows, train, val });

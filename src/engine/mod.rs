@@ -3,10 +3,12 @@
 
 mod choice;
 pub mod cpu;
+mod footprint;
 mod plain;
 mod tally;
 
 pub use choice::{DeviceChoice, EngineChoice, build, open_device};
+pub use footprint::footprint;
 pub use plain::PlainEngine;
 pub use tally::Tally;
 

@@ -1,10 +1,11 @@
 //! A task file's text to a [`Task`]: which keys there are, which go together, and the table they make.
 //!
-//! Promises: the number of rows is known to be allowed before any is computed.
+//! Promises: the number of rows, and of operations for them, is known to be allowed before any is computed.
 
 use super::algebra::Algebra;
-use super::error::{Fault, Located, Span, TaskError, quote};
-use super::expression::{Point, parse_condition, parse_value};
+use super::error::{Fault, Located, TaskError};
+use super::excerpt::{Span, clipped, quote, steers};
+use super::expression::{MAX_OPERATIONS, Point, parse_condition, parse_value};
 use super::permutation::{MAX_DEGREE, SymmetricGroup};
 use super::source::{MAX_TABLE_BYTES, read, without_bom};
 use super::{Equation, MAX_ROWS, MAX_SYMBOLS, Symbols, Task, table};
@@ -78,26 +79,21 @@ fn parse_keys(text: &str) -> Result<Keys, Located> {
         let message = match error.message() {
             // told in the words of the parser's inside, and for keys without a place
             limit if limit.contains("recurs") => "keys or values are nested too deep".to_owned(),
-            message => one_line(message),
+            message => clipped(message, 200),
         };
         Span::new(place.start, place.end).fault(Fault::Toml { message })
     })?;
     let title = keys.title.get_ref();
-    if title.trim().is_empty() || title.chars().count() > 120 || title.chars().any(char::is_control) {
+    if !is_title(title) {
         let problem = "the title must be one line of 1 to 120 characters";
         return Err(invalid(range(&keys.title), problem, "write e.g. title = \"x + y (mod 97)\""));
     }
     Ok(keys)
 }
 
-/// The message of the TOML parser, which may quote a key of any length.
-fn one_line(message: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut short: String = message.chars().take(200).map(clean).collect();
-    if message.chars().nth(200).is_some() {
-        short.push('…');
-    }
-    short
+/// Whether a text can stand in listings and tables: one line that is neither empty nor too long for one.
+pub(crate) fn is_title(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= 120 && !text.chars().any(steers)
 }
 
 /// Checks which keys stand together, and that the table they promise is not too large.
@@ -113,6 +109,10 @@ fn source(keys: &Keys, origin: &Path) -> Result<Source, Located> {
             Source::Algebra(symmetric(group.get_ref()).map_err(|fault| range(group).fault(fault))?)
         }
         (None, None, Some(table)) => {
+            if table.get_ref().trim().is_empty() {
+                let remedy = "name a CSV file with the columns x, y and z: table = \"FILE.csv\"";
+                return Err(invalid(range(table), "the table's path is empty", remedy));
+            }
             let directory = origin.parent().unwrap_or(Path::new(""));
             let symbols = keys.symbols.as_ref().map(symbol_count).transpose()?;
             Source::Table { path: directory.join(table.get_ref()), symbols }
@@ -187,6 +187,11 @@ fn tabulate(algebra: &Algebra, keys: &Keys, text: &str) -> Result<Vec<Equation>,
         None => None,
     };
     let order = algebra.order() as u16;
+    let cost = value.cost(algebra) + condition.as_ref().map_or(0, |condition| condition.cost(algebra));
+    let operations = cost * u64::from(order).pow(2);
+    if operations > MAX_OPERATIONS {
+        return Err(expression.span.fault(Fault::TooSlow { operations, limit: MAX_OPERATIONS }));
+    }
     let mut equations = Vec::with_capacity(usize::from(order) * usize::from(order));
     for x in 0..order {
         for y in 0..order {

@@ -4,9 +4,8 @@
 //! freed of control characters, so that a hostile file cannot flood or steer a terminal.
 
 use super::MAX_ROWS;
-use miette::{
-    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
-};
+use super::excerpt::{Excerpt, Span, shown};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,16 +24,16 @@ pub enum TaskError {
         hint: String,
     },
     /// The file's name cannot name a task.
-    #[error("{}: the file's name cannot name a task", .path.display())]
+    #[error("{}: the file's name cannot name a task", shown(.path))]
     #[diagnostic(help(
-        "runs are called after their task: use 1 to 64 letters, digits, `_` and `-`, then `.toml`"
+        "runs are called after their task: use 1 to 64 letters, digits, `_` and `-`, no `-` in front, then `.toml`"
     ))]
     Name {
         /// The file.
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("failed to read {}: {reason}", .path.display())]
+    #[error("failed to read {}: {reason}", shown(.path))]
     #[diagnostic(help("check the path and its permissions; `groklab tasks list` shows the tasks there are"))]
     Read {
         /// File or directory.
@@ -43,7 +42,7 @@ pub enum TaskError {
         reason: io::Error,
     },
     /// A directory, a pipe, a device.
-    #[error("{} is {kind}, not a regular file", .path.display())]
+    #[error("{} is {kind}, not a regular file", shown(.path))]
     #[diagnostic(help(
         "give the path of a task file or of a table; save what a pipe delivers in a file first"
     ))]
@@ -54,7 +53,7 @@ pub enum TaskError {
         kind: &'static str,
     },
     /// Larger than any valid file of its kind.
-    #[error("{} has {bytes} bytes; at most {limit} are read", .path.display())]
+    #[error("{} has {bytes} bytes; at most {limit} are read", shown(.path))]
     #[diagnostic(help("a task file is a few lines, a table at most {MAX_ROWS} rows `x,y,z`"))]
     TooLarge {
         /// The path.
@@ -73,8 +72,7 @@ pub enum TaskError {
 impl TaskError {
     /// `located` in `text`, which is the content of `file`.
     pub(crate) fn at(file: &Path, text: &str, located: Located) -> Self {
-        let excerpt = Excerpt::new(file, text, located.span);
-        Self::At(Box::new(Place { fault: located.fault, excerpt }))
+        Self::At(Box::new(Place::new(file, text, located)))
     }
 
     /// What is wrong at a place of a file, if the error is of that kind.
@@ -94,6 +92,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// `located` in `text`, which is the content of `file`.
+    pub(crate) fn new(file: &Path, text: &str, located: Located) -> Self {
+        Self { excerpt: Excerpt::new(file, text, located.span), fault: located.fault }
+    }
+
     /// Line, counted from 1.
     pub fn line(&self) -> usize {
         self.excerpt.line
@@ -128,106 +131,6 @@ impl Diagnostic for Place {
     }
 }
 
-/// The line in which something is wrong, or as much of it as fits a screen.
-#[derive(Debug)]
-struct Excerpt {
-    file: String,
-    line: usize,
-    column: usize,
-    text: String,
-    /// The fault within `text`, in bytes.
-    mark: SourceSpan,
-}
-
-impl Excerpt {
-    /// Characters shown before the fault, and from its start on.
-    const BEFORE: usize = 60;
-    const AFTER: usize = 60;
-
-    fn new(file: &Path, text: &str, span: Span) -> Self {
-        let start = floor_boundary(text, span.start);
-        let end = floor_boundary(text, span.end.max(start));
-        let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
-        let line_end = text.bytes().skip(start).position(|b| matches!(b, b'\n' | b'\r'));
-        let line_end = line_end.map_or(text.len(), |i| start + i);
-        let end = end.min(line_end).max(start);
-
-        let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        let mut before: Vec<char> = text[line_start..start].chars().rev().take(Self::BEFORE).collect();
-        before.reverse();
-        let before: String = before.into_iter().map(visible).collect();
-        let marked: String = text[start..end].chars().take(Self::AFTER).map(visible).collect();
-        let rest = Self::AFTER - marked.chars().count();
-        let after: String = text[end..line_end].chars().take(rest).map(visible).collect();
-        let mark = SourceSpan::from((before.len(), marked.len()));
-        let shown = before + &marked + &after;
-        Self {
-            file: file.display().to_string(),
-            line: text[..start].bytes().filter(|&b| b == b'\n').count() + 1,
-            column: text[line_start..start].chars().count() + 1,
-            text: if shown.is_empty() { " ".into() } else { shown },
-            mark,
-        }
-    }
-}
-
-impl SourceCode for Excerpt {
-    fn read_span<'a>(
-        &'a self,
-        _: &SourceSpan,
-        _: usize,
-        _: usize,
-    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        Ok(Box::new(MietteSpanContents::new_named(
-            self.file.clone(),
-            self.text.as_bytes(),
-            SourceSpan::from((0, self.text.len())),
-            self.line - 1,
-            self.column - 1,
-            1,
-        )))
-    }
-}
-
-fn floor_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-/// User text as it may stand in a message: in backticks, short, without control characters.
-pub(crate) fn quote(text: &str) -> String {
-    let mut short: String =
-        text.chars().take(40).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(40).is_some() {
-        short.push('…');
-    }
-    format!("`{short}`")
-}
-
-/// A byte range of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub start: usize,
-    pub end: usize,
-}
-
-impl Span {
-    pub fn new(start: usize, end: usize) -> Self {
-        Self { start, end }
-    }
-
-    pub fn shifted(self, by: usize) -> Self {
-        Self { start: self.start + by, end: self.end + by }
-    }
-
-    pub fn fault(self, fault: Fault) -> Located {
-        Located { span: self, fault }
-    }
-}
-
 /// A fault and the bytes of the text it is about.
 #[derive(Debug)]
 pub(crate) struct Located {
@@ -235,7 +138,7 @@ pub(crate) struct Located {
     pub fault: Fault,
 }
 
-/// What is wrong at a place of a task file or of a table.
+/// What is wrong at a place of a task file, a table or an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)] // the messages are the documentation
 pub enum Fault {
@@ -265,6 +168,8 @@ pub enum Fault {
     TooDeep { limit: usize },
     #[error("longer than {limit} tokens")]
     TooLong { limit: usize },
+    #[error("the table takes {operations} operations; {limit} are the most")]
+    TooSlow { operations: u64, limit: u64 },
     #[error("a condition stands where a value is needed")]
     NotAValue,
     #[error("a value stands where a condition is needed")]
@@ -303,7 +208,7 @@ impl Fault {
         let fixed = match self {
             Self::NotUtf8 { utf16: true } => "this looks like UTF-16: save the file as UTF-8",
             Self::NotUtf8 { utf16: false } => "save the file as UTF-8",
-            Self::Nul => "a task file and a table are plain text; was another file meant?",
+            Self::Nul => "what is read here is plain text; was another file meant?",
             Self::Toml { .. } => {
                 "a task file is TOML with the keys title, modulus | group | table, expression, domain, symbols"
             }
@@ -323,6 +228,9 @@ impl Fault {
             Self::HugeInteger => "reduce it modulo the modulus",
             Self::TooDeep { .. } => "take out parentheses and nested conditions, or give the table as CSV",
             Self::TooLong { .. } => "simplify it, or give the table as CSV: table = \"FILE.csv\"",
+            Self::TooSlow { .. } => {
+                "simplify it, take smaller exponents or a smaller modulus, or give the table as CSV: table = \"FILE.csv\""
+            }
             Self::NotAValue => "turn it into a value with `if … then … else …`",
             Self::NotACondition => "compare it, as in `y != 0`, or ask for its parity, as in `y odd`",
             Self::NotInGroup { .. } => {

@@ -1,6 +1,6 @@
 //! Finding a task by its name: the user's `tasks/` first, then the twelve that come with the program.
 
-use super::error::quote;
+use super::excerpt::quote;
 use super::source::{MAX_TASK_BYTES, read};
 use super::{Task, TaskError, definition};
 use std::fs;
@@ -101,16 +101,23 @@ impl Task {
     /// # Errors
     /// See [`TaskError`].
     pub fn from_str(name: &str, text: &str, origin: &Path) -> Result<Self, TaskError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        if !is_name(name) {
             return Err(TaskError::Name { path: origin.to_owned() });
         }
         definition::task(name, text, origin)
     }
 }
 
+/// Whether runs and their directories can be called so: 1 to 64 letters, digits, `_` and `-`, no `-` in front,
+/// where a command would take it for an option.
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=64).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('-')
+}
+
 fn unknown(name: &str) -> TaskError {
     let known = available().unwrap_or_else(|_| NAMES.iter().map(|&name| name.to_owned()).collect());
+    let known: Vec<String> = known.into_iter().filter(|name| is_name(name)).collect();
     let near = known.iter().map(|k| (edits(name, k), k)).filter(|&(edits, _)| edits <= 2).min();
     let hint = match near {
         Some((_, near)) => format!("did you mean `{near}`? `groklab tasks list` shows all"),

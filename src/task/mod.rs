@@ -22,6 +22,7 @@
 mod algebra;
 mod definition;
 mod error;
+mod excerpt;
 mod expression;
 mod library;
 mod permutation;
@@ -33,10 +34,14 @@ mod hostile_tests;
 #[cfg(test)]
 mod oracle_tests;
 
+pub(crate) use definition::is_title;
+pub(crate) use error::Located;
 pub use error::{Fault, Place, TaskError};
+pub(crate) use excerpt::{Span, clipped, quote};
+pub(crate) use library::is_name;
 pub use library::{available, builtin_names};
 pub use permutation::{MAX_DEGREE, SymmetricGroup};
-pub(crate) use source::read as read_text;
+pub(crate) use source::{read as read_text, without_bom};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

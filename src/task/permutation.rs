@@ -60,7 +60,15 @@ impl SymmetricGroup {
 
     /// a·a·…, `exponent` times; the exponent counts modulo lcm(1 … 6) = 60, a multiple of every order.
     pub(crate) fn power(&self, a: u16, exponent: u64) -> u16 {
-        (0..exponent % 60).fold(0, |product, _| self.multiply(product, a))
+        let (mut power, mut square, mut left) = (0, a, exponent % 60);
+        while left > 0 {
+            if left & 1 == 1 {
+                power = self.multiply(power, square);
+            }
+            square = self.multiply(square, square);
+            left >>= 1;
+        }
+        power
     }
 
     /// Number of a permutation: its digits in the factorial base, read by Horner's rule.
@@ -83,4 +91,21 @@ fn unrank(mut rank: usize, degree: usize) -> OneLine {
         rank %= block;
     }
     p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_is_a_product_written_out() {
+        let group = SymmetricGroup::new(4).unwrap();
+        for a in 0..group.order() as u16 {
+            let mut product = 0;
+            for exponent in 0..130 {
+                assert_eq!(group.power(a, exponent), product, "{a}^{exponent}");
+                product = group.multiply(product, a);
+            }
+        }
+    }
 }

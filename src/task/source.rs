@@ -2,7 +2,8 @@
 //!
 //! Promises: only regular files are opened, so nothing blocks; no more than the limit is read.
 
-use super::error::{Fault, Span, TaskError};
+use super::error::{Fault, TaskError};
+use super::excerpt::Span;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<String, TaskError> {
         return Err(too_large(metadata.len()));
     }
     // the length told beforehand may be wrong: a file can grow, and those of /proc say 0
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 4);
     File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(too_large(bytes.len() as u64));
@@ -33,7 +34,9 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<String, TaskError> {
     let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let mut text = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let mut bytes = error.into_bytes(); // in place: a table may be large
+        bytes.truncate(valid);
+        let mut text = String::from_utf8(bytes).unwrap_or_default();
         text.push(char::REPLACEMENT_CHARACTER);
         let span = Span::new(valid, text.len());
         TaskError::at(path, &text, span.fault(Fault::NotUtf8 { utf16 }))

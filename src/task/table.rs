@@ -4,7 +4,8 @@
 //! whatever their order in the file, so that it does not matter to a run. Lines are split by hand: numbers
 //! need no quoting rules, a fault gets its exact column, and a file of commas costs no memory.
 
-use super::error::{Fault, Located, Span, quote};
+use super::error::{Fault, Located};
+use super::excerpt::{Span, quote};
 use super::source::without_bom;
 use super::{Equation, MAX_ROWS, MAX_SYMBOLS};
 

@@ -5,6 +5,8 @@
 mod command;
 mod equality;
 mod fingerprint;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod house;
 mod replay;
 mod runs;

@@ -2,7 +2,8 @@
 
 use super::{Condition, Exponent, Value};
 use crate::task::algebra::Algebra;
-use crate::task::error::{Fault, Located, Span};
+use crate::task::error::{Fault, Located};
+use crate::task::excerpt::Span;
 
 /// Where the tree is evaluated.
 #[derive(Clone, Copy)]

@@ -1,7 +1,8 @@
 //! Text to tokens, one at a time.
 
 use super::MAX_TOKENS;
-use crate::task::error::{Fault, Located, Span, quote};
+use crate::task::error::{Fault, Located};
+use crate::task::excerpt::{Span, quote};
 
 /// One token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@
 //!
 //! Promises: parsing and evaluation take bounded stack and time linear in the text, whatever the text.
 
+mod cost;
 mod evaluate;
 mod lexer;
 mod parser;
@@ -26,10 +27,12 @@ mod tests;
 pub(crate) use evaluate::Point;
 pub(crate) use parser::{parse_condition, parse_value};
 
-use super::error::Span;
+use super::excerpt::Span;
 
 /// Most tokens of an expression.
 pub(crate) const MAX_TOKENS: usize = 1000;
+/// Most elementary operations for a whole table, counted by `cost`: a fraction of a second.
+pub(crate) const MAX_OPERATIONS: u64 = 1 << 26;
 /// Deepest nesting of parentheses and conditions: what fits small stacks also without optimisation.
 pub(crate) const MAX_DEPTH: usize = 32;
 

@@ -2,7 +2,8 @@
 
 use super::lexer::{Lexer, Token};
 use super::{Condition, Exponent, Factor, MAX_DEPTH, Term, Value};
-use crate::task::error::{Fault, Located, Span, quote};
+use crate::task::error::{Fault, Located};
+use crate::task::excerpt::{Span, quote};
 
 /// Parses a text that must be a value, as in `expression = "…"`.
 pub(crate) fn parse_value(text: &str) -> Result<Value, Located> {

@@ -1,0 +1,98 @@
+//! Whether a plan fits into memory: said before anything is written, because an allocation that fails later
+//! ends the whole process.
+
+use crate::{config::PlannedRun, engine::footprint};
+use std::{fs, num::NonZeroUsize};
+
+/// A plan that this machine has no memory for.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("the run {run} needs {needed:.1} GiB of memory at least{together}; {available:.1} GiB can be had")]
+#[diagnostic(help(
+    "lower model.d_model, model.d_mlp, model.n_layers or data.batch_size, or run fewer at a time with --jobs"
+))]
+pub struct TooLittleMemory {
+    run: String,
+    needed: f64,
+    together: String,
+    available: f64,
+}
+
+/// Refuses a plan whose largest runs, `jobs` at a time (by default one a core), cannot be in memory together.
+pub fn check(plan: &[PlannedRun], jobs: Option<NonZeroUsize>) -> Result<(), TooLittleMemory> {
+    match available() {
+        Some(available) => fits(plan, jobs, available),
+        None => Ok(()),
+    }
+}
+
+fn fits(plan: &[PlannedRun], jobs: Option<NonZeroUsize>, available: u64) -> Result<(), TooLittleMemory> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let jobs = jobs.map_or_else(cores, NonZeroUsize::get);
+    let size = |run: &PlannedRun| footprint(&run.config, run.task.n_symbols, run.task.equations.len());
+    let mut sizes: Vec<_> = plan.iter().map(|run| (size(run), &run.id)).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.truncate(jobs);
+    let together: u64 = sizes.iter().map(|(size, _)| size).sum();
+    let Some((largest, run)) = sizes.first().filter(|_| together > available) else {
+        return Ok(());
+    };
+    let gib = |bytes: u64| bytes as f64 / (1_u64 << 30) as f64;
+    let together = match sizes.len() {
+        1 => String::new(),
+        n => format!(", {n} at a time {:.1} GiB", gib(together)),
+    };
+    Err(TooLittleMemory { run: (*run).clone(), needed: gib(*largest), together, available: gib(available) })
+}
+
+/// Bytes that can still be had: the least of what the kernel calls available, the control group's limit and the
+/// limit on address space. None where the system does not say (not Linux).
+fn available() -> Option<u64> {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let free =
+        read("/proc/meminfo").and_then(|text| number_after(&text, "MemAvailable:")).map(|kib| kib << 10);
+    let address_space = read("/proc/self/limits").and_then(|text| number_after(&text, "Max address space"));
+    let group = read("/proc/self/cgroup").and_then(|text| {
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+        let limit = |path: &str| read(&format!("/sys/fs/cgroup{path}/memory.max"))?.trim().parse().ok();
+        limit(&path).or_else(|| limit(""))
+    });
+    [free, address_space, group].into_iter().flatten().min()
+}
+
+/// The number right after `name`, if there is one.
+fn number_after(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Preset, task::Task};
+
+    #[test]
+    fn the_largest_runs_must_fit_together() {
+        let task = std::sync::Arc::new(Task::find("add").unwrap());
+        let run = |seed| PlannedRun::new(Preset::Paper.config("add", 0.5, seed), task.clone());
+        let plan = [run(0), run(1), run(2)];
+        let one = footprint(&plan[0].config, 97, 9409);
+        let jobs = NonZeroUsize::new;
+        assert!(fits(&plan, jobs(1), one).is_ok());
+        assert!(fits(&plan, jobs(1), one - 1).is_err());
+        assert!(fits(&plan, jobs(2), 2 * one).is_ok());
+        assert!(fits(&plan, jobs(2), 2 * one - 1).unwrap_err().to_string().contains("2 at a time"));
+        assert!(fits(&plan, jobs(64), 3 * one).is_ok(), "no more runs at a time than there are");
+    }
+
+    #[test]
+    fn limits_are_read_as_the_kernel_writes_them() {
+        let meminfo =
+            "MemTotal:       24627236 kB\nMemFree:         9000000 kB\nMemAvailable:   20000000 kB\n";
+        assert_eq!(number_after(meminfo, "MemAvailable:"), Some(20_000_000));
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max address space         unlimited            unlimited            bytes     \n";
+        assert_eq!(number_after(limits, "Max address space"), None);
+        let limited = limits.replacen("unlimited ", "4294967296", 1);
+        assert_eq!(number_after(&limited, "Max address space"), Some(4_294_967_296));
+    }
+}

@@ -1,0 +1,68 @@
+//! How much memory a run takes, before it takes any: what cannot be had should be refused in one line.
+
+use crate::{
+    config::{RunConfig, train_rows},
+    model::ParamLayout,
+};
+
+/// Rows of an evaluation of the factored engine at once.
+const EVALUATION_ROWS: usize = 512;
+
+/// Bytes that the run allocates at least: parameters, gradients, transposed weights, both moments and a copy to
+/// write; the factored engine's activations for one batch; the probe's f64 matrices. The plain engine takes more.
+/// `rows` is the size of the task's table.
+pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
+    let model = &config.model;
+    let (v, d, m) = (n_symbols, model.d_model, model.d_mlp);
+    let batch =
+        config.data.batch_size.min(train_rows(rows, config.train_fraction)).max(EVALUATION_ROWS.min(rows));
+    let inner = 2 * v + 2 * batch;
+    // by input row: norm, query, key and value; by output row: weights of 4 positions, attended, two sums, norm, MLP
+    let (by_input, by_output) = (4 * d, 4 * d + 4 * model.n_heads + 2 * m);
+    let layer = |l: usize| {
+        let inputs = if l == 0 { 2 * v + 2 } else { inner };
+        let outputs = if l + 1 == model.n_layers { batch } else { inner };
+        inputs * by_input + outputs * by_output
+    };
+    let activations: usize = (0..model.n_layers).map(layer).sum();
+    let backward = inner * 6 * d;
+    let head = batch * (2 * d + v);
+    let parameters = 6 * ParamLayout::new(model, v).len();
+    let probe = 4 * d * d + 3 * v * d;
+    4 * (parameters + activations + backward + head) as u64 + 8 * probe as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Preset, RunConfig};
+
+    fn bytes(set: &[&str]) -> u64 {
+        let pairs: Vec<_> = set.iter().map(|s| crate::config::parse_override(s).unwrap()).collect();
+        let config: RunConfig =
+            crate::config::apply_overrides(&Preset::Paper.config("add", 0.5, 0), &pairs).unwrap();
+        footprint(&config, 97, 9409)
+    }
+
+    #[test]
+    fn wide_models_take_their_parameters_six_times() {
+        // 4 d² for attention, 2 d m for the MLP, in each layer
+        let (d, m, layers) = (4096_u64, 8192, 4);
+        let weights = layers * (4 * d * d + 2 * d * m);
+        let got = bytes(&["model.d_model=4096", "model.d_mlp=8192", "model.n_layers=4"]);
+        assert!(got > 4 * 6 * weights && got < 4 * 7 * weights, "{got} bytes for {weights} weights");
+    }
+
+    #[test]
+    fn a_batch_counts_no_more_rows_than_there_are() {
+        assert_eq!(bytes(&["data.batch_size=4704"]), bytes(&["data.batch_size=1048576"]));
+        assert!(bytes(&["data.batch_size=4704"]) > 2 * bytes(&["data.batch_size=512"]));
+    }
+
+    #[test]
+    fn the_largest_config_that_passes_its_checks_does_not_overflow() {
+        let largest =
+            ["model.d_model=16384", "model.d_mlp=16384", "model.n_layers=64", "model.n_heads=16384"];
+        assert!(bytes(&largest) > 1 << 40);
+    }
+}
