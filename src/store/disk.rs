@@ -141,6 +141,17 @@ pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
+/// The first `count` bytes of a regular file, fewer if it has fewer, and the length of the whole.
+pub(super) fn read_start(path: &Path, count: u64) -> io::Result<(Vec<u8>, u64)> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len().min(count) as usize);
+    File::open(path)?.take(count).read_to_end(&mut bytes)?;
+    Ok((bytes, metadata.len()))
+}
+
 /// A file that only grows, with the length and the digest of what has been written.
 pub(super) struct Appended {
     path: std::path::PathBuf,

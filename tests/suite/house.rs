@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
     ("store", &["config", "model", "probe"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
-    ("sweep", &["config", "engine", "probe", "store", "train"]),
+    ("sweep", &["config", "engine", "probe", "store", "task", "train"]),
     ("analysis", &["config", "store"]),
     ("render", &["analysis", "store"]),
     (
