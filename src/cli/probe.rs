@@ -165,10 +165,10 @@ pub fn run(args: &ProbeArgs) -> miette::Result<()> {
     let named = named(&locations)?;
     if args.all {
         let all = measure_all(&catalog, named, args.method)?;
-        return if args.json { print_json(&all) } else { print(&all_text(&all)) };
+        return if args.json { print_json(&all) } else { print_text(&all_text(&all)) };
     }
     let (tensor, tied) = weights(&catalog, named)?;
-    // Before hours of reading: what cannot be used is said now.
+    // Before any reading: what cannot be used is said now.
     tensor.as_matrix().map_err(|reason| tensor.unfit(reason))?;
     let moments = pool_activations(&args.activations, &tensor.shape)?;
     let transposed = orientation(tensor, moments.n, args.transposed)?;
@@ -202,7 +202,7 @@ pub fn run(args: &ProbeArgs) -> miette::Result<()> {
         probe,
         skipped: unasked(&catalog, tensor),
     };
-    if args.json { print_json(&one) } else { print(&one_text(&one)) }
+    if args.json { print_json(&one) } else { print_text(&one_text(&one)) }
 }
 
 /// The tensor that was named, if one was; two names are one too many.
@@ -367,6 +367,11 @@ fn unasked(catalog: &Catalog, probed: &Tensor) -> Vec<Skipped> {
 
 fn print_json(value: &impl Serialize) -> miette::Result<()> {
     print(&format!("{}\n", serde_json::to_string(value).map_err(report)?))
+}
+
+/// Names come from foreign files: nothing in them may steer a terminal.
+fn print_text(text: &str) -> miette::Result<()> {
+    print(&text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}"))
 }
 
 fn one_text(one: &One) -> String {

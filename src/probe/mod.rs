@@ -62,6 +62,8 @@ mod correlation;
 mod dimension;
 mod error;
 mod gram;
+#[cfg(test)]
+mod gram_tests;
 mod lar;
 mod moments;
 mod pool;

@@ -6,6 +6,7 @@ mod command;
 mod equality;
 mod fingerprint;
 mod house;
+mod probe;
 mod replay;
 mod runs;
 
