@@ -36,7 +36,7 @@ fn rows<T: Number>(path: &Path, transposed: bool) -> Result<Vec<T>, TensorError>
         matrix.read_rows(row..row + 1, &mut block)?;
         all.extend_from_slice(&block);
     }
-    let mut whole = Vec::new();
+    let mut whole: Vec<T> = Vec::new();
     matrix.read_rows(0..matrix.rows(), &mut whole)?;
     assert!(whole == all, "row by row and at once");
     Ok(all)
