@@ -8,8 +8,8 @@ use faer::{Mat, MatRef, Par, diag::Diag};
 /// **What is lost.** Eigenvalues of WᵀW are squares of singular values, found to an error of about u·s₁², u the
 /// rounding of the sums: singular values below √u·s₁ drown in it, and those near it lose digits. Values at or below the
 /// cut are given as 0, as if they belonged to the null space of W. In f64 the cut is s ≤ √(max(m, n)·2⁻⁵²)·s₁,
-/// with f32 products s ≤ 2⁻¹⁰·s₁ ≈ 0.001·s₁. LAR in either form, p₁, q₁, stable rank hang on large singular values
-/// and do not feel it; the effective rank counts small ones, and can.
+/// with f32 products s ≤ 2⁻¹²·s₁ ≈ 0.00024·s₁. LAR, p₁, q₁ and the stable rank hang on large singular values and do
+/// not feel it; the effective rank counts small ones, and can.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightGram {
     /// Rows of W.
@@ -30,7 +30,7 @@ impl WeightGram {
 
     /// Singular values at or below this share of the largest are not resolved and given as 0.
     pub fn resolution(&self) -> f64 {
-        if self.f32_products { (-10f64).exp2() } else { (self.m.max(self.n) as f64 * f64::EPSILON).sqrt() }
+        if self.f32_products { (-12f64).exp2() } else { (self.m.max(self.n) as f64 * f64::EPSILON).sqrt() }
     }
 
     /// What the weights alone say. Work is spread over rayon's threads.

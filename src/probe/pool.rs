@@ -6,6 +6,7 @@
 use super::{Moments, ProbeError, WeightGram};
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
+use std::ops::Sub;
 
 /// Widest rows taken: a Gram matrix of 8.6 GB.
 pub const MAX_WIDTH: usize = 32_768;
@@ -45,7 +46,9 @@ impl RowPool {
     }
 
     /// Pools `rows`, (·, n) row-major, with products in f32, added up in f32 over 1,024 rows and in f64 from there on:
-    /// twice as fast. Squares must not leave f32's range: entries between 1e-15 and 1e15 in magnitude are safe.
+    /// twice as fast. A block is centred on its mean row for that and the mean's part added in f64, since a common
+    /// offset, which the rows of language-model heads have, would drown the rest in its rounding.
+    /// Squares must not leave f32's range: entries between 1e-15 and 1e15 in magnitude are safe.
     ///
     /// # Errors
     /// If the length is not a multiple of n; nothing is added then.
@@ -77,12 +80,14 @@ impl RowPool {
         if !rows.len().is_multiple_of(n) {
             return Err(ProbeError::PartialRow { found: rows.len(), n });
         }
-        for row in rows.chunks_exact(n) {
-            self.moments.sum.iter_mut().zip(row).for_each(|(s, &v)| *s += v.into());
-        }
+        let mut centred = Vec::with_capacity(rows.len().min(DEPTH * n));
         for block in rows.chunks(DEPTH * n) {
+            let offset = Offset::of(block, n, &mut centred);
+            self.moments.sum.iter_mut().zip(&offset.sum).for_each(|(sum, v)| *sum += v);
             let panels = self.moments.gram.par_chunks_mut(TILE.0 * n).with_max_len(1).enumerate();
-            panels.for_each_init(Vec::new, |tile, (i, panel)| add_panel(panel, i * TILE.0, block, n, tile));
+            panels.for_each_init(Vec::new, |tile, (i, panel)| {
+                add_panel(panel, i * TILE.0, &centred, &offset, tile);
+            });
         }
         self.moments.rows += (rows.len() / n) as u64;
         Ok(())
@@ -90,28 +95,67 @@ impl RowPool {
 }
 
 /// What is pooled: f32 or f64, which is also the type of the products.
-trait Number: Copy + Default + Into<f64> + Send + Sync + 'static {
+trait Number: Copy + Default + Into<f64> + Sub<Output = Self> + Send + Sync + 'static {
     const ONE: Self;
+    /// What is taken off a column of this mean before it is multiplied: in f64 nothing needs to be.
+    fn centre(mean: f64) -> Self;
 }
 
 impl Number for f32 {
     const ONE: Self = 1.0;
+    fn centre(mean: f64) -> Self {
+        mean as Self
+    }
 }
 
 impl Number for f64 {
     const ONE: Self = 1.0;
+    fn centre(_: f64) -> Self {
+        0.0
+    }
 }
 
-/// Adds rows `first`… of XᵀX to `panel`, (·, n), from the diagonal on; `x` is (·, n).
-fn add_panel<T: Number>(panel: &mut [f64], first: usize, x: &[T], n: usize, tile: &mut Vec<T>) {
+/// What was taken off the columns of a block, c, and what is needed to put it back: with t the column sums and k the
+/// number of rows, XᵀX = (X − c)ᵀ(X − c) + c tᵀ + (t − k c) cᵀ.
+struct Offset {
+    sum: Vec<f64>,
+    taken: Vec<f64>,
+    rows: f64,
+}
+
+impl Offset {
+    /// The offset of `block`, (·, n), which is left in `centred` without it.
+    fn of<T: Number>(block: &[T], n: usize, centred: &mut Vec<T>) -> Self {
+        let mut sum = vec![0.0; n];
+        for row in block.chunks_exact(n) {
+            sum.iter_mut().zip(row).for_each(|(s, &v)| *s += v.into());
+        }
+        let rows = (block.len() / n) as f64;
+        let taken: Vec<T> = sum.iter().map(|s| T::centre(s / rows)).collect();
+        centred.clear();
+        for row in block.chunks_exact(n) {
+            centred.extend(row.iter().zip(&taken).map(|(&v, &c)| v - c));
+        }
+        Self { sum, taken: taken.into_iter().map(T::into).collect(), rows }
+    }
+}
+
+/// Adds rows `first`… of XᵀX to `panel`, (·, n), from the diagonal on; `x`, (·, n), is X without its offset.
+fn add_panel<T: Number>(panel: &mut [f64], first: usize, x: &[T], offset: &Offset, tile: &mut Vec<T>) {
+    let n = offset.sum.len();
     let height = panel.len() / n;
     for left in (first..n).step_by(TILE.1) {
         let width = TILE.1.min(n - left);
         tile.clear();
         tile.resize(height * width, T::default());
         columns_product(tile, x, n, (first, height), (left, width));
-        for (sums, products) in panel.chunks_exact_mut(n).zip(tile.chunks_exact(width)) {
-            sums[left..left + width].iter_mut().zip(products).for_each(|(sum, &v)| *sum += v.into());
+        let (sum, taken) = (&offset.sum[left..left + width], &offset.taken[left..left + width]);
+        for (i, (sums, products)) in panel.chunks_exact_mut(n).zip(tile.chunks_exact(width)).enumerate() {
+            let c = offset.taken[first + i];
+            let rest = offset.sum[first + i] - offset.rows * c;
+            for (((entry, &v), &t), &d) in sums[left..].iter_mut().zip(products).zip(sum).zip(taken) {
+                *entry += v.into() + c * t + rest * d;
+            }
         }
     }
 }
