@@ -3,6 +3,7 @@
 mod bench;
 mod memory;
 mod plot;
+mod probe;
 mod progress;
 mod quick;
 mod run;
@@ -60,6 +61,8 @@ enum Command {
     Tasks(tasks::TasksCommand),
     /// Measure the training step on this machine against the machine's own limits
     Bench(bench::BenchArgs),
+    /// Hold the diagnostics against any model: files of weights and of activations
+    Probe(probe::ProbeArgs),
     /// Record every number of the first steps, for a replay in another framework
     Trace(trace::TraceArgs),
 }
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
+        Command::Probe(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args),
     };
     result.unwrap_or_else(|report| {

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("task", &[]),
     ("probe", &[]),
+    ("tensors", &[]),
     ("config", &["task"]),
     ("data", &["config", "task"]),
     ("model", &["config", "data", "task"]),
@@ -21,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         "cli",
         &[
             "analysis", "bench", "config", "engine", "model", "probe", "render", "store", "sweep", "task",
-            "train",
+            "tensors", "train",
         ],
     ),
 ];
