@@ -24,7 +24,7 @@ fn sound() -> (BTreeMap<&'static str, Vec<u8>>, Manifest) {
     let files = BTreeMap::from([
         ("config.toml", toml::to_string(&run.config).unwrap().into_bytes()),
         ("metrics.csv", b"run,task,epoch\n".to_vec()),
-        ("spectra.csv", Vec::new()),
+        ("spectra.csv", b"run,checkpoint\n".to_vec()),
         (CHECKPOINT, snapshot.to_bytes(Path::new(CHECKPOINT), &layout).unwrap()),
     ]);
     let mut manifest = Manifest::fresh(&run, (4704, 4705), layout.len(), "factored");
@@ -36,8 +36,11 @@ fn sound() -> (BTreeMap<&'static str, Vec<u8>>, Manifest) {
 /// The sound run under `name`, with `node` in the place of one file; `verify` must name it.
 fn replaced(name: &str, file: &str, node: Node, says: &str) -> Case {
     let (mut files, manifest) = sound();
+    // miette may break a line at a hyphen
+    let shown = file.strip_prefix("checkpoint-").unwrap_or(file);
     files.insert("manifest.json", manifest.to_bytes().unwrap());
-    let case = Case::new(format!("{file}: {name}"), &["verify", "results"], &[file, says]);
+    let case = Case::new(format!("{file}: {name}"), &["verify", "results"], &[shown, says])
+        .text(format!("{RUN}/lock"), "not of this run");
     let case = files
         .into_iter()
         .filter(|(other, _)| *other != file)
@@ -63,13 +66,15 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let strange = "not a regular file";
     for file in ["config.toml", "metrics.csv", "spectra.csv", CHECKPOINT, "manifest.json"] {
+        let absent = if file == "manifest.json" { "there is none" } else { "No such file" };
         cases.extend([
             replaced("directory", file, Node::Directory, strange),
             replaced("pipe", file, Node::Pipe, strange),
             replaced("socket", file, Node::Socket, strange),
             replaced("endless device", file, Node::Link("/dev/zero"), strange),
-            replaced("loop of links", file, Node::Link("manifest.json"), ""),
-            replaced("dangling link", file, Node::Link("nowhere"), "No such file"),
+            replaced("loop of links", file, Node::Link(file), "symbolic link"),
+            replaced("link to another file", file, Node::Link("lock"), ""),
+            replaced("dangling link", file, Node::Link("nowhere"), absent),
             replaced("1 GiB of nothing", file, Node::Sparse(1 << 30), ""),
         ]);
     }
