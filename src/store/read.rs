@@ -188,8 +188,10 @@ impl RunRecord {
 /// Reads one run, as far as its manifest vouches for it.
 pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
     let parse = |name: &str, reason: String| ReadError::Parse { path: dir.join(name), reason };
-    let manifest = read_manifest(dir)?
-        .ok_or_else(|| ReadError::Io { path: dir.join(MANIFEST), source: io::ErrorKind::NotFound.into() })?;
+    let manifest = read_manifest(dir)?.ok_or_else(|| ReadError::Io {
+        path: dir.join(MANIFEST),
+        source: io::Error::new(io::ErrorKind::NotFound, "there is none"),
+    })?;
     let (config, metrics) = match manifest.newest() {
         Some(point) => (
             read_vouched(dir, CONFIG, point, Tail::None, MAX_CONFIG_BYTES)?,
