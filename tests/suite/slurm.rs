@@ -37,7 +37,7 @@ fn study(epochs: u32, state: &str) -> (tempfile::TempDir, std::path::PathBuf) {
 
 fn start(root: &Path, dir: &Path) -> Child {
     Command::new("bash")
-        .arg("./-small.sbatch")
+        .arg("./small.sbatch")
         .current_dir(dir)
         .env("PATH", format!("{}:{}", root.display(), std::env::var("PATH").unwrap()))
         .envs([("SLURM_ARRAY_JOB_ID", "7"), ("SLURM_ARRAY_TASK_ID", "1")])
@@ -51,7 +51,7 @@ fn start(root: &Path, dir: &Path) -> Child {
 /// Waits until the run trains, signals the script alone or every process of the job, and waits for the end.
 fn interrupted(script: Child, dir: &Path, whole_job: bool) -> Output {
     let trains = || {
-        let mut runs = fs::read_dir(dir.join("results/-small")).into_iter().flatten().flatten();
+        let mut runs = fs::read_dir(dir.join("results/small")).into_iter().flatten().flatten();
         runs.any(|run| fs::metadata(run.path().join("metrics.csv")).is_ok_and(|m| m.len() > 0))
     };
     for _ in 0..600 {
@@ -71,7 +71,7 @@ fn the_script_runs_the_experiment_and_writes_its_tables() {
     let (root, dir) = study(2, "RUNNING");
     let output = start(root.path(), &dir).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let results = dir.join("results/-small");
+    let results = dir.join("results/small");
     for file in ["table.txt", "runs.csv", "rmse.csv"] {
         assert!(fs::metadata(results.join(file)).unwrap().len() > 0, "{file}");
     }
@@ -86,7 +86,7 @@ fn a_warning_before_the_time_limit_requeues_the_task() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let log = fs::read_to_string(root.path().join("scontrol.log")).unwrap();
     assert_eq!(log, "--oneliner show job 7_1\nrequeue 7_1\n");
-    assert!(!dir.join("results/-small/table.txt").exists());
+    assert!(!dir.join("results/small/table.txt").exists());
 }
 
 #[test]
@@ -106,16 +106,16 @@ fn a_failing_run_fails_the_task_which_still_writes_tables() {
     let two = experiment(2).replace("[0]\n", "[0, 1]\n");
     fs::write(dir.join("small.toml"), two).unwrap();
     succeed(&dir, &["sweep", "--out", "names", "--", "small.toml"]);
-    for run in fs::read_dir(dir.join("names/-small")).unwrap().map(|e| e.unwrap().file_name()) {
-        let blocked = dir.join("results/-small").join(run);
+    for run in fs::read_dir(dir.join("names/small")).unwrap().map(|e| e.unwrap().file_name()) {
+        let blocked = dir.join("results/small").join(run);
         if !blocked.exists() {
             fs::write(blocked, "a file where a directory should be").unwrap();
         }
     }
-    fs::remove_file(dir.join("results/-small/table.txt")).unwrap();
+    fs::remove_file(dir.join("results/small/table.txt")).unwrap();
     let second = start(root.path(), &dir).wait_with_output().unwrap();
     assert_eq!(second.status.code(), Some(1), "{}", text(&second.stderr));
-    assert!(dir.join("results/-small/table.txt").exists());
+    assert!(dir.join("results/small/table.txt").exists());
 }
 
 #[test]

@@ -113,6 +113,7 @@ fn sizes() -> Vec<Case> {
         "e.toml",
         "title = 't'\ntasks = ['w0', 'w1', 'w2', 'w3', 'w4']\ntrain_fractions = [0.5]\nseeds = [0]",
     );
+    let own = own.large(); // four tables of a million rows are made before the fifth is refused
     vec![
         and(&grid, "the experiment plans 25000000 runs; 100000 are the most"),
         and(&format!("[grid]\n{deep}"), "100000 are the most"),
