@@ -8,7 +8,7 @@ use super::{
 };
 use crate::analysis::{
     RESAMPLES,
-    claims::{Claim, MIN_RUNS, MIN_SHARE, PAPER_BUDGET, Part, TimeToGrok},
+    claims::{Claim, MIN_RUNS, MIN_SHARE, PAPER_BUDGET, Part, TimeToGrok, Verdict},
 };
 
 const NONE: &str = "–";
@@ -30,7 +30,7 @@ pub fn claims_table(experiment: &str, runs: usize, claims: &[Claim]) -> Table {
         rows.push([answer, claim.statement, "", "", "", ""].map(str::to_owned).into());
         for part in &claim.parts {
             rows.push(part_row(part));
-            if !part.against.is_empty() {
+            if !part.against.is_empty() && part.verdict != Verdict::NotEnoughData {
                 against.push(format!("Against {}, most runs of: {}.", part.what, part.against.join(", ")));
             }
         }
@@ -45,6 +45,10 @@ pub fn claims_table(experiment: &str, runs: usize, claims: &[Claim]) -> Table {
             thousands(RESAMPLES)
         ),
     ];
+    if claims.iter().any(|claim| claim.parts.is_empty()) {
+        let why = "A claim with no line below it needs other runs: Table 1, and what groks, are for binary-ops and add-fractions.";
+        notes.push(why.into());
+    }
     notes.append(&mut against);
     Table {
         title: format!("{experiment}: the claims of arXiv 2605.28975 on {runs} runs"),

@@ -160,10 +160,10 @@ fn on_a_terminal(dir: &Path, args: &[&str], no_color: bool) -> String {
         os::fd::{FromRawFd, OwnedFd},
     };
     let (mut ours, mut theirs) = (0, 0);
-    let mut size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     let null = std::ptr::null_mut();
     // SAFETY: the pointers are valid for the call; name and settings may be null
-    let opened = unsafe { libc::openpty(&mut ours, &mut theirs, null, std::ptr::null_mut(), &mut size) };
+    let opened = unsafe { libc::openpty(&mut ours, &mut theirs, null, std::ptr::null_mut(), &size) };
     assert_eq!(opened, 0, "no pseudo-terminal: {}", std::io::Error::last_os_error());
     // SAFETY: openpty has just opened both, and nobody else owns them
     let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };

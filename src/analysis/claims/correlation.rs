@@ -14,11 +14,12 @@ use crate::{
 const NEAR_1: f64 = 0.9;
 
 /// Pearson's correlation of p and q exceeds 0.9 at memorized, grokked and final, and at every evaluation from the
-/// first of these milestones on. Before a run has memorized nothing is claimed.
+/// first of these milestones on. Of a run that has reached none, nothing is claimed.
 pub(super) fn p_and_q_correlate(groups: &[Group<'_>]) -> Claim {
     let at = |checkpoint| {
         values(groups, move |run, record| {
-            run.at(checkpoint).and_then(|point| record.row_at(point.epoch)).map(|row| row.pearson)
+            let point = run.at(checkpoint).filter(|_| first_milestone(run).is_some())?;
+            record.row_at(point.epoch).map(|row| row.pearson)
         })
     };
     let mut parts: Vec<_> = Checkpoint::ALL
@@ -35,8 +36,13 @@ pub(super) fn p_and_q_correlate(groups: &[Group<'_>]) -> Claim {
     Claim::new("p-q-correlate", "corr(p, q) is near 1 throughout", "Fig. 2, 21, 22", parts)
 }
 
+/// The epoch at which it memorized, or grokked without having memorized.
+fn first_milestone(run: &RunSummary) -> Option<u64> {
+    run.memorized.or(run.grokked).map(|point| point.epoch)
+}
+
 fn least(run: &RunSummary, record: &RunRecord) -> Option<f64> {
-    let since = run.memorized.or(run.grokked)?.epoch;
+    let since = first_milestone(run)?;
     let rows = record.metrics.iter().filter(|row| row.epoch >= since && row.pearson.is_finite());
     rows.map(|row| row.pearson).min_by(f64::total_cmp)
 }
@@ -64,6 +70,13 @@ mod tests {
         assert_eq!(answer(5, |row| if row.epoch < 40 { 0.1 } else { 0.95 }).verdict, Verdict::Yes);
         assert_eq!(answer(5, |_| 0.8).verdict, Verdict::No);
         assert_eq!(answer(4, |_| 0.95).verdict, Verdict::NotEnoughData);
+    }
+
+    #[test]
+    fn a_run_without_a_milestone_says_nothing() {
+        let runs = (0..5).map(|seed| MadeRun::new("add", 0.5, seed).record()).collect();
+        let claim = p_and_q_correlate(&groups(&study("study", runs)));
+        assert!(claim.parts.iter().all(|part| part.runs == 0));
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) fn table_1(experiment: &str, groups: &[Group<'_>]) -> Claim {
             },
         })
     });
-    Claim::new("table-1", "the RMSE of Table 1", "Table 1", parts.collect())
+    Claim::new("table-1", "the RMSE of k95 against k_pred is that of Table 1", "Table 1", parts.collect())
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub(super) fn no_grok_ends_lower(groups: &[Group<'_>]) -> Claim {
     Claim::new(
         "no-grok-ends-lower",
         "runs that never grok end at a lower LAR than runs that do",
-        "Fig. 1",
+        "Fig. 1, 3",
         parts.collect(),
     )
 }
@@ -82,7 +82,7 @@ pub(super) fn threshold(groups: &[Group<'_>]) -> Claim {
     Claim::new(
         "threshold-0.65",
         "a LAR of 0.65 at the end tells runs that grokked from runs that did not",
-        "Fig. 1",
+        "Fig. 1, 3",
         vec![
             judge("LAR final, grokked", Range::Above(THRESHOLD), finals(true)),
             judge("LAR final, never grokked", Range::Below(THRESHOLD), finals(false)),
