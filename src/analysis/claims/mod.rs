@@ -1,6 +1,6 @@
 //! The paper's claims, each tested on our own runs: yes, no, mixed, or not enough data, with the numbers.
 //!
-//! One claim a function, one rule for all of them ([`judge`]), thresholds fixed before any of our results were
+//! One claim a function, one rule for all of them ([`Verdict`]), thresholds fixed before any of our results were
 //! looked at. `docs/claims.md` says the same in prose, with what each test cannot see.
 
 mod correlation;
