@@ -1,4 +1,4 @@
-//! Root mean square error with a percentile bootstrap interval over runs.
+//! Percentile bootstrap intervals over runs: of a root mean square error, a mean, a difference of means.
 
 use rand::Rng;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
@@ -26,18 +26,44 @@ pub fn rmse(pairs: &[(f64, f64)]) -> Option<Rmse> {
         return None;
     }
     let squares: Vec<f64> = pairs.iter().map(|(a, b)| (a - b).powi(2)).collect();
-    let n = squares.len();
-    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let mut resampled: Vec<f64> = (0..RESAMPLES)
-        .map(|_| ((0..n).map(|_| squares[rng.random_range(0..n)]).sum::<f64>() / n as f64).sqrt())
-        .collect();
-    resampled.sort_by(f64::total_cmp);
-    let half = 0.5 * (quantile(&resampled, 0.975) - quantile(&resampled, 0.025));
+    let (low, high) = interval(|rng| resampled_mean(&squares, rng).sqrt());
     Some(Rmse {
-        runs: n,
-        rmse: (squares.iter().sum::<f64>() / n as f64).sqrt(),
-        half_ci: (n > 1).then_some(half),
+        runs: squares.len(),
+        rmse: mean(&squares).sqrt(),
+        half_ci: (squares.len() > 1).then_some(0.5 * (high - low)),
     })
+}
+
+/// Arithmetic mean.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// 95 % interval of the mean of `values`, of which there is at least one.
+pub(super) fn mean_interval(values: &[f64]) -> (f64, f64) {
+    let (low, high) = interval(|rng| resampled_mean(values, rng));
+    // rounding must not carry a mean beyond what it is a mean of
+    let [least, most] = [f64::min, f64::max].map(|pick| values.iter().copied().fold(values[0], pick));
+    (low.clamp(least, most), high.clamp(least, most))
+}
+
+/// 95 % interval of mean(a) − mean(b), each resampled by itself; neither is empty.
+pub(super) fn difference_interval(a: &[f64], b: &[f64]) -> (f64, f64) {
+    interval(|rng| resampled_mean(a, rng) - resampled_mean(b, rng))
+}
+
+/// The 2.5 % and 97.5 % quantiles of `statistic` over the resamples; it may be infinite, not NaN.
+pub(super) fn interval(mut statistic: impl FnMut(&mut ChaCha8Rng) -> f64) -> (f64, f64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    let mut resampled: Vec<f64> = (0..RESAMPLES).map(|_| statistic(&mut rng)).collect();
+    resampled.sort_by(f64::total_cmp);
+    (quantile(&resampled, 0.025), quantile(&resampled, 0.975))
+}
+
+/// Mean of as many draws with replacement as there are values.
+fn resampled_mean(values: &[f64], rng: &mut ChaCha8Rng) -> f64 {
+    let n = values.len();
+    (0..n).map(|_| values[rng.random_range(0..n)]).sum::<f64>() / n as f64
 }
 
 /// Quantile of sorted values, linear between neighbours (Hyndman & Fan's type 7, NumPy's default).
@@ -45,7 +71,8 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     let at = q * (sorted.len() - 1) as f64;
     let low = sorted[at.floor() as usize];
     let high = sorted[at.ceil() as usize];
-    low + (high - low) * at.fract()
+    // two equal infinities have no difference
+    if low == high { low } else { low + (high - low) * at.fract() }
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@
 //! - *final* is the last evaluation of a run that ended as planned. A run that is still going, failed, or diverged
 //!   (its loss was no longer finite) has no final: its last row is an accident, not a result;
 //! - a *collapsed* run (it grokked and fell back) stays among the runs that grokked, and its final is what it is:
-//!   leaving it out would make the agreement look better than it was. It is counted beside the table.
+//!   leaving it out would make the agreement look better than it was. It is counted beside the table;
+//! - a run that never grokked within its budget is *censored* there: it counts in every time to grok.
 
 mod bootstrap;
+pub mod claims;
 mod curve;
 mod group;
 pub mod paper;
 mod rmse;
 mod summary;
+pub mod survival;
 
 pub use bootstrap::{RESAMPLES, Rmse, rmse};
 pub use curve::{CurvePoint, curve};

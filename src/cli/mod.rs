@@ -1,6 +1,10 @@
 //! The command line: one file a command, and the only place that prints.
 
 mod bench;
+mod claims;
+mod completions;
+mod export;
+mod man;
 mod memory;
 mod plot;
 mod probe;
@@ -19,7 +23,7 @@ mod verify;
 use clap::{Parser, Subcommand};
 use miette::{Context, Diagnostic, IntoDiagnostic};
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -54,8 +58,13 @@ enum Command {
     Slurm(slurm::SlurmArgs),
     /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
     Table(table::TableArgs),
+    /// Test each claim of the paper on a results directory: yes, no, mixed, or not enough data
+    Claims(claims::ClaimsArgs),
     /// Draw the figures of a results directory
     Plot(plot::PlotArgs),
+    /// Write results in the formats of other programs
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
@@ -65,6 +74,10 @@ enum Command {
     Probe(probe::ProbeArgs),
     /// Record every number of the first steps, for a replay in another framework
     Trace(trace::TraceArgs),
+    /// Print a script that lets a shell complete commands and options
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages, one a command
+    Man(man::ManArgs),
 }
 
 /// Parses the command line, runs the command and maps what happened to an exit code.
@@ -73,7 +86,8 @@ pub fn main() -> ExitCode {
     gemm::set_threading_threshold(usize::MAX);
     let cli = Cli::parse();
     let level = if cli.verbose { tracing::Level::INFO } else { tracing::Level::WARN };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();
+    log.with_ansi(has_colours()).init();
     let result = match cli.command {
         Command::Quick(args) => quick::run(&args),
         Command::Train(args) => train::run(&args),
@@ -82,16 +96,26 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Claims(args) => claims::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::Probe(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args),
+        Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => man::run(&args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|report| {
         tell(&format!("{report:?}"));
         ExitCode::from(3)
     })
+}
+
+/// Whether the log may have colours: on a terminal, unless NO_COLOR (no-color.org) says otherwise. Help, error
+/// reports and progress bars see to it themselves.
+fn has_colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Prints a result to standard output. A reader that has seen enough is no failure, a full disk is.

@@ -8,6 +8,7 @@ use crate::{
     analysis::{groups, rmse_rows, summarize},
     render::{
         csv::{rmse_csv, runs_csv},
+        json::table_json,
         table::{Format, Table, latex, markdown, text},
         tables::{rmse_table, task_table},
     },
@@ -24,12 +25,15 @@ pub struct TableArgs {
     /// How to print; csv prints what rmse.csv holds.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Print one JSON object instead: the rows of rmse.csv and of runs.csv.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
 }
 
 impl TableArgs {
     /// For `dir`, printed as text.
     pub fn of(dir: PathBuf) -> Self {
-        Self { dir, format: Format::default() }
+        Self { dir, format: Format::default(), json: false }
     }
 }
 
@@ -50,6 +54,9 @@ pub fn run(args: TableArgs) -> miette::Result<()> {
     let rmse_bytes = rmse_csv(&cells).into_diagnostic()?;
     write_atomic(&args.dir.join("runs.csv"), &runs_csv(&runs).into_diagnostic()?).map_err(report)?;
     write_atomic(&args.dir.join("rmse.csv"), &rmse_bytes).map_err(report)?;
+    if args.json {
+        return print(&table_json(&runs, &cells).into_diagnostic()?);
+    }
     let joined = |set: fn(&Table) -> String| tables.iter().map(set).collect::<Vec<_>>().join("\n");
     let out = match args.format {
         Format::Text => joined(text),

@@ -9,7 +9,7 @@ use crate::{
 
 /// One row of `runs.csv`, flat.
 #[derive(Serialize)]
-struct RunRow<'a> {
+pub(super) struct RunRow<'a> {
     experiment: &'a str,
     run: &'a str,
     task: &'a str,
@@ -39,7 +39,7 @@ struct RunRow<'a> {
 
 /// One row of `rmse.csv`, flat.
 #[derive(Serialize)]
-struct RmseLine<'a> {
+pub(super) struct RmseLine<'a> {
     experiment: &'a str,
     checkpoint: &'a str,
     runs: usize,
@@ -51,7 +51,12 @@ struct RmseLine<'a> {
 
 /// The bytes of `runs.csv`.
 pub fn runs_csv(runs: &[RunSummary]) -> Result<Vec<u8>, csv::Error> {
-    written(runs.iter().map(|run| {
+    written(run_rows(runs))
+}
+
+/// The rows of `runs.csv`.
+pub(super) fn run_rows(runs: &[RunSummary]) -> impl Iterator<Item = RunRow<'_>> {
+    runs.iter().map(|run| {
         let part = |point: Option<Point>| {
             (point.map(|p| p.epoch), point.map(|p| p.lar), point.map(|p| p.k_pred), point.map(|p| p.k95))
         };
@@ -85,12 +90,17 @@ pub fn runs_csv(runs: &[RunSummary]) -> Result<Vec<u8>, csv::Error> {
             collapsed_epoch: run.collapsed_epoch,
             diverged_epoch: run.diverged_epoch,
         }
-    }))
+    })
 }
 
 /// The bytes of `rmse.csv`.
 pub fn rmse_csv(rows: &[RmseRow]) -> Result<Vec<u8>, csv::Error> {
-    written(rows.iter().map(|row| RmseLine {
+    written(rmse_lines(rows))
+}
+
+/// The rows of `rmse.csv`.
+pub(super) fn rmse_lines(rows: &[RmseRow]) -> impl Iterator<Item = RmseLine<'_>> {
+    rows.iter().map(|row| RmseLine {
         experiment: &row.experiment,
         checkpoint: row.cell.name(),
         runs: row.ours.map_or(0, |ours| ours.runs),
@@ -98,7 +108,7 @@ pub fn rmse_csv(rows: &[RmseRow]) -> Result<Vec<u8>, csv::Error> {
         half_ci95: row.ours.and_then(|ours| ours.half_ci),
         paper_rmse: row.paper.as_ref().map(|paper| paper.rmse),
         paper_half_ci95: row.paper.as_ref().map(|paper| paper.half_ci),
-    }))
+    })
 }
 
 fn written(rows: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, csv::Error> {

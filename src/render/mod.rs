@@ -1,8 +1,14 @@
-//! Pure renderers: what [`crate::analysis`] found in, bytes of a table or a figure out; and the batch script of `slurm`.
+//! Pure renderers: what [`crate::analysis`] found in, bytes of a table, a figure or an export out; and the
+//! batch script of `slurm`.
 //! The same input gives the same bytes; no file is read or written, no font of the system is used.
 
+pub mod claims;
 pub mod csv;
 pub mod figure;
+pub mod json;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod slurm;
 pub mod table;
 pub mod tables;
+pub mod tensorboard;

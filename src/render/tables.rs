@@ -112,7 +112,8 @@ fn remark(experiment: &str, runs: &[RunSummary]) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{experiment}: of {} runs, {}.", runs.len(), parts.join(", ")))
 }
 
-fn thousands(n: usize) -> String {
+/// With a comma between thousands: `10,000`.
+pub(super) fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {

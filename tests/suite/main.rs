@@ -8,7 +8,9 @@ mod fingerprint;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod house;
+mod outputs;
 mod probe;
+mod python;
 mod replay;
 mod runs;
 #[cfg(unix)]
@@ -20,6 +22,27 @@ use std::{
     path::Path,
     process::{Command, Output},
 };
+
+/// An experiment of four runs and a fraction of a second.
+const SMALL: &str = r#"
+title = "a small study"
+tasks = ["add", "s5_mul"]
+train_fractions = [0.05]
+seeds = [0, 1]
+[set]
+"model.d_model" = 16
+"model.d_mlp" = 16
+"train.max_epochs" = 3
+"probe.every" = 2
+"#;
+
+/// A directory with `small.toml`, and its runs in `results/small`.
+fn sweep_small() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(dir.path().join("small.toml"), SMALL).expect("a file in it");
+    succeed(dir.path(), &["sweep", "small.toml"]);
+    dir
+}
 
 /// Runs groklab in `dir`.
 fn groklab(dir: &Path, args: &[&str]) -> Output {

@@ -2,18 +2,6 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const EXPERIMENT: &str = r#"
-title = "a small study"
-tasks = ["add", "s5_mul"]
-train_fractions = [0.05]
-seeds = [0, 1]
-[set]
-"model.d_model" = 16
-"model.d_mlp" = 16
-"train.max_epochs" = 3
-"probe.every" = 2
-"#;
-
 /// Every CSV and parameter file below `dir`, by relative path.
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -29,7 +17,7 @@ fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn any_number_of_jobs_and_any_sharding_give_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::SMALL).unwrap();
     let sweep = |rest: &[&str]| super::succeed(dir.path(), &[&["sweep", "small.toml"], rest].concat());
     sweep(&["--jobs", "1", "--out", "a"]);
     sweep(&["--jobs", "3", "--out", "b"]);
@@ -55,7 +43,7 @@ fn any_number_of_jobs_and_any_sharding_give_the_same_bytes() {
 #[test]
 fn a_finished_run_is_not_run_again() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::SMALL).unwrap();
     let sweep = || super::succeed(dir.path(), &["sweep", "small.toml"]);
     sweep();
     let manifest = || {
@@ -70,7 +58,7 @@ fn a_finished_run_is_not_run_again() {
 #[test]
 fn one_failing_run_does_not_stop_the_others() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::SMALL).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml", "--out", "names"]);
     let blocked = fs::read_dir(dir.path().join("names/small")).unwrap().next().unwrap().unwrap().file_name();
     fs::create_dir_all(dir.path().join("results/small")).unwrap();
@@ -84,7 +72,7 @@ fn one_failing_run_does_not_stop_the_others() {
 #[test]
 fn a_run_that_another_process_is_at_is_left_to_it() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::SMALL).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml", "--out", "names"]);
     let run = fs::read_dir(dir.path().join("names/small")).unwrap().next().unwrap().unwrap().file_name();
     let held = dir.path().join("results/small").join(&run);

@@ -1,0 +1,86 @@
+//! `groklab export`: results in the formats of other programs.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use miette::IntoDiagnostic;
+
+use super::{plot::warn_of_damage, report, tell};
+use crate::{
+    render::tensorboard::event_file,
+    store::{Results, read_results, write_atomic},
+};
+
+/// What to export.
+#[derive(Subcommand)]
+pub enum ExportCommand {
+    /// Write the metrics of each run as a TensorBoard event file, OUT/EXPERIMENT/RUN/events.out.tfevents.0.groklab
+    Tensorboard(ExportArgs),
+    /// Write the spectra of each experiment as OUT/EXPERIMENT-spectra.parquet (cargo feature parquet)
+    Parquet(ExportArgs),
+}
+
+/// From where to where.
+#[derive(Args)]
+pub struct ExportArgs {
+    /// An experiment (results/NAME), a directory of experiments, or one run
+    dir: PathBuf,
+    /// Where the files go
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(command: &ExportCommand) -> miette::Result<()> {
+    let (args, export): (_, fn(&Results, &Path) -> miette::Result<()>) = match command {
+        ExportCommand::Tensorboard(args) => (args, tensorboard),
+        ExportCommand::Parquet(args) => (args, parquet),
+    };
+    let results = read_results(&args.dir)?;
+    warn_of_damage(&results.damaged)?;
+    export(&results, &args.out)
+}
+
+fn tensorboard(results: &Results, out: &Path) -> miette::Result<()> {
+    let mut written = 0;
+    for experiment in &results.experiments {
+        for run in &experiment.runs {
+            // TensorBoard takes a directory for a run, and a file with "tfevents" in its name for events
+            let dir = out.join(&experiment.name).join(&run.manifest.run);
+            let bytes = event_file(&run.metrics).into_diagnostic()?;
+            write_atomic(&dir.join("events.out.tfevents.0.groklab"), &bytes).map_err(report)?;
+            written += 1;
+        }
+    }
+    tell(&format!("wrote {written} runs; look at them with `tensorboard --logdir {}`", out.display()));
+    Ok(())
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(results: &Results, out: &Path) -> miette::Result<()> {
+    use crate::render::parquet::{RunSpectra, spectra_file};
+    for experiment in &results.experiments {
+        let runs = experiment.runs.iter().map(|run| {
+            Ok(RunSpectra {
+                task: run.manifest.task.clone(),
+                train_fraction: run.config.train_fraction,
+                seed: run.config.seed,
+                split_seed: run.config.split_seed,
+                rows: run.spectra()?,
+            })
+        });
+        let runs = runs.collect::<miette::Result<Vec<_>>>()?;
+        let path = out.join(format!("{}-spectra.parquet", experiment.name));
+        write_atomic(&path, &spectra_file(&runs).into_diagnostic()?).map_err(report)?;
+        tell(&format!("wrote {}", path.display()));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet(_: &Results, _: &Path) -> miette::Result<()> {
+    Err(miette::miette!(
+        help = "build it with `cargo build --release --features parquet`; spectra.csv of each run holds the same numbers",
+        "this groklab was built without Parquet"
+    ))
+}

@@ -1,0 +1,223 @@
+//! What leaves the program: claims, JSON, exports, completions and manual pages; closed pipes and colours.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::{groklab, succeed, sweep_small, text};
+
+#[test]
+fn claims_are_answered_on_real_results_as_text_and_json() {
+    let dir = sweep_small();
+    let printed = succeed(dir.path(), &["claims", "results/small"]);
+    assert!(printed.contains("not enough data") && printed.contains("time to grok"), "{printed}");
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(dir.path(), &["claims", "results", "--json"])).unwrap();
+    assert_eq!((&json[0]["experiment"], &json[0]["runs"]), (&"small".into(), &4.into()));
+    assert!(json[0]["claims"].as_array().unwrap().iter().all(|claim| claim["verdict"].is_string()));
+    // two tasks of two seeds that have three epochs to grok
+    let times = json[0]["time_to_grok"].as_array().unwrap();
+    assert_eq!(times.len(), 2);
+    assert!(
+        times.iter().all(|time| time["grokked"] == 0 && time["censored_at"] == 3 && time["median"].is_null())
+    );
+}
+
+#[test]
+fn a_table_as_json_holds_what_its_csv_files_hold() {
+    let dir = sweep_small();
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(dir.path(), &["table", "results/small", "--json"])).unwrap();
+    let mut runs = csv::Reader::from_path(dir.path().join("results/small/runs.csv")).unwrap();
+    let heads = runs.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = runs.records().map(Result::unwrap).collect();
+    assert_eq!(json["runs"].as_array().unwrap().len(), rows.len());
+    for (row, object) in rows.iter().zip(json["runs"].as_array().unwrap()) {
+        for (head, cell) in heads.iter().zip(row) {
+            let same = match &object[head] {
+                serde_json::Value::Null => cell.is_empty(),
+                serde_json::Value::String(value) => value == cell,
+                // serde_json reads floats to their last bit or the one beside it
+                value => {
+                    let (json, csv) = (value.as_f64().unwrap(), cell.parse::<f64>().unwrap());
+                    (json - csv).abs() <= 4e-16 * csv.abs()
+                }
+            };
+            assert!(same, "{head}: {} in JSON, {cell:?} in CSV", object[head]);
+        }
+    }
+}
+
+/// Every file below `dir`.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn tensorboard_files_are_one_a_run_and_the_same_each_time() {
+    let dir = sweep_small();
+    for out in ["a", "b"] {
+        succeed(dir.path(), &["export", "tensorboard", "results", "--out", out]);
+    }
+    let [a, b] = ["a", "b"].map(|out| files(&dir.path().join(out)));
+    assert_eq!(a.len(), 4);
+    for (a, b) in a.iter().zip(&b) {
+        let run = a.parent().unwrap().file_name().unwrap();
+        assert!(dir.path().join("results/small").join(run).is_dir());
+        assert!(a.file_name().unwrap().to_string_lossy().contains("tfevents"));
+        assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
+    }
+}
+
+#[test]
+fn parquet_is_written_or_its_absence_explained() {
+    let dir = sweep_small();
+    let output = groklab(dir.path(), &["export", "parquet", "results", "--out", "files"]);
+    if cfg!(feature = "parquet") {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let bytes = fs::read(dir.path().join("files/small-spectra.parquet")).unwrap();
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    } else {
+        assert_eq!(output.status.code(), Some(3));
+        assert!(text(&output.stderr).contains("--features parquet"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = succeed(dir.path(), &["completions", shell]);
+        assert!(script.contains("claims") && script.contains("checkpoint-every"), "{shell}");
+    }
+    succeed(dir.path(), &["man", "--out", "man"]);
+    let page = |name: &str| fs::read_to_string(dir.path().join("man").join(name)).unwrap();
+    assert!(page("groklab.1").contains("Exit codes"));
+    assert!(page("groklab-claims.1").contains("json"));
+    assert!(page("groklab-tasks-list.1").contains("NAME"));
+}
+
+#[test]
+fn mistakes_write_nothing() {
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["claims", "nowhere"], 3, "nowhere"),
+        (&["export", "tensorboard", "nowhere", "--out", "logs"], 3, "nowhere"),
+        (&["table", "nowhere", "--json", "--format", "csv"], 2, "--format"),
+        (&["completions", "tcsh"], 2, "tcsh"),
+        (&["man"], 2, "--out"),
+    ];
+    for (args, code, says) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let output = groklab(dir.path(), args);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+        assert!(message.contains(says), "{args:?}: {message}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{args:?} wrote something");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_failure() {
+    let dir = sweep_small();
+    let commands: [&[&str]; 10] = [
+        &["table", "results/small"],
+        &["table", "results/small", "--json"],
+        &["claims", "results/small"],
+        &["claims", "results/small", "--json"],
+        &["status", "results/small"],
+        &["verify", "results/small"],
+        &["tasks", "list"],
+        &["completions", "bash"],
+        &["sweep", "small.toml"],
+        &["--help"],
+    ];
+    for args in commands {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groklab"));
+        let output =
+            command.args(args).current_dir(dir.path()).stdout(writer).stderr(Stdio::piped()).output();
+        let output = output.unwrap();
+        let message = text(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {}, {message}", output.status);
+        assert!(!message.contains("panicked"), "{args:?}: {message}");
+    }
+}
+
+/// What groklab writes to a terminal of 80 columns, standard output and error together.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(dir: &Path, args: &[&str], no_color: bool) -> String {
+    use std::{
+        fs::File,
+        io::Read,
+        os::fd::{FromRawFd, OwnedFd},
+    };
+    let (mut ours, mut theirs) = (0, 0);
+    let size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let null = std::ptr::null_mut();
+    // SAFETY: the pointers are valid for the call; name and settings may be null
+    let opened = unsafe { libc::openpty(&mut ours, &mut theirs, null, std::ptr::null_mut(), &size) };
+    assert_eq!(opened, 0, "no pseudo-terminal: {}", std::io::Error::last_os_error());
+    // SAFETY: openpty has just opened both, and nobody else owns them
+    let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_groklab"));
+    command.args(args).current_dir(dir).env("TERM", "xterm-256color").stdin(Stdio::null());
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "NO_GRAPHICS"] {
+        command.env_remove(variable);
+    }
+    if no_color {
+        command.env("NO_COLOR", "1");
+    }
+    command.stdout(theirs.try_clone().unwrap()).stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    // the last end of theirs in this process, without which the reading below would never stop
+    drop(command);
+    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(n @ 1..) = ours.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..n]);
+    }
+    child.wait().unwrap();
+    text(&seen)
+}
+
+/// Whether there is an escape sequence that sets colours or weights: `ESC [ … m`.
+#[cfg(target_os = "linux")]
+fn has_colours(text: &str) -> bool {
+    text.split("\x1b[")
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_gets_colours_unless_no_color_is_set() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), super::SMALL).unwrap();
+    // an error report, a usage error, help, and progress bars with a log
+    let commands: [&[&str]; 4] =
+        [&["table", "nowhere"], &["table", "--jsn"], &["--help"], &["-v", "sweep", "small.toml"]];
+    for args in commands {
+        let _ = fs::remove_dir_all(dir.path().join("results"));
+        let coloured = on_a_terminal(dir.path(), args, false);
+        assert!(has_colours(&coloured), "{args:?}: {coloured:?}");
+        let _ = fs::remove_dir_all(dir.path().join("results"));
+        let plain = on_a_terminal(dir.path(), args, true);
+        assert!(!plain.is_empty() && !has_colours(&plain), "{args:?}: {plain:?}");
+    }
+}
+
+#[test]
+fn a_log_that_is_no_terminal_has_no_escape_sequences() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), super::SMALL).unwrap();
+    let output = groklab(dir.path(), &["-v", "sweep", "small.toml"]);
+    let log = text(&output.stderr);
+    assert!(log.contains("INFO") && !log.contains('\x1b'), "{log:?}");
+}
