@@ -10,6 +10,8 @@ grok-all: build
     target/release/groklab sweep add-fractions
     target/release/groklab table results/binary-ops
     target/release/groklab table results/add-fractions
+    target/release/groklab claims results/binary-ops
+    target/release/groklab claims results/add-fractions
     just plots
 
 # a few minutes: one operation that groks, one that only memorises
