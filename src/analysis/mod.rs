@@ -8,15 +8,21 @@
 //! - a *collapsed* run (it grokked and fell back) stays among the runs that grokked, and its final is what it is:
 //!   leaving it out would make the agreement look better than it was. It is counted beside the table.
 
+mod agreement;
 mod bootstrap;
 mod curve;
+mod dip;
+mod fourier;
 mod group;
 pub mod paper;
 mod rmse;
 mod summary;
 
+pub use agreement::{AGREES, Agreement, agreement, agreement_since_grokking, agrees_from};
 pub use bootstrap::{RESAMPLES, Rmse, rmse};
 pub use curve::{CurvePoint, curve};
+pub use dip::{Dip, EARLY_EPOCHS, dip};
+pub use fourier::{KEY_ENERGY, KeyFrequencies, UnembeddingFrequencies, unembedding_frequencies};
 pub use group::{Group, GroupMeans, groups};
 pub use rmse::{Cell, RmseRow, rmse_rows};
 pub use summary::{Checkpoint, Point, RunSummary, summarize};
