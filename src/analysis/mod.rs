@@ -9,17 +9,23 @@
 //!   leaving it out would make the agreement look better than it was. It is counted beside the table;
 //! - a run that never grokked within its budget is *censored* there: it counts in every time to grok.
 
+mod agreement;
 mod bootstrap;
 pub mod claims;
 mod curve;
+mod dip;
+mod fourier;
 mod group;
 pub mod paper;
 mod rmse;
 mod summary;
 pub mod survival;
 
+pub use agreement::{AGREES, Agreement, agreement, agreement_since_grokking, agrees_from};
 pub use bootstrap::{RESAMPLES, Rmse, rmse};
 pub use curve::{CurvePoint, curve};
+pub use dip::{Dip, EARLY_EPOCHS, dip};
+pub use fourier::{KEY_ENERGY, KeyFrequencies, UnembeddingFrequencies, unembedding_frequencies};
 pub use group::{Group, GroupMeans, groups};
 pub use rmse::{Cell, RmseRow, rmse_rows};
 pub use summary::{Checkpoint, Point, RunSummary, summarize};

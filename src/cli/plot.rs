@@ -1,25 +1,28 @@
-//! `groklab plot`: the paper's figures from our own runs.
+//! `groklab plot`: the paper's figures, and some of our own, from our own runs.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     path::PathBuf,
 };
 
 use miette::IntoDiagnostic;
 
-use super::report;
+use super::{report, tell};
 use crate::{
-    analysis::{groups, rmse_rows, summarize},
-    render::figure::{k95, lar, png, svg},
-    store::{ReadError, read_results, write_atomic},
+    analysis::{Group, UnembeddingFrequencies, groups, unembedding_frequencies},
+    model::ParamLayout,
+    render::figure::{Evidence, Figure, figures, png, spectra::is_enough, svg},
+    store::{ReadError, RunRecord, StoreError, read_parameters, read_results, write_atomic},
+    task::{Symbols, Task},
 };
 
-/// Draw LAR against the epoch and k95 against k_pred, as SVG and PNG.
+/// Draw every figure that the runs have data for, as SVG and PNG, and name those that they have none for.
 #[derive(Debug, clap::Args)]
 pub struct PlotArgs {
     /// An experiment (results/NAME), a directory of experiments, or one run.
     pub dir: PathBuf,
-    /// Where the figures go, as EXPERIMENT-lar and EXPERIMENT-k95.
+    /// Where the figures go, as EXPERIMENT-FIGURE, with a page number where there are several pages.
     #[arg(long, default_value = "plots")]
     pub out: PathBuf,
 }
@@ -37,17 +40,69 @@ pub fn run(args: PlotArgs) -> miette::Result<()> {
     warn_of_damage(&results.damaged)?;
     for experiment in &results.experiments {
         let groups = groups(experiment);
-        let cells = rmse_rows(&experiment.name, &summarize(experiment));
-        for (kind, scene) in [("lar", lar::figure(&groups)), ("k95", k95::figure(&groups, &cells))] {
-            let path = |extension| args.out.join(format!("{}-{kind}.{extension}", experiment.name));
-            write_atomic(&path("svg"), svg(&scene).into_diagnostic()?.as_bytes()).map_err(report)?;
-            write_atomic(&path("png"), &png(&scene).into_diagnostic()?).map_err(report)?;
-            for extension in ["svg", "png"] {
-                writeln!(io::stderr(), "wrote {}", path(extension).display()).into_diagnostic()?;
-            }
+        let evidence = evidence(&groups)?;
+        for figure in figures(&experiment.name, &groups, &evidence) {
+            write(&args, &experiment.name, &figure)?;
         }
     }
     Ok(())
+}
+
+fn write(args: &PlotArgs, experiment: &str, figure: &Figure) -> miette::Result<()> {
+    let name = format!("{experiment}-{}", figure.name);
+    let pages = match &figure.pages {
+        Ok(pages) => pages,
+        Err(reason) => {
+            tell(&format!("not drawn: {name}: {reason}"));
+            return Ok(());
+        }
+    };
+    for (i, scene) in pages.iter().enumerate() {
+        let page = if pages.len() > 1 { format!("-{}", i + 1) } else { String::new() };
+        let path = |extension| args.out.join(format!("{name}{page}.{extension}"));
+        write_atomic(&path("svg"), svg(scene).into_diagnostic()?.as_bytes()).map_err(report)?;
+        write_atomic(&path("png"), &png(scene).into_diagnostic()?).map_err(report)?;
+        tell(&format!("wrote {} and .png", path("svg").display()));
+    }
+    Ok(())
+}
+
+/// Reads what the figures need beyond the record: spectra of one run a group, key frequencies of every run that has them.
+fn evidence(groups: &[Group<'_>]) -> miette::Result<Evidence> {
+    let mut evidence = Evidence::default();
+    for group in groups {
+        for run in &group.records {
+            match run.spectra() {
+                Ok(rows) => drop(evidence.spectra.insert(run.manifest.run.clone(), rows)),
+                Err(error) => warn_of_damage(&[error])?,
+            }
+            if is_enough(group, &evidence.spectra) {
+                break;
+            }
+        }
+    }
+    let mut tasks = BTreeMap::new();
+    for run in groups.iter().flat_map(|group| &group.records).filter(|run| run.is_finished()) {
+        let task = tasks.entry(&run.config.task).or_insert_with(|| Task::find(&run.config.task).ok());
+        match task.as_ref().map(|task| frequencies(run, task)) {
+            Some(Ok(Some(found))) => drop(evidence.frequencies.insert(run.manifest.run.clone(), found)),
+            Some(Err(error)) => warn_of_damage(&[error.into()])?,
+            _ => {}
+        }
+    }
+    Ok(evidence)
+}
+
+/// Key frequencies of the final unembedding; none unless `task` is the one that was learned, and modular.
+fn frequencies(run: &RunRecord, task: &Task) -> Result<Option<UnembeddingFrequencies>, StoreError> {
+    let modular = matches!(task.symbols, Symbols::Residues { .. });
+    if !modular || task.digest() != run.manifest.task_digest {
+        return Ok(None);
+    }
+    let (symbols, width) = (run.manifest.n_symbols, run.config.model.d_model);
+    let layout = ParamLayout::new(&run.config.model, symbols);
+    let parameters = read_parameters(&run.dir.join("final.safetensors"), "", &layout)?;
+    Ok(unembedding_frequencies(&parameters[layout.unembedding(symbols, width)], symbols, width))
 }
 
 /// Names the runs that were left out; a command goes on without them.

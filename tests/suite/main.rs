@@ -4,6 +4,7 @@
 
 mod command;
 mod equality;
+mod figures;
 mod fingerprint;
 #[cfg(target_os = "linux")]
 mod hostile;

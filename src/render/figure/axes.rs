@@ -1,8 +1,7 @@
-//! Panels: a rectangle with scales, ticks and their labels; and the legend above a figure.
+//! Panels: a rectangle with scales, ticks and their labels.
 
 use super::{
-    backend::text_width,
-    scene::{Scene, Shape, Side},
+    scene::{Scene, Side},
     theme::{Color, FAINT, GRID, HAIR, INK, SMALL},
 };
 
@@ -11,6 +10,8 @@ use super::{
 pub(super) enum Scale {
     /// From the first to the second.
     Linear(f64, f64),
+    /// From the first to the second by their logarithms, both positive; what is not positive has no place.
+    Log(f64, f64),
     /// Epochs up to this one: logarithmic, with a place of its own for epoch 0.
     Epochs(f64),
 }
@@ -25,6 +26,7 @@ impl Scale {
     pub(super) fn place(self, value: f64) -> f64 {
         match self {
             Self::Linear(low, high) => (value - low) / (high - low),
+            Self::Log(low, high) => (value / low).log10() / (high / low).log10(),
             Self::Epochs(last) => {
                 let decades = if value < 1.0 { value * ZERO_TO_ONE } else { ZERO_TO_ONE + value.log10() };
                 (BEFORE_ZERO + decades) / (BEFORE_ZERO + ZERO_TO_ONE + last.max(1.0).log10() + AFTER_LAST)
@@ -42,13 +44,10 @@ impl Scale {
                 let last = (high / step + 1e-9).floor() as i64;
                 (first..=last).map(|i| (i as f64 * step, format!("{:.digits$}", i as f64 * step))).collect()
             }
+            Self::Log(low, high) => decades_within(low, high).map(|i| (10_f64.powi(i), power(i))).collect(),
             Self::Epochs(last) => {
-                let powers = ["1", "10", "10²", "10³", "10⁴", "10⁵", "10⁶", "10⁷", "10⁸", "10⁹"];
-                let decades =
-                    powers.iter().enumerate().map(|(i, label)| (10_f64.powi(i as i32), (*label).to_owned()));
-                std::iter::once((0.0, "0".to_owned()))
-                    .chain(decades.filter(|(epoch, _)| *epoch <= last.max(1.0)))
-                    .collect()
+                let decades = decades_within(1.0, last.max(1.0)).map(|i| (10_f64.powi(i), power(i)));
+                std::iter::once((0.0, "0".to_owned())).chain(decades).collect()
             }
         }
     }
@@ -57,11 +56,45 @@ impl Scale {
     fn minor_ticks(self) -> Vec<f64> {
         match self {
             Self::Linear(..) => Vec::new(),
-            Self::Epochs(last) => (0..10)
-                .flat_map(|decade| (2..10).map(move |i| f64::from(i) * 10_f64.powi(decade)))
-                .filter(|epoch| *epoch <= last)
-                .collect(),
+            Self::Log(low, high) => between_decades(low, high),
+            Self::Epochs(last) => between_decades(1.0, last),
         }
+    }
+}
+
+/// The powers of ten from `low` to `high`.
+fn decades_within(low: f64, high: f64) -> std::ops::RangeInclusive<i32> {
+    (low.log10() - 1e-9).ceil() as i32..=(high.log10() + 1e-9).floor() as i32
+}
+
+/// 2 to 9 times the powers of ten, from `low` to `high`.
+fn between_decades(low: f64, high: f64) -> Vec<f64> {
+    let decades = low.log10().floor() as i32..=high.log10().floor() as i32;
+    decades
+        .flat_map(|decade| (2..10).map(move |i| f64::from(i) * 10_f64.powi(decade)))
+        .filter(|value| (low..=high).contains(value))
+        .collect()
+}
+
+/// 10^i as it is written: 1, 10, 10², 10⁻³.
+fn power(i: i32) -> String {
+    let raised = |digit: char| match digit {
+        '-' => '⁻',
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        '4' => '⁴',
+        '5' => '⁵',
+        '6' => '⁶',
+        '7' => '⁷',
+        '8' => '⁸',
+        '9' => '⁹',
+        _ => '⁰',
+    };
+    match i {
+        0 => "1".into(),
+        1 => "10".into(),
+        _ => format!("10{}", i.to_string().chars().map(raised).collect::<String>()),
     }
 }
 
@@ -96,6 +129,11 @@ impl Panel {
         (0.0..=1.0).contains(&self.x.place(x)) && (0.0..=1.0).contains(&y.place(value))
     }
 
+    /// The middle of the panel, where a remark stands in the place of data.
+    pub(super) fn middle(&self) -> (f64, f64) {
+        (self.left + self.width / 2.0, self.top + self.height / 2.0)
+    }
+
     pub(super) fn right(&self) -> f64 {
         self.left + self.width
     }
@@ -112,19 +150,26 @@ impl Panel {
         }
     }
 
-    /// Ticks along the bottom, with their labels if wanted.
+    /// Round ticks along the bottom, about `count` labelled ones, with their labels if wanted.
     pub(super) fn bottom_axis(&self, scene: &mut Scene, count: usize, labels: bool) {
-        let mut tick = |value: f64, length: f64| {
-            let x = self.left + self.width * self.x.place(value);
-            scene.line(vec![(x, self.bottom()), (x, self.bottom() + length)], FAINT, HAIR);
-        };
-        self.x.minor_ticks().into_iter().for_each(|value| tick(value, 2.0));
-        let ticks = self.x.ticks(count);
-        ticks.iter().for_each(|(value, _)| tick(*value, 4.0));
-        for (value, label) in ticks.iter().filter(|_| labels) {
-            let x = self.left + self.width * self.x.place(*value);
-            scene.text((x, self.bottom() + 14.0), label, SMALL, INK, Side::Middle);
+        self.x.minor_ticks().into_iter().for_each(|value| self.bottom_tick(scene, value, 2.0));
+        self.bottom_ticks(scene, &self.x.ticks(count), labels);
+    }
+
+    /// These ticks along the bottom, with their labels if wanted.
+    pub(super) fn bottom_ticks(&self, scene: &mut Scene, ticks: &[(f64, String)], labels: bool) {
+        for (value, label) in ticks {
+            self.bottom_tick(scene, *value, 4.0);
+            if labels && !label.is_empty() {
+                let x = self.left + self.width * self.x.place(*value);
+                scene.text((x, self.bottom() + 14.0), label, SMALL, INK, Side::Middle);
+            }
         }
+    }
+
+    fn bottom_tick(&self, scene: &mut Scene, value: f64, length: f64) {
+        let x = self.left + self.width * self.x.place(value);
+        scene.line(vec![(x, self.bottom()), (x, self.bottom() + length)], FAINT, HAIR);
     }
 
     /// Ticks along the left (or right) side, with their labels if wanted.
@@ -138,6 +183,10 @@ impl Panel {
     ) {
         let (x, outwards, side) =
             if right { (self.right(), 1.0, Side::Left) } else { (self.left, -1.0, Side::Right) };
+        for value in y.minor_ticks() {
+            let height = self.top + self.height * (1.0 - y.place(value));
+            scene.line(vec![(x, height), (x + 2.0 * outwards, height)], FAINT, HAIR);
+        }
         for (value, label) in ticks {
             let height = self.top + self.height * (1.0 - y.place(*value));
             scene.line(vec![(x, height), (x + 4.0 * outwards, height)], FAINT, HAIR);
@@ -154,65 +203,6 @@ impl Panel {
     }
 }
 
-/// How a legend shows a thing.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Key {
-    Curve(Color),
-    Dashes(Color, (f64, f64)),
-    Point(Color, Shape, bool),
-}
-
-const KEY_WIDTH: f64 = 20.0;
-const POINT_WIDTH: f64 = 10.0;
-const LEGEND_LINE: f64 = 17.0;
-
-/// Breaks a legend into lines of at most `width` points.
-pub(super) fn legend_lines(entries: &[(Key, String)], width: f64) -> Vec<Vec<(Key, String, f64)>> {
-    let mut lines: Vec<Vec<(Key, String, f64)>> = vec![Vec::new()];
-    let mut used = 0.0;
-    for (key, label) in entries {
-        let own = key_width(*key) + 5.0 + text_width(label, SMALL, false) + 16.0;
-        if used + own > width && used > 0.0 {
-            lines.push(Vec::new());
-            used = 0.0;
-        }
-        if let Some(line) = lines.last_mut() {
-            line.push((*key, label.clone(), own));
-        }
-        used += own;
-    }
-    lines
-}
-
-/// Height of a legend in points.
-pub(super) fn legend_height(lines: &[Vec<(Key, String, f64)>]) -> f64 {
-    lines.len() as f64 * LEGEND_LINE
-}
-
-/// Paints a legend from its upper left corner.
-pub(super) fn legend(scene: &mut Scene, lines: &[Vec<(Key, String, f64)>], (left, top): (f64, f64)) {
-    for (i, line) in lines.iter().enumerate() {
-        let middle = top + (i as f64 + 0.5) * LEGEND_LINE;
-        let mut x = left;
-        for (key, label, own) in line {
-            let ends = ((x, middle), (x + KEY_WIDTH, middle));
-            match *key {
-                Key::Curve(color) => scene.line(vec![ends.0, ends.1], color, 2.0),
-                Key::Dashes(color, pattern) => scene.dashes(ends, pattern, color, 1.2),
-                Key::Point(color, shape, hollow) => {
-                    scene.point((x + POINT_WIDTH / 2.0, middle), shape, 3.4, color, hollow);
-                }
-            }
-            scene.text((x + key_width(*key) + 5.0, middle + 0.36 * SMALL), label, SMALL, INK, Side::Left);
-            x += own;
-        }
-    }
-}
-
-fn key_width(key: Key) -> f64 {
-    if matches!(key, Key::Point(..)) { POINT_WIDTH } else { KEY_WIDTH }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +214,18 @@ mod tests {
         assert_eq!(labels(Scale::Linear(0.0, 62.0)), ["0", "20", "40", "60"]);
         assert_eq!(labels(Scale::Epochs(2_100.0)), ["0", "1", "10", "10²", "10³"]);
         assert_eq!(labels(Scale::Epochs(0.0)), ["0", "1"]);
+        assert_eq!(labels(Scale::Log(2e-4, 10.0)), ["10⁻³", "10⁻²", "10⁻¹", "1", "10"]);
+    }
+
+    #[test]
+    fn logarithms_give_equal_ratios_equal_distances_and_no_place_to_what_is_not_positive() {
+        let scale = Scale::Log(0.01, 100.0);
+        assert_eq!([0.01, 1.0, 100.0].map(|value| scale.place(value)), [0.0, 0.5, 1.0]);
+        let panel = Panel { left: 0.0, top: 0.0, width: 10.0, height: 10.0, x: scale };
+        for value in [0.0, -1.0, f64::NAN] {
+            assert!(!panel.holds(scale, (1.0, value)) && !panel.holds(scale, (value, 1.0)));
+        }
+        assert_eq!(scale.minor_ticks().len(), 4 * 8);
     }
 
     #[test]

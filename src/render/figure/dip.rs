@@ -1,0 +1,166 @@
+//! LAR in the first epochs, and the depth of its early dip, against the batch size: the paper's Figure 9 on our own
+//! runs. A page for each task and setting with at least two batch sizes.
+
+use crate::analysis::{Dip, EARLY_EPOCHS, Group, curve, dip};
+
+use super::{
+    Undrawn,
+    axes::{Panel, Scale},
+    backend::text_width,
+    grid::{Grid, heading},
+    legend::{Key, legend, legend_height, legend_lines},
+    scene::{Scene, Shape, Side},
+    theme::{CURVE, Color, FAINT, INK, SMALL, TEXT, sequential},
+    title,
+};
+
+const LEFT: f64 = 54.0;
+const RIGHT: f64 = 16.0;
+const BOTTOM: f64 = 42.0;
+const SIZE: (f64, f64) = (400.0, 270.0);
+const GAP: (f64, f64) = (62.0, 0.0);
+const HEAD: f64 = 24.0;
+const KEY: &str = "data.batch_size=";
+
+/// Groups that differ in the batch size alone.
+struct Series<'a, 'b> {
+    title: String,
+    /// Increasing.
+    sizes: Vec<Size<'a, 'b>>,
+}
+
+/// The runs of one batch size.
+struct Size<'a, 'b> {
+    rows: usize,
+    group: &'b Group<'a>,
+    dips: Vec<Dip>,
+}
+
+/// The pages.
+pub fn pages(groups: &[Group<'_>]) -> Result<Vec<Scene>, Undrawn> {
+    let mut series = series(groups);
+    series.retain(|series| series.sizes.len() > 1);
+    if series.is_empty() {
+        return Err(Undrawn::OneBatchSize);
+    }
+    for series in &mut series {
+        series.sizes.retain(|size| !size.dips.is_empty());
+    }
+    series.retain(|series| series.sizes.len() > 1);
+    if series.is_empty() { Err(Undrawn::NotDense) } else { Ok(series.iter().map(draw_page).collect()) }
+}
+
+fn series<'a, 'b>(groups: &'b [Group<'a>]) -> Vec<Series<'a, 'b>> {
+    let mut found: Vec<(String, Series<'a, 'b>)> = Vec::new();
+    for group in groups {
+        let Some(rows) = group.records.first().map(|run| run.config.data.batch_size) else { continue };
+        let others: Vec<&str> = group.variant.split_whitespace().filter(|s| !s.starts_with(KEY)).collect();
+        let own = Group { variant: others.join(" "), ..group.clone() };
+        let id = format!("{} {} {}", own.task, own.train_fraction, own.variant);
+        let dips = group.records.iter().filter_map(|run| dip(run)).collect();
+        let size = Size { rows, group, dips };
+        match found.iter_mut().find(|(other, _)| *other == id) {
+            Some((_, series)) => series.sizes.push(size),
+            None => found.push((id, Series { title: title(&own, groups), sizes: vec![size] })),
+        }
+    }
+    for (_, series) in &mut found {
+        series.sizes.sort_by_key(|size| size.rows);
+    }
+    found.into_iter().map(|(_, series)| series).collect()
+}
+
+fn draw_page(series: &Series<'_, '_>) -> Scene {
+    let mut grid = Grid { corner: (LEFT, 0.0), size: SIZE, gap: GAP, columns: 2, count: 2 };
+    let total_width = grid.right() + RIGHT;
+    let last = (series.sizes.len() - 1) as f64;
+    let color = |i: usize| sequential(i as f64 / last);
+    let mut entries: Vec<(Key, String)> = series
+        .sizes
+        .iter()
+        .enumerate()
+        .map(|(i, size)| (Key::Curve(color(i)), format!("batch {}", size.rows)))
+        .collect();
+    entries.push((Key::Point(FAINT, Shape::Circle, false), "one run".into()));
+    entries.push((Key::Curve(INK), "mean over seeds".into()));
+    let key = legend_lines(&entries, total_width - LEFT - 10.0);
+    grid.corner.1 = 8.0 + legend_height(&key) + HEAD;
+    let mut scene = Scene::new(total_width, grid.bottom() + BOTTOM);
+    legend(&mut scene, &key, (LEFT, 6.0));
+    early(&mut scene, &grid.panel(0, Scale::Linear(0.0, EARLY_EPOCHS as f64)), series, color);
+    let (least, greatest) = (series.sizes[0].rows as f64, series.sizes[series.sizes.len() - 1].rows as f64);
+    depths(&mut scene, &grid.panel(1, Scale::Log(least / 1.5, greatest * 1.5)), series, color);
+    scene
+}
+
+/// LAR over the early epochs, mean over seeds.
+fn early(scene: &mut Scene, panel: &Panel, series: &Series<'_, '_>, color: impl Fn(usize) -> Color) {
+    let curves: Vec<Vec<(f64, f64)>> = series
+        .sizes
+        .iter()
+        .map(|size| {
+            let points = curve(&size.group.records, |row| row.lar);
+            let early = points.iter().filter(|point| point.epoch <= EARLY_EPOCHS);
+            early.map(|point| (point.epoch as f64, point.mean)).collect()
+        })
+        .collect();
+    let values = || curves.iter().flatten().map(|(_, lar)| *lar);
+    let (low, high) = (values().fold(0.5, f64::min), values().fold(0.5, f64::max));
+    let y = Scale::Linear(low - 0.05 * (high - low) - 0.01, high + 0.05 * (high - low) + 0.01);
+    heading(scene, panel, &series.title, "mean over seeds");
+    let ticks = y.ticks(6);
+    panel.grid(scene, y, ticks.iter().map(|(value, _)| *value));
+    for (i, points) in curves.iter().enumerate() {
+        scene.line(points.iter().map(|point| panel.at(y, *point)).collect(), color(i), CURVE);
+    }
+    panel.frame(scene);
+    panel.side_axis(scene, y, &ticks, false, Some(INK));
+    panel.bottom_axis(scene, 6, true);
+    scene.text((panel.middle().0, panel.bottom() + 30.0), "epoch", TEXT, INK, Side::Middle);
+    scene.text_upwards((panel.left - 37.0, panel.middle().1), "log-alignment ratio", TEXT, INK);
+}
+
+/// Depth of the dip against the batch size.
+fn depths(scene: &mut Scene, panel: &Panel, series: &Series<'_, '_>, color: impl Fn(usize) -> Color) {
+    let depths = || series.sizes.iter().flat_map(|size| &size.dips).map(|dip| dip.depth);
+    // room for the points at 0
+    let y = Scale::Linear(-0.012, 1.08 * depths().fold(0.05, f64::max));
+    let runs = series.sizes.iter().map(|size| size.dips.len()).sum::<usize>();
+    heading(scene, panel, "depth of the early dip", &format!("{runs} runs"));
+    let ticks = y.ticks(6);
+    panel.grid(scene, y, ticks.iter().map(|(value, _)| *value));
+    let mean = |size: &Size<'_, '_>| {
+        let sum: f64 = size.dips.iter().map(|dip| dip.depth).sum();
+        (size.rows as f64, sum / size.dips.len() as f64)
+    };
+    scene.line(series.sizes.iter().map(|size| panel.at(y, mean(size))).collect(), INK, CURVE);
+    for (i, size) in series.sizes.iter().enumerate() {
+        for dip in &size.dips {
+            let at = panel.at(y, (size.rows as f64, dip.depth));
+            scene.point(at, Shape::Circle, 3.4, color(i), false);
+        }
+    }
+    panel.frame(scene);
+    panel.side_axis(scene, y, &ticks, false, Some(INK));
+    panel.bottom_ticks(scene, &size_ticks(panel, series), true);
+    let below = "batch size (training rows a step)";
+    scene.text((panel.middle().0, panel.bottom() + 30.0), below, TEXT, INK, Side::Middle);
+    let words = format!("LAR at epoch 0 − least LAR up to epoch {EARLY_EPOCHS}");
+    scene.text_upwards((panel.left - 37.0, panel.middle().1), &words, TEXT, INK);
+}
+
+/// A tick for each batch size, with its label unless the one before would touch it.
+fn size_ticks(panel: &Panel, series: &Series<'_, '_>) -> Vec<(f64, String)> {
+    let mut free = f64::NEG_INFINITY;
+    let label = |size: &Size<'_, '_>| {
+        let label = size.rows.to_string();
+        let (x, half) =
+            (panel.width * panel.x.place(size.rows as f64), text_width(&label, SMALL, false) / 2.0);
+        let fits = x - half > free;
+        if fits {
+            free = x + half + 4.0;
+        }
+        (size.rows as f64, if fits { label } else { String::new() })
+    };
+    series.sizes.iter().map(label).collect()
+}

@@ -1,0 +1,141 @@
+//! k95 at the end against the dimensions of the key Fourier frequencies of the unembedding, for modular tasks: does
+//! k95 count what the network computes with? Not in the paper, which compares k95 with k_pred alone.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::{
+    Checkpoint, Group, KEY_ENERGY, KeyFrequencies, RunSummary, UnembeddingFrequencies, rmse,
+};
+
+use super::{
+    Undrawn,
+    axes::{Panel, Scale},
+    grid::{Grid, heading},
+    k95::IDENTITY_DASH,
+    legend::{Key, legend, legend_height, legend_lines},
+    looks::Looks,
+    plural,
+    scene::{Scene, Side},
+    theme::{FAINT, INK, SMALL, TEXT},
+};
+
+const LEFT: f64 = 54.0;
+const RIGHT: f64 = 26.0;
+const BOTTOM: f64 = 56.0;
+const GAP: (f64, f64) = (30.0, 0.0);
+const SIZE: f64 = 360.0;
+const HEAD: f64 = 24.0;
+/// Between points at the same place.
+const STEP: f64 = 3.5;
+
+/// The key frequencies of runs, by run id.
+type ByRun = BTreeMap<String, UnembeddingFrequencies>;
+
+/// The waves of a panel.
+#[derive(Clone, Copy, PartialEq)]
+enum Waves {
+    Additive,
+    Multiplicative,
+}
+
+impl Waves {
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Additive => "waves over the residue",
+            Self::Multiplicative => "waves over its discrete logarithm",
+        }
+    }
+
+    fn of(self, frequencies: &UnembeddingFrequencies) -> Option<&KeyFrequencies> {
+        match self {
+            Self::Additive => Some(&frequencies.additive),
+            Self::Multiplicative => frequencies.multiplicative.as_ref(),
+        }
+    }
+}
+
+/// A run in a panel.
+struct Point<'a> {
+    group: usize,
+    run: &'a RunSummary,
+    /// Dimension of the key frequencies, k95.
+    at: (f64, f64),
+}
+
+/// One page: a panel for waves over the residues, and one over their logarithms where a modulus is prime.
+pub fn pages(groups: &[Group<'_>], frequencies: &ByRun) -> Result<Vec<Scene>, Undrawn> {
+    let panels: Vec<(Waves, Vec<Point<'_>>)> = [Waves::Additive, Waves::Multiplicative]
+        .map(|waves| (waves, points(groups, frequencies, waves)))
+        .into_iter()
+        .filter(|(_, points)| !points.is_empty())
+        .collect();
+    if panels.is_empty() {
+        return Err(Undrawn::NoFrequencies);
+    }
+    let values = panels.iter().flat_map(|(_, points)| points).flat_map(|point| [point.at.0, point.at.1]);
+    let greatest = values.fold(10.0, f64::max);
+    // room for the points at 0
+    let scale = Scale::Linear(-0.03 * greatest, 1.06 * greatest);
+    let count = panels.len();
+    let mut grid = Grid { corner: (LEFT, 0.0), size: (SIZE, SIZE), gap: GAP, columns: count, count };
+    let total_width = grid.right() + RIGHT;
+    let looks = Looks::of(groups);
+    let mut entries = looks.legend(|i| panels.iter().flat_map(|(_, points)| points).any(|p| p.group == i));
+    entries.push((Key::Dashes(FAINT, IDENTITY_DASH), "equal".into()));
+    let key = legend_lines(&entries, total_width - LEFT - 10.0);
+    grid.corner.1 = 8.0 + legend_height(&key) + HEAD;
+    let mut scene = Scene::new(total_width, grid.bottom() + BOTTOM);
+    legend(&mut scene, &key, (LEFT, 6.0));
+    for (i, (waves, points)) in panels.iter().enumerate() {
+        draw(&mut scene, &grid.panel(i, scale), scale, *waves, points, &looks, i == 0);
+    }
+    let words = format!(
+        "key frequencies: more than {KEY_ENERGY} times the mean energy of the unembedding's Fourier components"
+    );
+    scene.text((LEFT, grid.bottom() + 47.0), &words, SMALL, FAINT, Side::Left);
+    scene.text_upwards((17.0, grid.corner.1 + SIZE / 2.0), "k95 at the end", TEXT, INK);
+    Ok(vec![scene])
+}
+
+fn points<'a>(groups: &'a [Group<'_>], frequencies: &ByRun, waves: Waves) -> Vec<Point<'a>> {
+    let runs = groups.iter().enumerate().flat_map(|(group, g)| g.runs.iter().map(move |run| (group, run)));
+    runs.filter_map(|(group, run)| {
+        let dimension = waves.of(frequencies.get(&run.run)?)?.dimension as f64;
+        Some(Point { group, run, at: (dimension, f64::from(run.at(Checkpoint::Final)?.k95)) })
+    })
+    .collect()
+}
+
+fn draw(
+    scene: &mut Scene,
+    panel: &Panel,
+    scale: Scale,
+    waves: Waves,
+    points: &[Point<'_>],
+    looks: &Looks,
+    first: bool,
+) {
+    let grokked: Vec<(f64, f64)> = points.iter().filter(|p| p.run.has_grokked).map(|p| p.at).collect();
+    let remark = match rmse(&grokked) {
+        Some(rmse) => format!("RMSE, grokked: {:.2} ({})", rmse.rmse, plural(rmse.runs)),
+        None => "no run grokked".into(),
+    };
+    heading(scene, panel, waves.heading(), &remark);
+    let ticks = scale.ticks(6);
+    panel.grid(scene, scale, ticks.iter().map(|(value, _)| *value));
+    let corners = ((panel.left, panel.bottom()), (panel.right(), panel.top));
+    scene.dashes(corners, IDENTITY_DASH, FAINT, 1.0);
+    panel.frame(scene);
+    for (i, point) in points.iter().enumerate() {
+        let (color, shape) = looks.at(point.group);
+        // whole numbers coincide: up to six stand side by side
+        let before = points[..i].iter().filter(|other| other.at == point.at).count();
+        let (x, y) = panel.at(scale, point.at);
+        let at = (x + STEP * (before % 6) as f64, y);
+        scene.point(at, shape, 3.4, color, !point.run.has_grokked);
+    }
+    panel.side_axis(scene, scale, &ticks, false, first.then_some(INK));
+    panel.bottom_axis(scene, 6, true);
+    let below = "dimensions of the key frequencies (two each)";
+    scene.text((panel.middle().0, panel.bottom() + 30.0), below, TEXT, INK, Side::Middle);
+}

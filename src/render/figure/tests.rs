@@ -1,0 +1,320 @@
+//! Properties that every figure has, whatever the runs: nothing cut, nothing on top of another, the same bytes.
+
+use super::{
+    backend::text_width,
+    scene::{Mark, Side},
+    *,
+};
+use crate::{
+    analysis::{KeyFrequencies, groups},
+    store::{self, Experiment, MetricsRow, RunRecord, RunState, made::MadeRun},
+};
+
+const TASKS: [&str; 12] = [
+    "add",
+    "sub",
+    "div",
+    "div_or_sub",
+    "x2_y2",
+    "x2_xy_y2",
+    "x2_xy_y2_x",
+    "x3_xy",
+    "x3_xy2_y",
+    "s5_mul",
+    "s5_conj",
+    "s5_aba",
+];
+
+fn experiment(name: &str, made: Vec<MadeRun>) -> Experiment {
+    Experiment { name: name.into(), runs: made.iter().map(MadeRun::record).collect() }
+}
+
+/// One of every kind of experiment a reader may have.
+fn experiments() -> Vec<Experiment> {
+    let all = TASKS.iter().flat_map(|task| {
+        (0..5).map(|seed| MadeRun::new(task, 0.5, seed).grokked(40, 120).shift(0.01 * seed as f64))
+    });
+    vec![
+        experiment("binary-ops", all.collect()),
+        experiment("add-fractions", [0.05, 0.1, 0.2, 0.3].map(|f| MadeRun::new("add", f, 0)).to_vec()),
+        experiment("batch-dip", [64, 512, 4704].map(|n| MadeRun::new("add", 0.5, 0).batch_size(n)).to_vec()),
+        experiment("one", vec![MadeRun::new("a_task_of_mine_with_quite_a_long_name_indeed", 0.5, 0)]),
+        experiment("never", vec![MadeRun::new("x3_xy", 0.5, 0), MadeRun::new("x3_xy", 0.5, 1)]),
+        experiment(
+            "broken",
+            vec![
+                MadeRun::new("add", 0.5, 0).diverged(0),
+                MadeRun::new("sub", 0.5, 0).grokked(40, 100).diverged(120),
+                MadeRun::new("div", 0.5, 0).state(RunState::Running),
+                MadeRun::new("s5_mul", 0.5, 0).state(RunState::Failed),
+                MadeRun::new("s5_conj", 0.5, 0).grokked(40, 100).collapsed(140),
+            ],
+        ),
+        experiment("seeds", (0..13).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120)).collect()),
+        experiment("fractions", (1..30).map(|i| MadeRun::new("add", 0.03 * f64::from(i), 0)).collect()),
+        experiment(
+            "row",
+            (0..6).map(|i| MadeRun::new(["add", "sub", "div"][i % 3], 0.5, i as u64 / 3)).collect(),
+        ),
+        dense(&[32, 64, 512, 4704, 4800]),
+    ]
+}
+
+/// The same runs, evaluated at every epoch to 60, with a dip that is deeper the larger the batch.
+fn dense(batch_sizes: &[usize]) -> Experiment {
+    let runs = batch_sizes.iter().flat_map(|rows| (0..3).map(|seed| dipping(*rows, seed))).collect();
+    Experiment { name: "batch-dip".into(), runs }
+}
+
+fn dipping(rows: usize, seed: u64) -> RunRecord {
+    let mut run = MadeRun::new("add", 0.5, seed).batch_size(rows).record();
+    let first = run.metrics[0].clone();
+    let depth = (rows as f64).ln() / 40.0;
+    run.metrics = (0..=60)
+        .map(|epoch| {
+            let lar = 0.5 + 0.004 * seed as f64 - depth * (epoch as f64 / 10.0).sin().max(0.0);
+            MetricsRow { epoch, lar, ..first.clone() }
+        })
+        .collect();
+    run
+}
+
+/// Made-up spectra of every run at its milestones, p zero beyond direction 97, and made-up key frequencies.
+fn evidence(experiment: &Experiment) -> Evidence {
+    let mut evidence = Evidence::default();
+    for run in &experiment.runs {
+        let marks = run.manifest.milestones;
+        let last = run.metrics.last().map(|row| row.epoch);
+        let states = [
+            (store::Checkpoint::Initial, Some(0)),
+            (store::Checkpoint::Memorized, marks.memorized.map(|mark| mark.epoch)),
+            (store::Checkpoint::Grokked, marks.grokked.map(|mark| mark.epoch)),
+            (store::Checkpoint::Final, last.filter(|_| run.is_finished())),
+        ];
+        let rows = states.into_iter().filter_map(|(checkpoint, epoch)| Some((checkpoint, epoch?)));
+        let rows = rows.flat_map(|(checkpoint, epoch)| {
+            (1..=128).map(move |i| store::SpectrumRow {
+                run: String::new(),
+                checkpoint,
+                epoch,
+                i,
+                singular_value: 1.0,
+                p: if i > 97 { 0.0 } else { 0.2 / (i * i) as f64 },
+                q: 0.1 / i as f64,
+                covariance_eigenvalue: 1.0,
+            })
+        });
+        let id = run.manifest.run.clone();
+        evidence.spectra.insert(id.clone(), rows.collect());
+        let key = KeyFrequencies { frequencies: vec![1, 2, 3], dimension: 6 };
+        let frequencies =
+            crate::analysis::UnembeddingFrequencies { additive: key.clone(), multiplicative: Some(key) };
+        evidence.frequencies.insert(id, frequencies);
+    }
+    evidence
+}
+
+fn drawn(experiment: &Experiment) -> Vec<Figure> {
+    figures(&experiment.name, &groups(experiment), &evidence(experiment))
+}
+
+fn scenes(experiment: &Experiment) -> Vec<Scene> {
+    drawn(experiment).into_iter().filter_map(|figure| figure.pages.ok()).flatten().collect()
+}
+
+fn texts(scene: &Scene) -> Vec<&str> {
+    let marks = scene.marks.iter();
+    marks
+        .filter_map(|mark| if let Mark::Text { text, .. } = mark { Some(text.as_str()) } else { None })
+        .collect()
+}
+
+/// Left, top, right, bottom.
+type Box = (f64, f64, f64, f64);
+
+fn bounds(mark: &Mark) -> Box {
+    let around = |points: &[(f64, f64)], margin: f64| {
+        points.iter().fold((f64::MAX, f64::MAX, f64::MIN, f64::MIN), |b, p| {
+            (b.0.min(p.0 - margin), b.1.min(p.1 - margin), b.2.max(p.0 + margin), b.3.max(p.1 + margin))
+        })
+    };
+    match mark {
+        Mark::Line { points, width, .. } => around(points, width / 2.0),
+        Mark::Area { points, .. } => around(points, 0.0),
+        Mark::Disc { at, radius, .. } => around(&[*at], *radius),
+        Mark::Text { at, text, size, bold, side, upwards, .. } => {
+            let width = text_width(text, *size, *bold);
+            let before = match side {
+                Side::Left => 0.0,
+                Side::Middle => width / 2.0,
+                Side::Right => width,
+            };
+            // ascender and descender of the letters in use
+            let (up, down) = (0.76 * size, 0.2 * size);
+            if *upwards {
+                (at.0 - up, at.1 - (width - before), at.0 + down, at.1 + before)
+            } else {
+                (at.0 - before, at.1 - up, at.0 + width - before, at.1 + down)
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_cut_at_the_border() {
+    for experiment in experiments() {
+        for scene in scenes(&experiment) {
+            for mark in &scene.marks {
+                let (left, top, right, bottom) = bounds(mark);
+                let inside = left >= 0.0 && top >= 0.0 && right <= scene.width && bottom <= scene.height;
+                assert!(inside, "{}: {mark:?}", experiment.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_text_stands_on_another() {
+    for experiment in experiments() {
+        for scene in scenes(&experiment) {
+            let texts: Vec<_> = scene.marks.iter().filter(|m| matches!(m, Mark::Text { .. })).collect();
+            for (i, a) in texts.iter().enumerate() {
+                for b in &texts[..i] {
+                    let (p, q) = (bounds(a), bounds(b));
+                    let apart = p.2 <= q.0 || q.2 <= p.0 || p.3 <= q.1 || q.3 <= p.1;
+                    assert!(apart, "{}: {a:?} on {b:?}", experiment.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_runs_give_the_same_bytes() {
+    for experiment in experiments().into_iter().skip(3) {
+        let [once, again] = [scenes(&experiment), scenes(&experiment)];
+        for (a, b) in once.iter().zip(&again) {
+            let text = svg(a).unwrap();
+            assert!(!text.contains("NaN") && !text.contains("inf"), "{}", experiment.name);
+            assert_eq!(text, svg(b).unwrap());
+        }
+    }
+    let one = &experiments()[3];
+    let [once, again] = [scenes(one), scenes(one)].map(|scenes| png(&scenes[0]).unwrap());
+    assert_eq!(once, again);
+}
+
+#[test]
+fn a_figure_without_data_is_named_with_its_reason() {
+    let one = experiment("one", vec![MadeRun::new("x3_xy", 0.5, 0)]);
+    let figures = figures("one", &groups(&one), &Evidence::default());
+    let missing: Vec<_> =
+        figures.iter().filter_map(|figure| Some((figure.name, figure.pages.as_ref().err()?))).collect();
+    let expected = [
+        ("seeds", &Undrawn::OneSeed),
+        ("spectra", &Undrawn::NoSpectra),
+        ("dip", &Undrawn::OneBatchSize),
+        ("frequencies", &Undrawn::NoFrequencies),
+    ];
+    assert_eq!(missing, expected);
+    let started = experiment("started", vec![MadeRun::new("add", 0.5, 0).state(RunState::Running)]);
+    let started = super::figures("started", &groups(&started), &Evidence::default());
+    assert_eq!(started[3].pages.as_ref().unwrap_err(), &Undrawn::NoMilestone);
+    // batch sizes, but an evaluation every 20 epochs only
+    let sparse = [64, 512].map(|n| MadeRun::new("add", 0.5, 0).batch_size(n)).to_vec();
+    let sparse = experiment("sparse", sparse);
+    assert_eq!(drawn(&sparse)[4].pages.as_ref().unwrap_err(), &Undrawn::NotDense);
+}
+
+#[test]
+fn many_groups_are_parted_into_pages() {
+    let pages = |experiment: &Experiment| -> Vec<usize> {
+        drawn(experiment).iter().map(|figure| figure.pages.as_ref().map_or(0, Vec::len)).collect()
+    };
+    // twelve tasks of five seeds: spectra four a page
+    assert_eq!(pages(&experiments()[0]), [1, 1, 3, 1, 0, 1, 1]);
+    // 29 fractions of one seed
+    assert_eq!(pages(&experiments()[7]), [3, 0, 8, 1, 0, 1, 1]);
+}
+
+#[test]
+fn a_spectrum_is_titled_with_the_numbers_of_its_own_epoch_and_its_run() {
+    let made = MadeRun::new("add", 0.5, 3).grokked(40, 120);
+    let id = made.id();
+    let experiment = experiment("study", vec![made]);
+    let figures = drawn(&experiment);
+    let texts = texts(&figures[2].pages.as_ref().unwrap()[0]);
+    // made-up LAR is 0.5 + epoch/1000
+    for wanted in
+        ["memorized, epoch 40", "grokked, epoch 120", "final, epoch 200", &format!("seed 3, run {id}")]
+    {
+        assert!(texts.contains(&wanted), "{wanted}: {texts:?}");
+    }
+    for lar in ["LAR 0.540", "LAR 0.620", "LAR 0.700"] {
+        assert!(texts.iter().any(|text| text.starts_with(lar)), "{lar}: {texts:?}");
+    }
+}
+
+#[test]
+fn every_seed_has_its_own_curves() {
+    let five: Vec<MadeRun> =
+        (0..5).map(|seed| MadeRun::new("add", 0.5, seed).shift(0.01 * seed as f64)).collect();
+    let figures = drawn(&experiment("study", five));
+    let scene = &figures[1].pages.as_ref().unwrap()[0];
+    for color in &theme::SERIES[..5] {
+        // LAR, accuracy, and the line in the legend
+        let lines = scene.marks.iter().filter(|m| matches!(m, Mark::Line { color: c, .. } if c == color));
+        assert_eq!(lines.count(), 3);
+    }
+}
+
+#[test]
+fn the_dip_has_a_point_a_run_and_a_curve_a_batch_size() {
+    let experiment = dense(&[32, 512, 4704]);
+    let figures = drawn(&experiment);
+    let scene = &figures[4].pages.as_ref().unwrap()[0];
+    for place in [0.0, 0.5, 1.0] {
+        let color = theme::sequential(place);
+        let lines = scene.marks.iter().filter(|m| matches!(m, Mark::Line { color: c, .. } if *c == color));
+        let discs = scene.marks.iter().filter(|m| matches!(m, Mark::Disc { color: c, .. } if *c == color));
+        // the legend has a line too
+        assert_eq!((lines.count(), discs.count()), (2, 3));
+    }
+}
+
+#[test]
+fn a_png_has_two_pixels_a_point() {
+    let bytes = png(&Scene::new(120.0, 50.0)).unwrap();
+    let info = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap().info().clone();
+    assert_eq!((info.width, info.height), (240, 100));
+}
+
+#[test]
+fn an_svg_is_shown_at_its_size_in_points() {
+    let text = svg(&Scene::new(120.0, 50.0)).unwrap();
+    assert!(text.starts_with("<svg width=\"120\" height=\"50\" viewBox=\"0 0 480 200\""), "{text}");
+}
+
+#[test]
+fn the_embedded_font_has_every_character_in_use() {
+    let glyph = |c: char| {
+        let mut scene = Scene::new(20.0, 20.0);
+        scene.text((4.0, 15.0), &c.to_string(), 12.0, (0, 0, 0), Side::Left);
+        png(&scene).unwrap()
+    };
+    let missing = glyph('一');
+    let mut used: Vec<char> = experiments()
+        .iter()
+        .flat_map(scenes)
+        .flat_map(|scene| scene.marks)
+        .filter_map(|mark| if let Mark::Text { text, .. } = mark { Some(text) } else { None })
+        .flat_map(|text| text.chars().collect::<Vec<_>>())
+        .chain("10⁴10⁵10⁶10⁷10⁸10⁹".chars())
+        .collect();
+    used.sort_unstable();
+    used.dedup();
+    assert!(used.len() > 40);
+    for c in used.into_iter().filter(|c| *c != ' ') {
+        assert!(glyph(c) != missing, "{c}");
+    }
+}
