@@ -123,18 +123,25 @@ fn covariance_eigenvalues(moments: &Moments) -> Result<Vec<f64>, ProbeError> {
     let (n, rows) = (moments.n, moments.rows as f64);
     let mean: Vec<f64> = moments.sum.iter().map(|s| s / rows).collect();
     let covariance = Mat::from_fn(n, n, |i, j| moments.gram[j * n + i] / rows - mean[i] * mean[j]);
+    let values = eigenvalues(covariance.as_ref(), "eigenvalue iteration on the covariance of X")?;
+    let rounding = n as f64 * f64::EPSILON * moments.input_square_sum() / rows;
+    Ok(values.into_iter().map(|v| if v > rounding { v } else { 0.0 }).collect())
+}
+
+/// Eigenvalues of a symmetric matrix, descending; `what` names the iteration in an error.
+pub(super) fn eigenvalues(a: MatRef<f64>, what: &'static str) -> Result<Vec<f64>, ProbeError> {
+    let n = a.nrows();
     let no = evd::ComputeEigenvectors::No;
     let scratch = evd::self_adjoint_evd_scratch::<f64>(n, no, Par::Seq, Default::default());
     let mut values = Diag::zeros(n);
     evd::self_adjoint_evd(
-        covariance.as_ref(),
+        a,
         values.as_mut(),
         None,
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .map_err(|_| ProbeError::NoConvergence { what: "eigenvalue iteration on the covariance of X" })?;
-    let rounding = n as f64 * f64::EPSILON * moments.input_square_sum() / rows;
-    Ok(values.column_vector().iter().rev().map(|&v| if v > rounding { v } else { 0.0 }).collect())
+    .map_err(|_| ProbeError::NoConvergence { what })?;
+    Ok(values.column_vector().iter().rev().copied().collect())
 }

@@ -113,7 +113,14 @@ fn undisturbed() -> (BTreeMap<String, Vec<u8>>, Vec<Op>) {
     let files = contents(&root.path().join(tiny(0).id));
     assert_eq!(
         files.keys().collect::<Vec<_>>(),
-        ["config.toml", "final.safetensors", "manifest.json", "metrics.csv", "spectra.csv"]
+        [
+            "config.toml",
+            "diagnostics.csv",
+            "final.safetensors",
+            "manifest.json",
+            "metrics.csv",
+            "spectra.csv"
+        ]
     );
     (files, operations)
 }
@@ -385,7 +392,7 @@ fn no_flipped_bit_is_read_as_good() {
         assert!(told.contains(name), "{case}: {told}");
         kinds.insert(name.to_owned());
     });
-    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
 
     let root = tempfile::tempdir().unwrap();
     run_in(root.path());
@@ -395,6 +402,7 @@ fn no_flipped_bit_is_read_as_good() {
         // readers of tables notice as well, not only `verify`
         match name {
             "spectra.csv" => assert!(read_run(&dir).unwrap().spectra().is_err(), "{case}"),
+            "diagnostics.csv" => assert!(read_run(&dir).unwrap().diagnostics().is_err(), "{case}"),
             "final.safetensors" => {}
             _ => assert!(read_run(&dir).is_err(), "{case}"),
         }
@@ -404,7 +412,7 @@ fn no_flipped_bit_is_read_as_good() {
 #[test]
 fn no_truncated_table_is_read_as_good() {
     let (root, dir) = interrupted();
-    for name in ["metrics.csv", "spectra.csv"] {
+    for name in ["metrics.csv", "spectra.csv", "diagnostics.csv"] {
         let whole = fs::read(dir.join(name)).unwrap();
         for length in whole.len().saturating_sub(600)..whole.len() {
             fs::write(dir.join(name), &whole[..length]).unwrap();

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 const ARROWS: [(&str, &[&str]); 14] = [
     ("task", &[]),
     ("probe", &[]),
-    ("config", &["task"]),
+    ("config", &["probe", "task"]),
     ("data", &["config", "task"]),
     ("model", &["config", "data", "task"]),
     ("optim", &["config", "data", "model"]),
