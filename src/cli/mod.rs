@@ -1,6 +1,7 @@
 //! The command line: one file a command, and the only place that prints.
 
 mod bench;
+mod diagnostics;
 mod memory;
 mod plot;
 mod progress;
@@ -58,6 +59,8 @@ enum Command {
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// List what a run can record besides the probe, with formula, source and cost
+    Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
     Bench(bench::BenchArgs),
     /// Record every number of the first steps, for a replay in another framework
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::Trace(args) => trace::run(&args),
     };

@@ -10,8 +10,8 @@ pub struct PowerLaw {
 }
 
 /// Power laws through the head and the tail of a spectrum: ranks 1 … ⌊√r⌋ and ⌊√r⌋+1 … r of its r positive values, the
-/// two halves of the axis ln i. `values` descend. The exponent of the whole is the α of Stringer et al. 2019 and of
-/// α-ReQ (Agrawal et al. 2022); a spectrum with a few strong directions and a floor has two.
+/// two halves of the axis ln i. `values` descend. The exponent of the whole is the α of Ghosh et al. 2022
+/// (arXiv 2202.05808), up to its sign; a spectrum with a few strong directions and a floor has two.
 pub fn head_and_tail(values: &[f64]) -> (PowerLaw, PowerLaw) {
     let positive = values.iter().take_while(|&&v| v > 0.0).count();
     let (head, tail) = values[..positive].split_at(positive.isqrt());

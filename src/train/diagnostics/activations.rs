@@ -8,7 +8,7 @@ use crate::{
     task::Equation,
 };
 use candle_core::{DType, Device, Tensor};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 /// Rows in memory at once.
 const ROWS: usize = 512;
@@ -37,10 +37,10 @@ impl Activations {
         for_chunks(subject, &subject.split.train, |plain, rows| {
             let output = plain.forward_seen(rows, &mut |what| match what {
                 Seen::Linear { name, input, output } => {
-                    let only_last = is_read_at_last(name, n_layers);
+                    let positions = positions_read(name, n_layers);
                     let squares = seen.squares.entry(name.to_owned()).or_default();
                     for (sum, tensor) in squares.iter_mut().zip([input, output]) {
-                        *sum += square_sum(tensor, rows.len(), only_last)?;
+                        *sum += square_sum(tensor, rows.len(), positions.clone())?;
                     }
                     Ok(())
                 }
@@ -137,20 +137,27 @@ fn for_chunks(
     rows.chunks(ROWS).try_for_each(|rows| each(&plain, rows))
 }
 
-/// In the last block only "=" goes on: keys and values of all positions are read, the rest at the last alone.
-fn is_read_at_last(name: &str, n_layers: usize) -> bool {
-    let of_last_block = name.strip_prefix(&format!("blocks.{}.", n_layers - 1));
-    of_last_block.is_some_and(|layer| !["attn.k", "attn.v"].contains(&layer))
+/// The positions of a layer whose output reaches the loss: in the last block the keys and values of all, the rest at "="
+/// alone; before it all, but for the query of the first position, which has only itself to look at.
+fn positions_read(name: &str, n_layers: usize) -> Range<usize> {
+    let last = format!("blocks.{}.", n_layers - 1);
+    match name.strip_prefix(&last) {
+        Some("attn.k" | "attn.v") => 0..N_CTX,
+        Some(_) => N_CTX - 1..N_CTX,
+        None if name.ends_with("attn.q") => 1..N_CTX,
+        None => 0..N_CTX,
+    }
 }
 
-/// Σ a² of a tensor of `rows` equations and some positions, or of their last positions alone.
-fn square_sum(tensor: &Tensor, rows: usize, only_last: bool) -> candle_core::Result<f64> {
-    let width = tensor.elem_count() / rows;
+/// Σ a² of a tensor of `rows` equations over some of their positions. All of them also means the unembedding's only one.
+fn square_sum(tensor: &Tensor, rows: usize, positions: Range<usize>) -> candle_core::Result<f64> {
     let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-    Ok(match only_last {
-        true => values.chunks_exact(width).map(|row| probe::square_sum(&row[width - width / N_CTX..])).sum(),
-        false => probe::square_sum(&values),
-    })
+    if positions.len() == N_CTX {
+        return Ok(probe::square_sum(&values));
+    }
+    let width = values.len() / rows / N_CTX;
+    let of_row = |row: &[f32]| probe::square_sum(&row[positions.start * width..positions.end * width]);
+    Ok(values.chunks_exact(N_CTX * width).map(of_row).sum())
 }
 
 /// ‖X‖² and ‖X Wᵀ‖² of the token embedding: X holds four one-hot rows for each equation, X Wᵀ their embeddings.
