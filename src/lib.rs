@@ -23,6 +23,7 @@
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
 //! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`bench`] | how fast a step is on this machine |
+//! | [`tensors`] | tensors in other people's files, read block by block |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
 //! # A run in memory
@@ -53,4 +54,5 @@ pub mod render;
 pub mod store;
 pub mod sweep;
 pub mod task;
+pub mod tensors;
 pub mod train;

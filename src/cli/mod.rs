@@ -4,6 +4,7 @@ mod bench;
 mod diagnostics;
 mod memory;
 mod plot;
+mod probe;
 mod progress;
 mod quick;
 mod run;
@@ -63,6 +64,8 @@ enum Command {
     Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
     Bench(bench::BenchArgs),
+    /// Hold the diagnostics against any model: files of weights and of activations
+    Probe(probe::ProbeArgs),
     /// Record every number of the first steps, for a replay in another framework
     Trace(trace::TraceArgs),
 }
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
+        Command::Probe(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args),
     };
     result.unwrap_or_else(|report| {

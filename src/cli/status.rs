@@ -1,7 +1,10 @@
 //! `groklab status`: how the runs of an experiment stand.
 
 use super::{print, report};
-use crate::store::{ReadError, RunStatus, Stage, status};
+use crate::{
+    store::{ReadError, RunStatus, Stage, status},
+    task::clipped,
+};
 use clap::Args;
 use miette::IntoDiagnostic;
 use std::{fmt::Write, path::PathBuf};
@@ -84,6 +87,6 @@ fn story(run: &RunStatus) -> String {
         (None, Stage::Running) => parts.push("by a process that cannot be named".to_owned()),
         _ => {}
     }
-    parts.extend(run.reason.as_ref().map(|reason| reason.lines().next().unwrap_or_default().to_owned()));
+    parts.extend(run.reason.as_ref().map(|reason| clipped(reason.lines().next().unwrap_or_default(), 400)));
     parts.join(", ")
 }

@@ -74,7 +74,7 @@ pub fn rankme(moments: &Moments) -> Result<f64, ProbeError> {
     let n = moments.n;
     let gram = faer::MatRef::from_row_major_slice(&moments.gram, n, n);
     let rounding = n as f64 * f64::EPSILON * moments.input_square_sum();
-    let squares = eigenvalues(gram, "eigenvalue iteration on the Gram matrix of X")?;
+    let squares = eigenvalues(gram, "eigenvalue iteration on the Gram matrix of X", faer::Par::Seq)?;
     // X has no more singular values than rows
     let count = n.min(usize::try_from(moments.rows).unwrap_or(n));
     let singular: Vec<f64> =

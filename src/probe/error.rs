@@ -40,6 +40,14 @@ pub enum ProbeError {
         /// Columns of X.
         n: usize,
     },
+    /// Gram matrices are n × n.
+    #[error("rows have width {n}: at most {max} is taken, since matrices of n × n numbers are formed")]
+    TooWide {
+        /// Width of a row.
+        n: usize,
+        /// The limit.
+        max: usize,
+    },
     /// Nothing was pooled.
     #[error("no rows of X were added: pool at least one batch before probing")]
     NoRows,

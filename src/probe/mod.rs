@@ -58,7 +58,9 @@
 //! `examples/probe_your_model.rs` is a whole training loop that prints LAR as it goes.
 //!
 //! # Precision and threads
-//! All sums and decompositions are in f64 on the calling thread; no thread pool is entered.
+//! All sums and decompositions are in f64 on the calling thread; no thread pool is entered. The one exception is the
+//! way for matrices too large to decompose, over their Gram matrices: [`RowPool`], [`WeightGram`] and [`probe_gram`]
+//! use rayon's threads and, where asked to, f32 products.
 
 mod attention;
 mod classes;
@@ -69,13 +71,18 @@ mod diagnostics_tests;
 mod dimension;
 mod error;
 mod fourier;
+mod gram;
+#[cfg(test)]
+mod gram_tests;
 mod lar;
 mod moments;
+mod pool;
 pub mod registry;
 mod spectra;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use attention::attention_entropy;
 pub use classes::{ClassDistances, ClassSums};
@@ -86,15 +93,18 @@ pub use dimension::{
 };
 pub use error::ProbeError;
 pub use fourier::{Fourier, gini, key_frequencies};
+pub use gram::WeightGram;
 pub use lar::{k_pred, lar_from_norms, lar_from_spectra, lar_from_spread, partial_lar};
 pub use moments::{Moments, square_sum, weight_norm};
+pub use pool::{MAX_WIDTH, RowPool};
 pub use spectra::Spectra;
 pub use tensor::{from_tensor_and_moments, from_tensors};
+pub use weights::{WeightMeasures, weight_measures};
 
 use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 
 /// The numbers of one probe; the [module](self) has the formulas.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Probe {
     /// Log-alignment ratio, from norms. At most 1; −∞ if X Wᵀ = 0.
     pub lar: f64,
@@ -170,11 +180,29 @@ pub fn probe<T: Copy + Into<f64>>(
     let output_square_sum =
         if moments.outputs == 0 { image_square_sum(&w, m, moments) } else { moments.output_square_sum };
     let lar = lar_from_norms(output_square_sum, square_sum(&w), moments.input_square_sum(), n);
-    let Spectra { singular_values: s, p, q, covariance_eigenvalues: variances } = &spectra;
-    let probe = Probe {
+    Ok((numbers(lar, &spectra), spectra))
+}
+
+/// Probes a linear map known by its Gram matrix, for a W too large to decompose; ‖X Wᵀ‖² = ⟨WᵀW, XᵀX⟩.
+///
+/// The same numbers as [`probe`], up to what [`WeightGram`] loses. Outputs pooled in `moments` are not looked at.
+///
+/// # Errors
+/// As [`probe`].
+pub fn probe_gram(w: &WeightGram, moments: &Moments) -> Result<(Probe, Spectra), ProbeError> {
+    let spectra = Spectra::from_gram(w, moments)?;
+    let output_square_sum: f64 = w.gram.iter().zip(&moments.gram).map(|(a, b)| a * b).sum();
+    // Rounding may leave a W that X does not reach slightly below 0.
+    let lar = lar_from_norms(output_square_sum.max(0.0), w.square_sum(), moments.input_square_sum(), w.n);
+    Ok((numbers(lar, &spectra), spectra))
+}
+
+fn numbers(lar: f64, spectra: &Spectra) -> Probe {
+    let Spectra { singular_values: s, p, q, covariance_eigenvalues: variances } = spectra;
+    Probe {
         lar,
         lar_spectra: lar_from_spectra(p, q),
-        k_pred: k_pred(lar, n),
+        k_pred: k_pred(lar, p.len()),
         k90: components_for(variances, 0.90),
         k95: components_for(variances, 0.95),
         k99: components_for(variances, 0.99),
@@ -187,8 +215,7 @@ pub fn probe<T: Copy + Into<f64>>(
         spearman: spearman(p, q),
         stable_rank: stable_rank(s),
         effective_rank: effective_rank(s),
-    };
-    Ok((probe, spectra))
+    }
 }
 
 /// ‖X Wᵀ‖²_F = tr(W XᵀX Wᵀ), from XᵀX alone.

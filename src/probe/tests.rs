@@ -6,13 +6,13 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::Value;
 
-fn gaussian(rows: usize, cols: usize, seed: u64) -> Vec<f64> {
+pub(super) fn gaussian(rows: usize, cols: usize, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..rows * cols).map(|_| StandardNormal.sample(&mut rng)).collect()
 }
 
 /// X with energy falling along its columns, so that p, q and k are not those of noise.
-fn inputs(rows: usize, n: usize, seed: u64) -> Vec<f64> {
+pub(super) fn inputs(rows: usize, n: usize, seed: u64) -> Vec<f64> {
     let mut x = gaussian(rows, n, seed);
     for row in x.chunks_exact_mut(n) {
         row.iter_mut().enumerate().for_each(|(j, v)| *v = 0.3 + *v / (1 + j) as f64);
@@ -25,7 +25,7 @@ fn probe_of(w: &[f64], x: &[f64], n: usize) -> (Probe, Spectra) {
 }
 
 /// a (I − 2uuᵀ)(I − 2vvᵀ): the rows of a, (·, n), turned by a product of two reflections.
-fn rotated(a: &[f64], n: usize, seed: u64) -> Vec<f64> {
+pub(super) fn rotated(a: &[f64], n: usize, seed: u64) -> Vec<f64> {
     let mut a = a.to_vec();
     for u in gaussian(2, n, seed).chunks_exact(n) {
         let norm = square_sum(u);
@@ -38,12 +38,12 @@ fn rotated(a: &[f64], n: usize, seed: u64) -> Vec<f64> {
 }
 
 #[track_caller]
-fn assert_close(what: &str, a: f64, b: f64, tolerance: f64) {
+pub(super) fn assert_close(what: &str, a: f64, b: f64, tolerance: f64) {
     assert!((a - b).abs() <= tolerance || (a.is_nan() && b.is_nan()), "{what}: {a} and {b}");
 }
 
 #[track_caller]
-fn assert_same_probe(a: &Probe, b: &Probe, tolerance: f64) {
+pub(super) fn assert_same_probe(a: &Probe, b: &Probe, tolerance: f64) {
     let numbers = |p: &Probe| {
         [
             ("lar", p.lar),

@@ -141,6 +141,17 @@ pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
+/// The first `count` bytes of a regular file, fewer if it has fewer, and the length of the whole.
+pub(super) fn read_start(path: &Path, count: u64) -> io::Result<(Vec<u8>, u64)> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len().min(count) as usize);
+    File::open(path)?.take(count).read_to_end(&mut bytes)?;
+    Ok((bytes, metadata.len()))
+}
+
 /// A file that only grows, with the length and the digest of what has been written.
 pub(super) struct Appended {
     path: std::path::PathBuf,
@@ -153,7 +164,9 @@ pub(super) struct Appended {
 impl Appended {
     /// An empty file in the place of whatever was there.
     pub(super) fn create(path: &Path) -> Result<Self, StoreError> {
-        let create = || step(Op::Create, path).and_then(|()| File::create(path));
+        // a new file, not the old one emptied: what lies there may be a pipe, or a link to somewhere else
+        remove(path)?;
+        let create = || step(Op::Create, path).and_then(|()| File::create_new(path));
         let file = create().map_err(StoreError::io("create", path))?;
         Ok(Self { path: path.to_owned(), file, hasher: Sha256::new(), bytes: 0, dirty: true })
     }
@@ -251,6 +264,25 @@ mod tests {
         again.append(b"d").unwrap();
         assert_eq!(fs::read(root.path().join("rows")).unwrap(), b"abd");
         assert_eq!(again.extent().sha256, sha256(b"abd"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_table_is_begun_in_the_place_of_a_pipe_or_a_link_and_not_through_it() {
+        let root = tempfile::tempdir().unwrap();
+        let (table, target) = (root.path().join("table"), root.path().join("target"));
+        fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, &table).unwrap();
+        Appended::create(&table).unwrap().append(b"row").unwrap();
+        assert_eq!(fs::read(&table).unwrap(), b"row");
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+        fs::remove_file(&table).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&table).status().unwrap().success());
+        Appended::create(&table).unwrap(); // would wait for a reader
+        assert!(fs::metadata(&table).unwrap().is_file());
+        fs::remove_file(&table).unwrap();
+        fs::create_dir(&table).unwrap();
+        assert!(Appended::create(&table).is_err());
     }
 
     #[test]

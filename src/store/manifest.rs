@@ -154,6 +154,9 @@ pub enum ManifestError {
     /// Not a manifest at all.
     #[error("not a manifest: {0}")]
     Json(#[from] serde_json::Error),
+    /// It names what cannot be a file of a run.
+    #[error("it names the file {0:?}, which no run has")]
+    Name(String),
     /// It says of itself that it was something else.
     #[error("damaged or edited: its digest says so")]
     Digest,
@@ -204,6 +207,10 @@ impl Manifest {
         if disk::sha256(blank.as_bytes()) != manifest.digest {
             return Err(ManifestError::Digest);
         }
+        let names = manifest.saved.iter().flat_map(|point| point.files.keys());
+        if let Some(name) = names.into_iter().find(|name| !is_file_name(name)) {
+            return Err(ManifestError::Name(name.chars().take(100).collect()));
+        }
         Ok(manifest)
     }
 
@@ -222,6 +229,12 @@ impl Manifest {
     pub fn newest(&self) -> Option<&SavePoint> {
         self.saved.first()
     }
+}
+
+/// Whether it can only mean a file in the run's own directory.
+fn is_file_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 /// Where the digits of the digest, the last field, begin.

@@ -11,12 +11,14 @@ use std::{
 use super::{
     Diagnostics, Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
     manifest::{MANIFEST, read_manifest},
-    write::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, read_vouched},
+    write::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, Tail, read_vouched},
 };
 use crate::config::RunConfig;
 
 /// Limit for a table: a million evaluations take 400 MB.
 pub(super) const MAX_TABLE_BYTES: u64 = 1 << 30;
+/// Limit for a checkpoint or the final parameters.
+const MAX_PARAMETER_BYTES: u64 = 64 << 30;
 /// Limit for a config, which has some forty lines.
 const MAX_CONFIG_BYTES: u64 = 1 << 16;
 
@@ -186,12 +188,15 @@ impl RunRecord {
 /// Reads one run, as far as its manifest vouches for it.
 pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
     let parse = |name: &str, reason: String| ReadError::Parse { path: dir.join(name), reason };
-    let manifest = read_manifest(dir)?
-        .ok_or_else(|| ReadError::Io { path: dir.join(MANIFEST), source: io::ErrorKind::NotFound.into() })?;
+    let manifest = read_manifest(dir)?.ok_or_else(|| ReadError::Io {
+        path: dir.join(MANIFEST),
+        source: io::Error::new(io::ErrorKind::NotFound, "there is none"),
+    })?;
     let (config, metrics) = match manifest.newest() {
-        Some(point) => {
-            (read_vouched(dir, CONFIG, point, MAX_CONFIG_BYTES)?, read_table(dir, METRICS, &manifest, point)?)
-        }
+        Some(point) => (
+            read_vouched(dir, CONFIG, point, Tail::None, MAX_CONFIG_BYTES)?,
+            read_table(dir, METRICS, &manifest, point)?,
+        ),
         None => {
             let path = dir.join(CONFIG);
             let config = super::disk::read(&path, MAX_CONFIG_BYTES);
@@ -244,14 +249,8 @@ pub fn parse_rows<R: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<Vec<R>
 
 /// The vouched part of a table, which is all of it once the run is finished.
 fn read_table(dir: &Path, name: &str, manifest: &Manifest, point: &SavePoint) -> Result<Vec<u8>, StoreError> {
-    let bytes = read_vouched(dir, name, point, MAX_TABLE_BYTES)?;
-    let path = dir.join(name);
-    let length = fs::metadata(&path).map_err(StoreError::io("read", &path))?.len();
-    if manifest.state == RunState::Finished && length != bytes.len() as u64 {
-        let reason = format!("{length} bytes, the finished run wrote {}", bytes.len());
-        return Err(StoreError::Format { path, reason });
-    }
-    Ok(bytes)
+    let tail = if manifest.state == RunState::Finished { Tail::None } else { Tail::Rows };
+    read_vouched(dir, name, point, tail, MAX_TABLE_BYTES)
 }
 
 /// Everything that is wrong with the files of a run; nothing when each is what the manifest says.
@@ -267,7 +266,7 @@ pub fn verify_run(dir: &Path) -> Vec<ReadError> {
             let is_table = [METRICS, SPECTRA, DIAGNOSTICS].contains(&name.as_str());
             let read = match is_table {
                 true => read_table(dir, name, &manifest, point),
-                false => read_vouched(dir, name, point, MAX_TABLE_BYTES),
+                false => read_vouched(dir, name, point, Tail::None, MAX_PARAMETER_BYTES),
             };
             if let Err(e) = read {
                 damage.push(e.into());

@@ -290,34 +290,45 @@ fn read_point(
     layout: &ParamLayout,
 ) -> Result<Option<(Tables, Snapshot)>, StoreError> {
     let Some(name) = point.files.keys().find(|name| name.starts_with(CHECKPOINT)) else { return Ok(None) };
-    let checkpoint = read_vouched(dir, name, point, Snapshot::max_bytes(layout))?;
+    let checkpoint = read_vouched(dir, name, point, Tail::None, Snapshot::max_bytes(layout))?;
     let snapshot = Snapshot::parse(&dir.join(name), &checkpoint, layout)?;
-    let table = |name| read_vouched(dir, name, point, super::read::MAX_TABLE_BYTES);
+    let table = |name| read_vouched(dir, name, point, Tail::Rows, super::read::MAX_TABLE_BYTES);
     let diagnostics = point.files.contains_key(DIAGNOSTICS).then(|| table(DIAGNOSTICS)).transpose()?;
     Ok(Some((Tables { metrics: table(METRICS)?, spectra: table(SPECTRA)?, diagnostics }, snapshot)))
 }
 
-/// The part of a file that a save point vouches for.
+/// What may lie behind the part of a file that is vouched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Nothing: the file is whole.
+    None,
+    /// Rows that the manifest does not know yet.
+    Rows,
+}
+
+/// The part of a file that a save point vouches for, of at most `limit` bytes.
 pub(super) fn read_vouched(
     dir: &Path,
     name: &str,
     point: &SavePoint,
+    tail: Tail,
     limit: u64,
 ) -> Result<Vec<u8>, StoreError> {
     let path = dir.join(name);
-    let wrong = |reason: &str| StoreError::Format { path: path.clone(), reason: reason.to_owned() };
-    let extent = point.files.get(name).ok_or_else(|| wrong("the manifest does not name it"))?;
-    if Path::new(name).file_name() != Some(name.as_ref()) {
-        return Err(wrong("the manifest names a file outside the run's directory"));
+    let wrong = |reason: String| StoreError::Format { path: path.clone(), reason };
+    let extent = point.files.get(name).ok_or_else(|| wrong("the manifest does not name it".into()))?;
+    if extent.bytes > limit {
+        return Err(wrong(format!("{} bytes in the manifest; {limit} are the most", extent.bytes)));
     }
-    let mut bytes = disk::read(&path, limit).map_err(StoreError::io("read", &path))?;
-    let whole = extent.checked(&bytes).map(<[u8]>::len);
-    match whole {
-        Some(len) => bytes.truncate(len),
-        None if (bytes.len() as u64) < extent.bytes => {
-            return Err(wrong(&format!("cut: {} bytes, {} were written", bytes.len(), extent.bytes)));
-        }
-        None => return Err(wrong("damaged: its digest is not the one in the manifest")),
+    let (bytes, length) = disk::read_start(&path, extent.bytes).map_err(StoreError::io("read", &path))?;
+    if length < extent.bytes {
+        return Err(wrong(format!("cut: {length} bytes, {} were written", extent.bytes)));
+    }
+    if length > extent.bytes && tail == Tail::None {
+        return Err(wrong(format!("damaged: {length} bytes, {} were written", extent.bytes)));
+    }
+    if extent.checked(&bytes).is_none() {
+        return Err(wrong("damaged: its digest is not the one in the manifest".into()));
     }
     Ok(bytes)
 }

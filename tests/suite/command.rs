@@ -12,7 +12,7 @@ fn mistakes_have_a_code_a_reason_and_a_remedy_and_write_nothing() {
         (&["sweep", "nowhere.toml"], 3, "binary-ops"),
         (&["sweep", "quick", "--shard", "3/2"], 2, "1 ≤ i ≤ n"),
         (&["sweep", "quick", "--jobs", "0"], 2, "--jobs"),
-        (&["sweep", "quick", "--checkpoint-every", "-1"], 2, "seconds"),
+        (&["sweep", "quick", "--checkpoint-every=-1"], 2, "seconds"),
         (&["status", "nowhere"], 3, "nowhere"),
         (&["verify", "nowhere"], 3, "nowhere"),
         (&["table", "nowhere"], 3, "nowhere"),

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("task", &[]),
     ("probe", &[]),
+    ("tensors", &[]),
     ("config", &["probe", "task"]),
     ("data", &["config", "task"]),
     ("model", &["config", "data", "task"]),
@@ -14,14 +15,14 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
     ("store", &["config", "model", "probe"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
-    ("sweep", &["config", "engine", "probe", "store", "train"]),
+    ("sweep", &["config", "engine", "probe", "store", "task", "train"]),
     ("analysis", &["config", "store"]),
     ("render", &["analysis", "store"]),
     (
         "cli",
         &[
             "analysis", "bench", "config", "engine", "model", "probe", "render", "store", "sweep", "task",
-            "train",
+            "tensors", "train",
         ],
     ),
 ];

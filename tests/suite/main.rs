@@ -8,6 +8,7 @@ mod fingerprint;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod house;
+mod probe;
 mod replay;
 mod runs;
 #[cfg(unix)]

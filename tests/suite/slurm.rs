@@ -23,12 +23,9 @@ fn study(epochs: u32, state: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join("o'hara's \"$HOME\" `x` \\");
     fs::create_dir(&dir).unwrap();
-    fs::write(dir.join("-small.toml"), experiment(epochs)).unwrap();
-    let printed = succeed(&dir, &["slurm", "--nodes", "4", "--jobs-per-node", "1", "--", "-small.toml"]);
-    assert!(
-        printed.contains("1 runs over 1 tasks") && printed.contains("sbatch '-small.sbatch'"),
-        "{printed}"
-    );
+    fs::write(dir.join("small.toml"), experiment(epochs)).unwrap();
+    let printed = succeed(&dir, &["slurm", "--nodes", "4", "--jobs-per-node", "1", "--", "small.toml"]);
+    assert!(printed.contains("1 runs over 1 tasks") && printed.contains("sbatch small.sbatch"), "{printed}");
     let scontrol = root.path().join("scontrol");
     let log = root.path().join("scontrol.log");
     let told =
@@ -107,8 +104,8 @@ fn a_failing_run_fails_the_task_which_still_writes_tables() {
     let first = start(root.path(), &dir).wait_with_output().unwrap();
     assert!(first.status.success());
     let two = experiment(2).replace("[0]\n", "[0, 1]\n");
-    fs::write(dir.join("-small.toml"), two).unwrap();
-    succeed(&dir, &["sweep", "--out", "names", "--", "-small.toml"]);
+    fs::write(dir.join("small.toml"), two).unwrap();
+    succeed(&dir, &["sweep", "--out", "names", "--", "small.toml"]);
     for run in fs::read_dir(dir.join("names/-small")).unwrap().map(|e| e.unwrap().file_name()) {
         let blocked = dir.join("results/-small").join(run);
         if !blocked.exists() {

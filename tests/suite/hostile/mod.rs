@@ -9,6 +9,7 @@ mod files;
 mod measure;
 mod names;
 mod overrides;
+mod runs;
 mod tasks;
 
 use measure::{Outcome, measured};
@@ -30,7 +31,7 @@ const MAX_BYTES: u64 = 64 << 20;
 const MAX_MESSAGE: usize = 4 << 10;
 
 fn all() -> Vec<Case> {
-    [tasks::cases(), experiments::cases(), overrides::cases(), names::cases(), files::cases()]
+    [tasks::cases(), experiments::cases(), overrides::cases(), names::cases(), files::cases(), runs::cases()]
         .into_iter()
         .flatten()
         .collect()

@@ -1,0 +1,52 @@
+//! Checkpoint files, made up or a sound one with bytes changed: never a panic, and what is accepted is a state of
+//! this model that can be written and read again.
+#![no_main]
+
+use groklab::{
+    config::Preset,
+    model::ParamLayout,
+    store::{Counters, Milestones, Snapshot},
+};
+use libfuzzer_sys::fuzz_target;
+use std::{path::Path, sync::OnceLock};
+
+/// A small model and the checkpoint of it.
+fn sound() -> &'static (ParamLayout, Vec<u8>) {
+    static SOUND: OnceLock<(ParamLayout, Vec<u8>)> = OnceLock::new();
+    SOUND.get_or_init(|| {
+        let mut model = Preset::Paper.config("add", 0.5, 0).model;
+        (model.n_layers, model.d_model, model.n_heads, model.d_mlp) = (1, 2, 1, 2);
+        let layout = ParamLayout::new(&model, 2);
+        let zeros = vec![0.0; layout.len()];
+        let counters = Counters { next_epoch: 3, step: 20, milestones: Milestones::default() };
+        let snapshot = Snapshot { counters, params: zeros.clone(), m: zeros.clone(), v: zeros };
+        let bytes = snapshot.to_bytes(Path::new("sound"), &layout).expect("a checkpoint can be written");
+        (layout, bytes)
+    })
+}
+
+fuzz_target!(|data: (Vec<(u16, u8)>, bool, u16, &[u8])| {
+    let (changes, made_up, length, bytes) = data;
+    let (layout, sound) = sound();
+    let path = Path::new("fuzzed");
+    let mut file = if made_up { bytes.to_vec() } else { sound.clone() };
+    if !made_up && usize::from(length) < file.len() / 4 {
+        file.truncate(usize::from(length) * 4);
+        file.extend_from_slice(bytes);
+    }
+    for (at, byte) in changes {
+        if !file.is_empty() {
+            let at = usize::from(at) % file.len();
+            file[at] = byte;
+        }
+    }
+    if let Ok(snapshot) = Snapshot::parse(path, &file, layout) {
+        for buffer in [&snapshot.params, &snapshot.m, &snapshot.v] {
+            assert_eq!(buffer.len(), layout.len());
+        }
+        let written = snapshot.to_bytes(path, layout).expect("it can be written");
+        let again = Snapshot::parse(path, &written, layout).expect("and read");
+        assert_eq!(again.counters, snapshot.counters);
+        assert_eq!(again.to_bytes(path, layout).expect("and written"), written);
+    }
+});

@@ -1,0 +1,493 @@
+//! `groklab probe`: the diagnostics of anyone's model, from files of weights and activations.
+
+use super::{print, report};
+use crate::{
+    probe::{
+        Moments, Probe, RowPool, Spectra, WeightGram, WeightMeasures, probe, probe_gram, weight_measures,
+    },
+    store::write_atomic,
+    tensors::{Catalog, Choice, Element, Location, Matrix, Number, Tensor, TensorError},
+};
+use clap::{Args, ValueEnum};
+use miette::miette;
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
+
+/// Names of an unembedding, in the order they are looked for.
+const UNEMBEDDING: Choice = Choice {
+    names: &[
+        "lm_head.weight",
+        "unembed.weight",
+        "unembedding.weight",
+        "embed_out.weight",
+        "unembed.W_U",
+        "unembed",
+        "unembedding",
+        "W_U",
+        "output.weight",
+        "head.weight",
+        "output",
+    ],
+};
+
+/// Names of a token embedding, for models that use it as unembedding too.
+const TIED: Choice = Choice {
+    names: &[
+        "embed_tokens.weight",
+        "wte.weight",
+        "tok_embeddings.weight",
+        "word_embeddings.weight",
+        "embed_in.weight",
+        "embed.token.weight",
+    ],
+};
+
+/// Arguments of `groklab probe`.
+#[derive(Args)]
+pub struct ProbeArgs {
+    /// Weights: safetensors (several shards, or a model.safetensors.index.json) or .npy; a tensor after a colon.
+    /// Without one the unembedding is looked for
+    #[arg(long, value_name = "FILE[:TENSOR]", required = true, num_args = 1..)]
+    weights: Vec<String>,
+    /// Inputs of these weights, (…, width): .npy or safetensors; several files are pooled
+    #[arg(long, value_name = "FILE[:TENSOR]", num_args = 1.., required_unless_present = "all")]
+    activations: Vec<String>,
+    /// Every matrix in the files, by its weights alone
+    #[arg(long, conflicts_with_all = ["activations", "transposed", "spectra"])]
+    all: bool,
+    /// The weights lie as (width, outputs); found out by the width of the activations unless the matrix is square
+    #[arg(long)]
+    transposed: bool,
+    /// How the singular values of the weights are found
+    #[arg(long, value_enum, default_value_t)]
+    method: Method,
+    /// One JSON object instead of text; numbers that are not finite are null
+    #[arg(long)]
+    json: bool,
+    /// Write singular values, p, q and covariance eigenvalues to this file
+    #[arg(long, value_name = "FILE.csv")]
+    spectra: Option<PathBuf>,
+}
+
+/// How the singular values of the weights are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// svd where that takes seconds, else gram-f32, or gram for weights in f64
+    #[default]
+    Auto,
+    /// From the weights themselves, in f64
+    Svd,
+    /// From WᵀW, in f64
+    Gram,
+    /// From WᵀW, products in f32, sums over blocks of rows in f64: about twice as fast
+    GramF32,
+}
+
+impl Method {
+    /// What `auto` means for a matrix of m × n numbers.
+    fn settled(self, element: Element, m: usize, n: usize) -> Self {
+        /// m·n·min(m, n), a tenth of an SVD's multiply-adds: a few seconds on one core.
+        const SECONDS: f64 = 4e9;
+        match self {
+            Self::Auto if m as f64 * n as f64 * m.min(n) as f64 <= SECONDS => Self::Svd,
+            Self::Auto if element == Element::F64 => Self::Gram,
+            Self::Auto => Self::GramF32,
+            given => given,
+        }
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Svd => "singular value decomposition of W in f64",
+            Self::Gram => "eigenvalues of WᵀW in f64",
+            Self::GramF32 => "eigenvalues of WᵀW, products in f32, sums over blocks in f64",
+        }
+    }
+}
+
+/// Numbers read at a time: 64 MB in f64.
+const BLOCK: usize = 1 << 23;
+
+#[derive(Serialize)]
+struct Weights {
+    tensor: String,
+    file: String,
+    dtype: String,
+    shape: Vec<usize>,
+    transposed: bool,
+    tied: bool,
+}
+
+#[derive(Serialize)]
+struct Skipped {
+    tensor: String,
+    file: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct One {
+    weights: Weights,
+    method: &'static str,
+    /// Singular values at or below this share of the largest are given as 0.
+    resolution: Option<f64>,
+    activation_files: Vec<String>,
+    rows: u64,
+    width: usize,
+    probe: Probe,
+    skipped: Vec<Skipped>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    tensor: String,
+    file: String,
+    dtype: String,
+    shape: Vec<usize>,
+    method: &'static str,
+    #[serde(flatten)]
+    measures: WeightMeasures,
+}
+
+#[derive(Serialize)]
+struct All {
+    matrices: Vec<Measured>,
+    skipped: Vec<Skipped>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file, tensor or matrix that cannot be used; output that cannot be written.
+pub fn run(args: &ProbeArgs) -> miette::Result<()> {
+    let locations: Vec<Location> = args.weights.iter().map(|text| Location::parse(text)).collect();
+    let catalog = Catalog::open(&locations)?;
+    let named = named(&locations)?;
+    if args.all {
+        let all = measure_all(&catalog, named, args.method)?;
+        return if args.json { print_json(&all) } else { print_text(&all_text(&all)) };
+    }
+    let (tensor, tied) = weights(&catalog, named)?;
+    // Before any reading: what cannot be used is said now.
+    tensor.as_matrix().map_err(|reason| tensor.unfit(reason))?;
+    let moments = pool_activations(&args.activations, &tensor.shape)?;
+    let transposed = orientation(tensor, moments.n, args.transposed)?;
+    let mut matrix = Matrix::open(tensor, transposed)?;
+    let method = args.method.settled(matrix.element(), matrix.rows(), matrix.columns());
+    let mut resolution = None;
+    let (probe, spectra) = if method == Method::Svd {
+        probe(&whole(&mut matrix)?, matrix.rows(), matrix.columns(), &moments).map_err(report)?
+    } else {
+        let gram = gram(&mut matrix, method)?;
+        resolution = Some(gram.resolution());
+        probe_gram(&gram, &moments).map_err(report)?
+    };
+    if let Some(path) = &args.spectra {
+        write_atomic(path, spectra_csv(&spectra).as_bytes()).map_err(report)?;
+    }
+    let one = One {
+        weights: Weights {
+            tensor: tensor.name.clone(),
+            file: tensor.path.display().to_string(),
+            dtype: tensor.dtype.clone(),
+            shape: tensor.shape.clone(),
+            transposed,
+            tied,
+        },
+        method: method.says(),
+        resolution,
+        activation_files: args.activations.clone(),
+        rows: moments.rows,
+        width: moments.n,
+        probe,
+        skipped: unasked(&catalog, tensor),
+    };
+    if args.json { print_json(&one) } else { print_text(&one_text(&one)) }
+}
+
+/// The tensor that was named, if one was; two names are one too many.
+fn named(locations: &[Location]) -> Result<Option<&str>, TensorError> {
+    let mut names: Vec<&str> = locations.iter().filter_map(|l| l.tensor.as_deref()).collect();
+    names.dedup();
+    match names[..] {
+        [] => Ok(None),
+        [name] => Ok(Some(name)),
+        [first, second, ..] => Err(TensorError::Conflict {
+            what: format!("two tensors of weights were named, {first} and {second}"),
+            help: "probe one after the other",
+        }),
+    }
+}
+
+/// The weights to probe, and whether they are a token embedding taken for the unembedding.
+fn weights<'a>(catalog: &'a Catalog, named: Option<&str>) -> Result<(&'a Tensor, bool), TensorError> {
+    if let Some(name) = named {
+        return Ok((catalog.get(name)?, false));
+    }
+    if let Some(tensor) = catalog.choose(UNEMBEDDING)? {
+        return Ok((tensor, false));
+    }
+    if let Some(tensor) = catalog.choose(TIED)? {
+        return Ok((tensor, true));
+    }
+    Ok((catalog.only(|tensor| tensor.as_matrix().is_ok())?, false))
+}
+
+/// Moments of all activations, which must be as wide as one side of `weights`.
+fn pool_activations(texts: &[String], weights: &[usize]) -> miette::Result<Moments> {
+    let mut pool: Option<RowPool> = None;
+    let mut width = 0;
+    for text in texts {
+        let location = Location::parse(text);
+        let catalog = Catalog::open(std::slice::from_ref(&location))?;
+        let tensor = match &location.tensor {
+            Some(name) => catalog.get(name)?,
+            None => catalog.only(|tensor| tensor.element.is_some())?,
+        };
+        let mut rows = Matrix::open(tensor, false)?;
+        if !weights.contains(&rows.columns()) {
+            return Err(tensor
+                .unfit(format!(
+                    "is {:?}, rows of width {}, and the weights are {weights:?}: neither side fits",
+                    tensor.shape,
+                    rows.columns()
+                ))
+                .into());
+        }
+        let pool = match &mut pool {
+            Some(pool) if rows.columns() == width => pool,
+            Some(_) => {
+                return Err(tensor
+                    .unfit(format!("has rows of width {}, those before it {width}", rows.columns()))
+                    .into());
+            }
+            empty => {
+                width = rows.columns();
+                empty.insert(RowPool::new(width).map_err(report)?)
+            }
+        };
+        blocks(&mut rows, |block| pool.add_f64(block))?;
+    }
+    pool.map(RowPool::into_moments).ok_or_else(|| miette!("no activations were given"))
+}
+
+/// Whether `tensor` lies as (width, outputs).
+fn orientation(tensor: &Tensor, width: usize, asked: bool) -> Result<bool, TensorError> {
+    let [first, last] = tensor.shape[..] else { return Err(tensor.unfit("is not a matrix")) };
+    if asked && first != width {
+        return Err(tensor.unfit(format!(
+            "is {:?}: transposed, its first side would have to be the activations' width {width}",
+            tensor.shape
+        )));
+    }
+    Ok(asked || last != width)
+}
+
+/// Hands all rows to `take`, a block at a time.
+fn blocks<T: Number>(
+    matrix: &mut Matrix,
+    mut take: impl FnMut(&[T]) -> Result<(), crate::probe::ProbeError>,
+) -> miette::Result<()> {
+    // A multiple of what a pool multiplies at a time, so that the size of a block changes no result.
+    let height = (BLOCK / matrix.columns()).next_multiple_of(1024);
+    let mut block = Vec::new();
+    for start in (0..matrix.rows()).step_by(height) {
+        matrix.read_rows(start..matrix.rows().min(start + height), &mut block)?;
+        take(&block).map_err(report)?;
+    }
+    Ok(())
+}
+
+fn whole(matrix: &mut Matrix) -> Result<Vec<f64>, TensorError> {
+    let mut numbers = Vec::new();
+    matrix.read_rows(0..matrix.rows(), &mut numbers)?;
+    Ok(numbers)
+}
+
+fn gram(matrix: &mut Matrix, method: Method) -> miette::Result<WeightGram> {
+    let mut pool = RowPool::new(matrix.columns()).map_err(report)?;
+    if method == Method::GramF32 {
+        blocks(matrix, |block| pool.add_f32(block))?;
+    } else {
+        blocks(matrix, |block| pool.add_f64(block))?;
+    }
+    Ok(pool.into_weight_gram())
+}
+
+/// Measures every matrix, or the one that was named; what is no matrix, or unusable, is skipped with its reason.
+fn measure_all(catalog: &Catalog, named: Option<&str>, method: Method) -> miette::Result<All> {
+    let mut all = All { matrices: Vec::new(), skipped: Vec::new() };
+    let one = named.map(|name| catalog.get(name)).transpose()?;
+    for tensor in one.map_or(catalog.tensors(), std::slice::from_ref) {
+        match tensor.as_matrix() {
+            Err(reason) => all.skipped.push(skipped(tensor, reason.to_string())),
+            Ok(_) => match measure(tensor, method) {
+                Ok(measured) => all.matrices.push(measured),
+                Err(error) => all.skipped.push(skipped(tensor, error.to_string())),
+            },
+        }
+    }
+    Ok(all)
+}
+
+fn measure(tensor: &Tensor, method: Method) -> miette::Result<Measured> {
+    // Singular values are those of the transpose; the smaller Gram matrix is the one to form.
+    let narrow = tensor.shape.first() >= tensor.shape.last();
+    let mut matrix = Matrix::open(tensor, !narrow)?;
+    let (m, n) = (matrix.rows(), matrix.columns());
+    let method = method.settled(matrix.element(), m, n);
+    let measures = if method == Method::Svd {
+        weight_measures(&whole(&mut matrix)?, m, n)
+    } else {
+        gram(&mut matrix, method)?.measures()
+    };
+    Ok(Measured {
+        tensor: tensor.name.clone(),
+        file: tensor.path.display().to_string(),
+        dtype: tensor.dtype.clone(),
+        shape: tensor.shape.clone(),
+        method: method.says(),
+        measures: measures.map_err(report)?,
+    })
+}
+
+fn skipped(tensor: &Tensor, reason: String) -> Skipped {
+    Skipped { tensor: tensor.name.clone(), file: tensor.path.display().to_string(), reason }
+}
+
+/// The other tensors of the files, and why they were not probed.
+fn unasked(catalog: &Catalog, probed: &Tensor) -> Vec<Skipped> {
+    let others = catalog.tensors().iter().filter(|tensor| tensor.name != probed.name);
+    let reason = |tensor: &Tensor| match tensor.as_matrix() {
+        Ok(_) => "not the weights asked for".to_owned(),
+        Err(reason) => reason.to_string(),
+    };
+    others.map(|tensor| skipped(tensor, reason(tensor))).collect()
+}
+
+fn print_json(value: &impl Serialize) -> miette::Result<()> {
+    print(&format!("{}\n", serde_json::to_string(value).map_err(report)?))
+}
+
+/// Names come from foreign files: nothing in them may steer a terminal.
+fn print_text(text: &str) -> miette::Result<()> {
+    print(&text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}"))
+}
+
+fn one_text(one: &One) -> String {
+    let Weights { tensor, file, dtype, shape, transposed, tied } = &one.weights;
+    let layout = if *transposed { ", read as (width, outputs)" } else { "" };
+    let mut text = format!("weights      {tensor} {dtype} {shape:?}{layout}, {file}\n");
+    if *tied {
+        text += "             no unembedding found: the token embedding is taken for one (tied heads)\n";
+    }
+    let files = one.activation_files.len();
+    let files = if files == 1 { one.activation_files[0].clone() } else { format!("{files} files") };
+    let _ = writeln!(text, "activations  {} rows of width {}, {files}", one.rows, one.width);
+    let _ = writeln!(text, "method       {}", one.method);
+    if let Some(resolution) = one.resolution {
+        let _ =
+            writeln!(text, "             singular values up to {resolution:.1e} of the largest count as 0");
+    }
+    let Probe {
+        lar,
+        lar_spectra,
+        k_pred,
+        k90,
+        k95,
+        k99,
+        p1,
+        q1,
+        l1,
+        sigma_p,
+        sigma_q,
+        pearson,
+        spearman,
+        stable_rank,
+        effective_rank,
+    } = one.probe;
+    text.push('\n');
+    let mut line = |name: &str, value: f64, means: &str| {
+        let _ = writeln!(text, "{name:<14}  {:>10}  {means}", number(value));
+    };
+    line("lar", lar, "log-alignment ratio: ½ no alignment, 1 one shared direction");
+    line("lar_spectra", lar_spectra, "the same from p and q: a check");
+    line("k_pred", k_pred, "dimension it predicts, n^(2(1 − LAR))");
+    line("k90", k90.into(), "principal components that hold 90 % of the variance of X");
+    line("k95", k95.into(), "… 95 %");
+    line("k99", k99.into(), "… 99 %");
+    line("p1", p1, "share of W's energy in its first singular direction");
+    line("q1", q1, "share of X's energy along that direction");
+    line("l1", l1, "LAR of that direction alone");
+    line("sigma_p", sigma_p, "spread of W's energy over the directions");
+    line("sigma_q", sigma_q, "spread of X's energy over them");
+    line("pearson", pearson, "correlation of p and q");
+    line("spearman", spearman, "rank correlation of p and q");
+    line("stable_rank", stable_rank, "‖W‖²_F / s₁²");
+    line("effective_rank", effective_rank, "exp of the entropy of s / Σ s");
+    text + &skipped_text(&one.skipped)
+}
+
+fn all_text(all: &All) -> String {
+    let width = all.matrices.iter().map(|m| m.tensor.chars().count()).max().unwrap_or(0).max(6);
+    let mut text = format!(
+        "{:width$}  {:>15}  {:>5}  {:>10}  {:>10}  {:>10}  {:>11}  {:>14}\n",
+        "tensor", "shape", "dtype", "frobenius", "spectral", "p1", "stable_rank", "effective_rank"
+    );
+    for m in &all.matrices {
+        let WeightMeasures { frobenius_norm, spectral_norm, p1, stable_rank, effective_rank } = m.measures;
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>15}  {:>5}  {:>10}  {:>10}  {:>10}  {:>11}  {:>14}",
+            m.tensor,
+            format!("{:?}", m.shape),
+            m.dtype,
+            number(frobenius_norm),
+            number(spectral_norm),
+            number(p1),
+            number(stable_rank),
+            number(effective_rank)
+        );
+    }
+    text + &skipped_text(&all.skipped)
+}
+
+/// Every skipped tensor under its reason.
+fn skipped_text(skipped: &[Skipped]) -> String {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in skipped {
+        by_reason.entry(&one.reason).or_default().push(&one.tensor);
+    }
+    let mut text = String::new();
+    if !skipped.is_empty() {
+        let _ = writeln!(text, "\nskipped: {}", skipped.len());
+    }
+    for (reason, names) in by_reason {
+        let _ = writeln!(text, "  {reason}: {}", names.join(", "));
+    }
+    text
+}
+
+/// Five significant digits; counts as they are.
+fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    if value.fract() == 0.0 && magnitude < 1e9 {
+        format!("{value:.0}")
+    } else if (1e-3..1e6).contains(&magnitude) {
+        let before = magnitude.log10().floor().max(-1.0) as usize;
+        format!("{value:.*}", if magnitude < 1.0 { 5 } else { 4usize.saturating_sub(before) })
+    } else {
+        format!("{value:.4e}")
+    }
+}
+
+/// One row a direction; `singular_value` is empty beyond min(m, n).
+fn spectra_csv(spectra: &Spectra) -> String {
+    let mut text = String::from("i,singular_value,p,q,covariance_eigenvalue\n");
+    for i in 0..spectra.p.len() {
+        let s = spectra.singular_values.get(i).map(f64::to_string).unwrap_or_default();
+        let (p, q, variance) = (spectra.p[i], spectra.q[i], spectra.covariance_eigenvalues[i]);
+        let _ = writeln!(text, "{},{s},{p},{q},{variance}", i + 1);
+    }
+    text
+}
