@@ -106,14 +106,15 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Everything but task, fraction and seeds. Two tables under one task name are two settings.
+/// Everything but task, fraction, seeds and the choice of diagnostics. Two tables under one task name are two settings.
 fn settings_of(run: &RunRecord) -> Settings {
     let mut flat = Settings::new();
     // a config that was read from TOML can be written as TOML
     if let Ok(table) = toml::Table::try_from(&run.config) {
         flatten("", &table, &mut flat);
     }
-    for key in ["task", "train_fraction", "seed", "split_seed"] {
+    // what is recorded changes no number of what is compared
+    for key in ["task", "train_fraction", "seed", "split_seed", "probe.diagnostics"] {
         flat.remove(key);
     }
     let digest: String = run.manifest.task_digest.chars().take(8).collect();

@@ -3,6 +3,7 @@
 mod bench;
 mod claims;
 mod completions;
+mod diagnostics;
 mod export;
 mod man;
 mod memory;
@@ -44,7 +45,7 @@ const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed, or gave o
 
 #[derive(Subcommand)]
 enum Command {
-    /// See it work: a few minutes on two cores, then a table and two figures
+    /// See it work: a few minutes on two cores, then a table and figures
     Quick(quick::QuickArgs),
     /// Train one run
     Train(train::TrainArgs),
@@ -68,6 +69,8 @@ enum Command {
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// List what a run can record besides the probe, with formula, source and cost
+    Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
     Bench(bench::BenchArgs),
     /// Hold the diagnostics against any model: files of weights and of activations
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::Probe(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args),

@@ -52,9 +52,6 @@ fn verify(args: &VerifyArgs) -> miette::Result<ExitCode> {
     Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
-/// The files that must be the same again; the manifest holds times.
-const FILES: [&str; 4] = ["config.toml", "metrics.csv", "spectra.csv", "final.safetensors"];
-
 fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
     let run = read_run(&dir)?;
     let id = run.manifest.run.clone();
@@ -83,7 +80,8 @@ fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
         say(&format!("another engine: {engine}, the run had {}", run.manifest.engine));
     }
     let mut same = true;
-    for name in FILES {
+    // all that it vouches for must be the same again; the manifest itself holds times
+    for name in run.manifest.newest().into_iter().flat_map(|point| point.files.keys()) {
         let read = |path: PathBuf| fs::read(&path).into_diagnostic().wrap_err(path.display().to_string());
         let (first, second) = (read(dir.join(name))?, read(again.path().join(&id).join(name))?);
         match first.iter().zip(&second).position(|(a, b)| a != b) {

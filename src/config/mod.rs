@@ -14,6 +14,7 @@ pub use overrides::{ConfigError, apply_overrides, check_split, parse_override, t
 pub use plan::PlannedRun;
 pub use preset::Preset;
 
+use crate::probe::registry::Cost;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -37,7 +38,7 @@ pub struct RunConfig {
     pub data: DataConfig,
     /// Budget and stopping.
     pub train: TrainConfig,
-    /// When to evaluate and probe.
+    /// When to evaluate and probe, and what to record.
     pub probe: ProbeConfig,
 }
 
@@ -195,7 +196,7 @@ pub struct TrainConfig {
     pub patience: u64,
 }
 
-/// When to evaluate and probe. Epochs 0 and 1 and the last one always count.
+/// When to evaluate and probe, and what to record. Epochs 0 and 1 and the last one always count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeConfig {
@@ -203,6 +204,20 @@ pub struct ProbeConfig {
     pub every: u64,
     /// Every epoch up to this one.
     pub dense_until: u64,
+    /// What is recorded in `diagnostics.csv`: names and groups of [`registry`](crate::probe::registry); nothing, and no
+    /// such file, if empty. The key came after the first studies: at its default it is left out of files, so that
+    /// runs keep their ids.
+    #[serde(default = "default_diagnostics", skip_serializing_if = "is_default_diagnostics")]
+    pub diagnostics: Vec<String>,
+}
+
+/// The diagnostics that cost next to nothing.
+fn default_diagnostics() -> Vec<String> {
+    vec![Cost::Cheap.name().to_owned()]
+}
+
+fn is_default_diagnostics(names: &[String]) -> bool {
+    names == default_diagnostics()
 }
 
 impl ProbeConfig {

@@ -1,7 +1,10 @@
 //! `--set key=value` and the keys of experiment files, merged into a config and checked.
 
 use super::RunConfig;
-use crate::task::{clipped, quote};
+use crate::{
+    probe::registry,
+    task::{clipped, quote},
+};
 use toml::{Table, Value};
 
 /// A config that cannot be used.
@@ -62,6 +65,15 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// A name in `probe.diagnostics` that means nothing, or stands there twice.
+    pub(crate) fn unknown_diagnostic(name: &str) -> Self {
+        Self::OutOfRange {
+            key: "probe.diagnostics",
+            value: quote(name),
+            rule: "each name is one that `groklab diagnostics` lists, and stands there once",
+        }
+    }
+
     /// The dotted keys it is about, the likeliest first.
     pub(super) fn keys(&self) -> Vec<&str> {
         match self {
@@ -151,7 +163,12 @@ fn check_fraction(fraction: f64) -> Result<(), ConfigError> {
 }
 
 fn as_table(config: &RunConfig) -> Table {
-    Table::try_from(config).unwrap_or_default()
+    let mut table = Table::try_from(config).unwrap_or_default();
+    // left out of files at its default, yet a key
+    if let Some(Value::Table(probe)) = table.get_mut("probe") {
+        probe.entry("diagnostics").or_insert_with(|| config.probe.diagnostics.clone().into());
+    }
+    table
 }
 
 fn lookup<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
@@ -213,6 +230,7 @@ impl RunConfig {
         self.check_integers()?;
         check_fraction(self.train_fraction)?;
         let float = |v: f64| format!("{v:?}");
+        registry::choose(&probe.diagnostics).map_err(ConfigError::unknown_diagnostic)?;
         let rules = [
             (
                 (1..=64).contains(&model.n_layers),
@@ -319,6 +337,27 @@ mod tests {
         assert!(message("seed=18446744073709551616").contains("seed"));
         assert!(message("optim.learning_rate=inf").contains("learning_rate"));
         assert!(message("probe.every=0").contains("every ≥ 1"));
+    }
+
+    #[test]
+    fn diagnostics_are_chosen_by_name_and_left_unsaid_at_their_default() {
+        let chosen = set(&["probe.diagnostics=[\"matrix_lar\", \"cheap\"]"]).unwrap();
+        assert_eq!(chosen.probe.diagnostics, ["matrix_lar", "cheap"]);
+        assert!(set(&["probe.diagnostics=[]"]).unwrap().probe.diagnostics.is_empty());
+        for wrong in ["probe.diagnostics=[\"lars\"]", "probe.diagnostics=cheap", "probe.diagnostics=[1]"] {
+            assert!(set(&[wrong]).unwrap_err().to_string().contains("probe.diagnostics = "), "{wrong}");
+        }
+
+        let default = set(&[]).unwrap();
+        assert_eq!(default.probe.diagnostics, ["cheap"]);
+        let text = toml::to_string(&default).unwrap();
+        assert!(!text.contains("diagnostics"));
+        assert_eq!(toml::from_str::<RunConfig>(&text).unwrap(), default);
+        assert_eq!(toml::from_str::<RunConfig>(&toml::to_string(&chosen).unwrap()).unwrap(), chosen);
+        // the id from before there were diagnostics: SHA-256 of its config.toml of then and of the digest
+        let id = Preset::Paper.config("add", 0.5, 0).run_id("add", "made-up");
+        assert_eq!(id, "add-f0.5-s0-94c19ad2");
+        assert_ne!(id, chosen.run_id("add", "made-up"));
     }
 
     #[test]

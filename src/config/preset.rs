@@ -49,7 +49,7 @@ impl Preset {
             },
             data: DataConfig { batch_size: 512, last_batch: LastBatch::Keep },
             train: TrainConfig { max_epochs: 50_000, patience: 2_000 },
-            probe: ProbeConfig { every: 20, dense_until: 0 },
+            probe: ProbeConfig { every: 20, dense_until: 0, diagnostics: default_diagnostics() },
         };
         match self {
             Self::Paper => paper,

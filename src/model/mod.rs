@@ -6,4 +6,4 @@ mod plain;
 
 pub use init::initial_parameters;
 pub use layout::{N_CTX, Param, ParamKind, ParamLayout};
-pub use plain::{NORM_EPSILON, Output, PlainModel, sinusoidal_positions, tensors};
+pub use plain::{NORM_EPSILON, Output, PlainModel, Seen, sinusoidal_positions, tensors};

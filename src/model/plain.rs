@@ -29,6 +29,29 @@ pub struct Output {
     pub logits: Tensor,
 }
 
+/// What a forward pass shows on its way.
+pub enum Seen<'s> {
+    /// A linear layer, by the name of its weight W without `.weight`; the unembedding is `unembed`, tied or not.
+    Linear {
+        /// Which.
+        name: &'s str,
+        /// h, (B, T, in); (B, in) for the unembedding.
+        input: &'s Tensor,
+        /// h Wᵀ, before a bias, (B·T, out).
+        output: &'s Tensor,
+    },
+    /// What the positions of a block look at.
+    Attention {
+        /// Which block, from 0.
+        block: usize,
+        /// Weights of the keys, (B, H, T, T); each row sums to 1.
+        weights: &'s Tensor,
+    },
+}
+
+/// Sees a forward pass go by.
+type Eye<'e> = dyn FnMut(Seen) -> Result<()> + 'e;
+
 impl<'a> PlainModel<'a> {
     /// `tensors` are the parameters in the order of `layout`; variables give gradients.
     pub fn new(
@@ -42,15 +65,21 @@ impl<'a> PlainModel<'a> {
 
     /// Runs the rows through the model.
     pub fn forward(&self, rows: &[Equation]) -> Result<Output> {
+        self.forward_seen(rows, &mut |_| Ok(()))
+    }
+
+    /// [`forward`](Self::forward); `eye` sees the linear layers and the attention, in the order of their computation.
+    pub fn forward_seen(&self, rows: &[Equation], eye: &mut Eye) -> Result<Output> {
         let mut h = self.embed(rows)?; // (B, T, d)
         for l in 0..self.config.n_layers {
-            h = self.block(l, &h)?;
+            h = self.block(l, &h, eye)?;
         }
         let mut x = h.narrow(1, N_CTX - 1, 1)?.squeeze(1)?.contiguous()?; // (B, d)
         if self.config.final_norm {
             x = self.norm("final_norm", &x)?;
         }
         let logits = x.matmul(&self.unembedding()?.t()?)?; // (B, V)
+        eye(Seen::Linear { name: "unembed", input: &x, output: &logits })?;
         Ok(Output { x, logits })
     }
 
@@ -85,29 +114,29 @@ impl<'a> PlainModel<'a> {
             .broadcast_add(&positions) // (B, T, d)
     }
 
-    fn block(&self, l: usize, h: &Tensor) -> Result<Tensor> {
+    fn block(&self, l: usize, h: &Tensor, eye: &mut Eye) -> Result<Tensor> {
         let [norm1, norm2] = [1, 2].map(|i| format!("blocks.{l}.norm{i}"));
         match self.config.norm {
             Norm::Pre => {
-                let h = (h + self.attention(l, &self.norm(&norm1, h)?)?)?;
-                &h + self.mlp(l, &self.norm(&norm2, &h)?)?
+                let h = (h + self.attention(l, &self.norm(&norm1, h)?, eye)?)?;
+                &h + self.mlp(l, &self.norm(&norm2, &h)?, eye)?
             }
             Norm::Post => {
-                let h = self.norm(&norm1, &(h + self.attention(l, h)?)?)?;
-                self.norm(&norm2, &(&h + self.mlp(l, &h)?)?)
+                let h = self.norm(&norm1, &(h + self.attention(l, h, eye)?)?)?;
+                self.norm(&norm2, &(&h + self.mlp(l, &h, eye)?)?)
             }
             Norm::None => {
-                let h = (h + self.attention(l, h)?)?;
-                &h + self.mlp(l, &h)?
+                let h = (h + self.attention(l, h, eye)?)?;
+                &h + self.mlp(l, &h, eye)?
             }
         }
     }
 
-    fn attention(&self, l: usize, h: &Tensor) -> Result<Tensor> {
+    fn attention(&self, l: usize, h: &Tensor, eye: &mut Eye) -> Result<Tensor> {
         let (b, t, d) = h.dims3()?;
         let (n_heads, d_head) = (self.config.n_heads, self.config.d_head());
-        let heads = |name: &str| -> Result<Tensor> {
-            self.linear(&format!("blocks.{l}.attn.{name}"), h)?
+        let mut heads = |name: &str| -> Result<Tensor> {
+            self.linear(&format!("blocks.{l}.attn.{name}"), h, eye)?
                 .reshape((b, t, n_heads, d_head))?
                 .transpose(1, 2)?
                 .contiguous()? // (B, H, T, d_head)
@@ -116,32 +145,35 @@ impl<'a> PlainModel<'a> {
         let (q, k, v) = (heads("q")?, heads("k")?, heads("v")?);
         let scores = (q.matmul(&k.t()?.contiguous()?)? / (d_head as f64).sqrt())?; // (B·H, T, T)
         let weights = candle_nn::ops::softmax(&scores.broadcast_add(&causal_mask(t, &scores)?)?, D::Minus1)?;
+        eye(Seen::Attention { block: l, weights: &weights.reshape((b, n_heads, t, t))? })?;
         let mixed = weights
             .matmul(&v)? // (B·H, T, d_head)
             .reshape((b, n_heads, t, d_head))?
             .transpose(1, 2)?
             .reshape((b, t, d))?;
-        self.linear(&format!("blocks.{l}.attn.o"), &mixed)
+        self.linear(&format!("blocks.{l}.attn.o"), &mixed, eye)
     }
 
-    fn mlp(&self, l: usize, h: &Tensor) -> Result<Tensor> {
-        let hidden = self.linear(&format!("blocks.{l}.mlp.up"), h)?; // (B, T, d_mlp)
+    fn mlp(&self, l: usize, h: &Tensor, eye: &mut Eye) -> Result<Tensor> {
+        let hidden = self.linear(&format!("blocks.{l}.mlp.up"), h, eye)?; // (B, T, d_mlp)
         let hidden = match self.config.activation {
             Activation::Gelu => hidden.gelu_erf()?,
             // candle's relu has slope 1 at 0, PyTorch's has 0
             Activation::Relu => (&hidden * hidden.gt(0.0)?.to_dtype(hidden.dtype())?)?,
         };
-        self.linear(&format!("blocks.{l}.mlp.down"), &hidden)
+        self.linear(&format!("blocks.{l}.mlp.down"), &hidden, eye)
     }
 
     /// h Wᵀ + b over the last dimension.
-    fn linear(&self, name: &str, h: &Tensor) -> Result<Tensor> {
+    fn linear(&self, name: &str, h: &Tensor, eye: &mut Eye) -> Result<Tensor> {
         let weight = self.get(&format!("{name}.weight"))?; // (out, in)
         let mut shape = h.dims().to_vec();
         let width = shape.pop().unwrap_or(1);
         let rows = h.elem_count() / width;
         shape.push(weight.dim(0)?);
-        let out = h.reshape((rows, width))?.matmul(&weight.t()?)?.reshape(shape)?;
+        let out = h.reshape((rows, width))?.matmul(&weight.t()?)?;
+        eye(Seen::Linear { name, input: h, output: &out })?;
+        let out = out.reshape(shape)?;
         if self.config.bias { out.broadcast_add(self.get(&format!("{name}.bias"))?) } else { Ok(out) }
     }
 
@@ -308,7 +340,7 @@ mod tests {
         let model = model(&config, &layout, &vars);
         let one = |x, y| {
             let h = model.embed(&[Equation { x, y, answer: 0 }]).unwrap();
-            let h = model.block(0, &h).unwrap();
+            let h = model.block(0, &h, &mut |_| Ok(())).unwrap();
             (0..N_CTX)
                 .map(|t| h.narrow(1, t, 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
                 .collect::<Vec<_>>()

@@ -23,6 +23,10 @@
 //! evenly over all n directions. It depends on neither the scale of W or X, nor a rotation of Rⁿ, nor the order of rows.
 //! Source: Shehper & Vaswani, arXiv 2605.28975.
 //!
+//! Beside the probe stand single diagnostics, pure functions too: [`participation_ratio`], [`spectral_entropy`],
+//! [`rankme`], [`head_and_tail`] of a spectrum, [`attention_entropy`], [`ClassSums`], [`Fourier`] norms and ablations,
+//! [`gini`]. [`registry`] lists those that a run records, with formula, source and cost.
+//!
 //! # In a candle training loop
 //! ```
 //! use candle_core::{Device, Tensor};
@@ -58,24 +62,37 @@
 //! way for matrices too large to decompose, over their Gram matrices: [`RowPool`], [`WeightGram`] and [`probe_gram`]
 //! use rayon's threads and, where asked to, f32 products.
 
+mod attention;
+mod classes;
 mod correlation;
+mod decay;
+#[cfg(test)]
+mod diagnostics_tests;
 mod dimension;
 mod error;
+mod fourier;
 mod gram;
 #[cfg(test)]
 mod gram_tests;
 mod lar;
 mod moments;
 mod pool;
+pub mod registry;
 mod spectra;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod weights;
 
+pub use attention::attention_entropy;
+pub use classes::{ClassDistances, ClassSums};
 pub use correlation::{pearson, spearman, standard_deviation};
-pub use dimension::{components_for, effective_rank, stable_rank};
+pub use decay::{PowerLaw, head_and_tail};
+pub use dimension::{
+    components_for, effective_rank, participation_ratio, rankme, spectral_entropy, stable_rank,
+};
 pub use error::ProbeError;
+pub use fourier::{Fourier, gini, key_frequencies};
 pub use gram::WeightGram;
 pub use lar::{k_pred, lar_from_norms, lar_from_spectra, lar_from_spread, partial_lar};
 pub use moments::{Moments, square_sum, weight_norm};

@@ -161,11 +161,16 @@ fn covariance_eigenvalues(moments: &Moments, par: Par) -> Result<Vec<f64>, Probe
     let (n, rows) = (moments.n, moments.rows as f64);
     let mean: Vec<f64> = moments.sum.iter().map(|s| s / rows).collect();
     let covariance = Mat::from_fn(n, n, |i, j| moments.gram[j * n + i] / rows - mean[i] * mean[j]);
-    let mut values = Diag::zeros(n);
-    self_adjoint_evd(covariance.as_ref(), &mut values, None, par)
-        .map_err(|_| ProbeError::NoConvergence { what: "eigenvalue iteration on the covariance of X" })?;
+    let values = eigenvalues(covariance.as_ref(), "eigenvalue iteration on the covariance of X", par)?;
     let rounding = n as f64 * f64::EPSILON * moments.input_square_sum() / rows;
-    Ok(values.column_vector().iter().rev().map(|&v| if v > rounding { v } else { 0.0 }).collect())
+    Ok(values.into_iter().map(|v| if v > rounding { v } else { 0.0 }).collect())
+}
+
+/// Eigenvalues of a symmetric matrix, descending; `what` names the iteration in an error.
+pub(super) fn eigenvalues(a: MatRef<f64>, what: &'static str, par: Par) -> Result<Vec<f64>, ProbeError> {
+    let mut values = Diag::zeros(a.nrows());
+    self_adjoint_evd(a, &mut values, None, par).map_err(|_| ProbeError::NoConvergence { what })?;
+    Ok(values.column_vector().iter().rev().copied().collect())
 }
 
 /// Eigenvalues of a symmetric matrix, ascending, and their vectors if asked for.

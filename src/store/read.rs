@@ -9,9 +9,9 @@ use std::{
 };
 
 use super::{
-    Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
+    Diagnostics, Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
     manifest::{MANIFEST, read_manifest},
-    write::{CONFIG, FINAL, METRICS, SPECTRA, Tail, read_vouched},
+    write::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, Tail, read_vouched},
 };
 use crate::config::RunConfig;
 
@@ -217,6 +217,29 @@ impl RunRecord {
         parse_rows(&bytes)
             .map_err(|e| ReadError::Parse { path: self.dir.join(SPECTRA), reason: e.to_string() })
     }
+
+    /// Its diagnostics, one row an evaluation; none where it keeps none.
+    pub fn diagnostics(&self) -> Result<Option<Diagnostics>, ReadError> {
+        let Some(point) = self.manifest.newest().filter(|point| point.files.contains_key(DIAGNOSTICS)) else {
+            return Ok(None);
+        };
+        let bytes = read_table(&self.dir, DIAGNOSTICS, &self.manifest, point)?;
+        Diagnostics::parse(&bytes)
+            .map(Some)
+            .map_err(|e| ReadError::Parse { path: self.dir.join(DIAGNOSTICS), reason: e.to_string() })
+    }
+}
+
+impl Diagnostics {
+    fn parse(bytes: &[u8]) -> Result<Self, csv::Error> {
+        let mut reader = csv::Reader::from_reader(bytes);
+        let columns = reader.headers()?.iter().skip(2).map(str::to_owned).collect();
+        let rows = reader.deserialize().map(|row| {
+            let (_run, epoch, values): (String, u64, Vec<f64>) = row?;
+            Ok((epoch, values))
+        });
+        Ok(Self { columns, rows: rows.collect::<Result<_, csv::Error>>()? })
+    }
 }
 
 /// The rows of a table.
@@ -240,7 +263,7 @@ pub fn verify_run(dir: &Path) -> Vec<ReadError> {
     let mut damage: Vec<ReadError> = Vec::new();
     for point in &manifest.saved {
         for name in point.files.keys() {
-            let is_table = name == METRICS || name == SPECTRA;
+            let is_table = [METRICS, SPECTRA, DIAGNOSTICS].contains(&name.as_str());
             let read = match is_table {
                 true => read_table(dir, name, &manifest, point),
                 false => read_vouched(dir, name, point, Tail::None, MAX_PARAMETER_BYTES),

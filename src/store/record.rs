@@ -65,6 +65,27 @@ pub struct MetricsRow {
     pub zero_loss_share: f64,
 }
 
+/// `diagnostics.csv`: the diagnostics a run's config asks for, `run` and `epoch` before them. One row an evaluation, as in
+/// `metrics.csv`, with which it joins on both. Which columns there are depends on config and task; see
+/// [`registry`](crate::probe::registry).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Diagnostics {
+    /// Names of the columns after `run` and `epoch`.
+    pub columns: Vec<String>,
+    /// Epoch of each evaluation and a value for each column, NaN where it is not defined.
+    pub rows: Vec<(u64, Vec<f64>)>,
+}
+
+impl Diagnostics {
+    /// Epoch and value of one column; nothing if the run does not have it.
+    pub fn column(&self, name: &str) -> Vec<(u64, f64)> {
+        match self.columns.iter().position(|column| column == name) {
+            Some(i) => self.rows.iter().map(|(epoch, values)| (*epoch, values[i])).collect(),
+            None => Vec::new(),
+        }
+    }
+}
+
 /// When a full spectrum was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,5 +1,5 @@
-//! Writes a run directory: `config.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`, two checkpoints while it
-//! runs, `final.safetensors` when it is done.
+//! Writes a run directory: `config.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`, `diagnostics.csv` where its
+//! config asks for one, two checkpoints while it runs, `final.safetensors` when it is done.
 //!
 //! The order of writes is what makes a run survive: rows are synced, then the checkpoint appears, then the manifest
 //! that vouches for both is replaced, then what it no longer names is removed. A process killed between any two of
@@ -21,6 +21,7 @@ use std::{
 pub(super) const CONFIG: &str = "config.toml";
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const SPECTRA: &str = "spectra.csv";
+pub(super) const DIAGNOSTICS: &str = "diagnostics.csv";
 pub(super) const FINAL: &str = "final.safetensors";
 pub(super) const CHECKPOINT: &str = "checkpoint-";
 
@@ -77,6 +78,7 @@ pub struct RunWriter {
     config: Extent,
     metrics: Appended,
     spectra: Appended,
+    diagnostics: Option<Appended>,
 }
 
 /// A run taken up where it stopped.
@@ -94,10 +96,12 @@ impl RunWriter {
         // first of all nothing is vouched for any more
         let manifest = Manifest { saved: Vec::new(), ..manifest };
         write_manifest(dir, &manifest)?;
+        let diagnoses = diagnoses(config);
         let config = write_config(dir, config)?;
         let writer = Self {
             metrics: Appended::create(&dir.join(METRICS))?,
             spectra: Appended::create(&dir.join(SPECTRA))?,
+            diagnostics: diagnoses.then(|| Appended::create(&dir.join(DIAGNOSTICS))).transpose()?,
             dir: dir.to_owned(),
             manifest,
             config,
@@ -117,7 +121,7 @@ impl RunWriter {
         damage: &mut dyn FnMut(&StoreError),
     ) -> Result<Option<Resumed>, StoreError> {
         for (i, point) in manifest.saved.iter().enumerate() {
-            let (metrics, spectra, snapshot) = match read_point(dir, point, layout) {
+            let (tables, snapshot) = match read_point(dir, point, layout) {
                 Ok(Some(whole)) => whole,
                 Ok(None) => continue,
                 Err(e) => {
@@ -125,10 +129,19 @@ impl RunWriter {
                     continue;
                 }
             };
+            let diagnoses = diagnoses(config);
             let config = write_config(dir, config)?;
+            let path = dir.join(DIAGNOSTICS);
+            let diagnostics = match &tables.diagnostics {
+                Some(kept) if diagnoses => Some(Appended::reopen(&path, kept)?),
+                // begun by a groklab without diagnostics: they are recorded from here on
+                None if diagnoses => Some(Appended::create(&path)?),
+                _ => None,
+            };
             let writer = Self {
-                metrics: Appended::reopen(&dir.join(METRICS), &metrics)?,
-                spectra: Appended::reopen(&dir.join(SPECTRA), &spectra)?,
+                metrics: Appended::reopen(&dir.join(METRICS), &tables.metrics)?,
+                spectra: Appended::reopen(&dir.join(SPECTRA), &tables.spectra)?,
+                diagnostics,
                 dir: dir.to_owned(),
                 manifest: Manifest {
                     state: RunState::Running,
@@ -163,6 +176,15 @@ impl RunWriter {
             covariance_eigenvalue: value(&s.covariance_eigenvalues, i),
         });
         append(&mut self.spectra, rows)
+    }
+
+    /// Appends the diagnostics of one evaluation, one value a column. Does nothing in a run whose config asks for none.
+    pub fn diagnostics(&mut self, epoch: u64, columns: &[String], values: &[f64]) -> Result<(), StoreError> {
+        let Some(table) = &mut self.diagnostics else { return Ok(()) };
+        if table.is_empty() {
+            append_record(table, ("run", "epoch", columns))?;
+        }
+        append_record(table, (&self.manifest.run, epoch, values))
     }
 
     /// Makes everything so far last. With a snapshot the run can be taken up from here.
@@ -202,11 +224,16 @@ impl RunWriter {
     fn synced_tables(&mut self) -> Result<BTreeMap<String, Extent>, StoreError> {
         self.metrics.sync()?;
         self.spectra.sync()?;
-        Ok(BTreeMap::from([
+        let mut files = BTreeMap::from([
             (CONFIG.to_owned(), self.config.clone()),
             (METRICS.to_owned(), self.metrics.extent()),
             (SPECTRA.to_owned(), self.spectra.extent()),
-        ]))
+        ]);
+        if let Some(diagnostics) = &mut self.diagnostics {
+            diagnostics.sync()?;
+            files.insert(DIAGNOSTICS.to_owned(), diagnostics.extent());
+        }
+        Ok(files)
     }
 }
 
@@ -244,18 +271,30 @@ fn write_config(dir: &Path, config: &RunConfig) -> Result<Extent, StoreError> {
     Ok(Extent::of(text.as_bytes()))
 }
 
+/// Whether the run keeps a `diagnostics.csv`.
+fn diagnoses(config: &RunConfig) -> bool {
+    !config.probe.diagnostics.is_empty()
+}
+
+/// The tables as a save point vouches for them.
+struct Tables {
+    metrics: Vec<u8>,
+    spectra: Vec<u8>,
+    diagnostics: Option<Vec<u8>>,
+}
+
 /// The tables and the state at a save point; none when it has no checkpoint.
-#[allow(clippy::type_complexity)] // used once, unpacked at once
 fn read_point(
     dir: &Path,
     point: &SavePoint,
     layout: &ParamLayout,
-) -> Result<Option<(Vec<u8>, Vec<u8>, Snapshot)>, StoreError> {
+) -> Result<Option<(Tables, Snapshot)>, StoreError> {
     let Some(name) = point.files.keys().find(|name| name.starts_with(CHECKPOINT)) else { return Ok(None) };
     let checkpoint = read_vouched(dir, name, point, Tail::None, Snapshot::max_bytes(layout))?;
     let snapshot = Snapshot::parse(&dir.join(name), &checkpoint, layout)?;
     let table = |name| read_vouched(dir, name, point, Tail::Rows, super::read::MAX_TABLE_BYTES);
-    Ok(Some((table(METRICS)?, table(SPECTRA)?, snapshot)))
+    let diagnostics = point.files.contains_key(DIAGNOSTICS).then(|| table(DIAGNOSTICS)).transpose()?;
+    Ok(Some((Tables { metrics: table(METRICS)?, spectra: table(SPECTRA)?, diagnostics }, snapshot)))
 }
 
 /// What may lie behind the part of a file that is vouched for.
@@ -298,11 +337,25 @@ fn append<R: serde::Serialize>(
     table: &mut Appended,
     rows: impl IntoIterator<Item = R>,
 ) -> Result<(), StoreError> {
+    let has_headers = table.is_empty();
+    rows_to(table, csv::WriterBuilder::new().has_headers(has_headers), rows)
+}
+
+fn rows_to<R: serde::Serialize>(
+    table: &mut Appended,
+    format: &csv::WriterBuilder,
+    rows: impl IntoIterator<Item = R>,
+) -> Result<(), StoreError> {
     let failed = |source| StoreError::Csv { path: table.path().to_owned(), source };
-    let mut writer = csv::WriterBuilder::new().has_headers(table.is_empty()).from_writer(Vec::new());
+    let mut writer = format.from_writer(Vec::new());
     for row in rows {
         writer.serialize(row).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|e| failed(e.into_error().into()))?;
     table.append(&bytes)
+}
+
+/// One row without names of columns.
+fn append_record(table: &mut Appended, row: impl serde::Serialize) -> Result<(), StoreError> {
+    rows_to(table, csv::WriterBuilder::new().has_headers(false), [row])
 }

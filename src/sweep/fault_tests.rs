@@ -113,7 +113,14 @@ fn undisturbed() -> (BTreeMap<String, Vec<u8>>, Vec<Op>) {
     let files = contents(&root.path().join(tiny(0).id));
     assert_eq!(
         files.keys().collect::<Vec<_>>(),
-        ["config.toml", "final.safetensors", "manifest.json", "metrics.csv", "spectra.csv"]
+        [
+            "config.toml",
+            "diagnostics.csv",
+            "final.safetensors",
+            "manifest.json",
+            "metrics.csv",
+            "spectra.csv"
+        ]
     );
     (files, operations)
 }
@@ -323,6 +330,40 @@ fn interrupted() -> (tempfile::TempDir, PathBuf) {
     (root, dir)
 }
 
+#[test]
+fn a_run_begun_without_diagnostics_is_taken_up_and_has_them_from_there_on() {
+    let (expected, _) = undisturbed();
+    let (root, dir) = interrupted();
+    let mut manifest = store::read_manifest(&dir).unwrap().unwrap();
+    for point in &mut manifest.saved {
+        point.files.remove("diagnostics.csv").unwrap();
+    }
+    fs::remove_file(dir.join("diagnostics.csv")).unwrap();
+    fs::write(dir.join("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
+    assert!(verify_run(&dir).is_empty());
+    assert_eq!(read_run(&dir).unwrap().diagnostics().unwrap(), None);
+
+    let (settled, notes) = run_in(root.path());
+    assert!(matches!(settled, Settled::Finished(_)) && notes.contains("taken up at epoch 3"), "{notes}");
+    assert!(verify_run(&dir).is_empty());
+    let found = read_run(&dir).unwrap().diagnostics().unwrap().unwrap();
+    assert_eq!(found.rows.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [4]);
+
+    let (whole, other_dir) = interrupted();
+    run_in(whole.path());
+    let whole = read_run(&other_dir).unwrap();
+    let table = whole.diagnostics().unwrap().unwrap();
+    let epochs: Vec<u64> = table.column("rankme").iter().map(|(epoch, _)| *epoch).collect();
+    assert_eq!(epochs, whole.metrics.iter().map(|row| row.epoch).collect::<Vec<_>>());
+    assert_eq!(table.columns, found.columns);
+    // as text, in which NaN is NaN
+    assert_eq!(format!("{:?}", table.rows.last()), format!("{:?}", found.rows.last()));
+    assert!(table.column("no_such_column").is_empty());
+    for name in ["metrics.csv", "spectra.csv", "final.safetensors"] {
+        assert!(contents(&dir)[name] == expected[name], "{name}");
+    }
+}
+
 fn checkpoints(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     found.retain(|p| p.file_name().unwrap().to_str().unwrap().starts_with("checkpoint-"));
@@ -385,7 +426,7 @@ fn no_flipped_bit_is_read_as_good() {
         assert!(told.contains(name), "{case}: {told}");
         kinds.insert(name.to_owned());
     });
-    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
 
     let root = tempfile::tempdir().unwrap();
     run_in(root.path());
@@ -395,6 +436,7 @@ fn no_flipped_bit_is_read_as_good() {
         // readers of tables notice as well, not only `verify`
         match name {
             "spectra.csv" => assert!(read_run(&dir).unwrap().spectra().is_err(), "{case}"),
+            "diagnostics.csv" => assert!(read_run(&dir).unwrap().diagnostics().is_err(), "{case}"),
             "final.safetensors" => {}
             _ => assert!(read_run(&dir).is_err(), "{case}"),
         }
@@ -404,7 +446,7 @@ fn no_flipped_bit_is_read_as_good() {
 #[test]
 fn no_truncated_table_is_read_as_good() {
     let (root, dir) = interrupted();
-    for name in ["metrics.csv", "spectra.csv"] {
+    for name in ["metrics.csv", "spectra.csv", "diagnostics.csv"] {
         let whole = fs::read(dir.join(name)).unwrap();
         for length in whole.len().saturating_sub(600)..whole.len() {
             fs::write(dir.join(name), &whole[..length]).unwrap();

@@ -106,6 +106,10 @@ impl Record for Recorder<'_> {
         self.writer.spectra(checkpoint, epoch, spectra)
     }
 
+    fn diagnostics(&mut self, epoch: u64, columns: &[String], values: &[f64]) -> Result<(), StoreError> {
+        self.writer.diagnostics(epoch, columns, values)
+    }
+
     fn is_stopping(&self) -> bool {
         self.execution.stop.load(Ordering::Relaxed)
     }

@@ -1,8 +1,10 @@
 //! The training loop, evaluation, milestones and stopping.
 
+mod diagnostics;
 mod milestones;
 mod trace;
 
+pub use diagnostics::Diagnostics;
 pub use milestones::{GROKKED_ACCURACY, MEMORIZED_VAL_ACCURACY};
 pub use trace::{Trace, trace};
 
@@ -16,6 +18,7 @@ use crate::{
     store::{Checkpoint, Counters, MetricsRow, Milestones, Snapshot, StopReason, StoreError},
     task::Equation,
 };
+use diagnostics::Subject;
 use std::time::{Duration, Instant};
 
 /// One run in memory: everything a step needs, and everything that a later process needs to go on.
@@ -36,6 +39,10 @@ pub struct Trainer<'a> {
     pub step: u64,
     /// The epoch that is not yet recorded: 0 at the start, and its steps may be partly done.
     pub next_epoch: u64,
+    /// What is recorded besides.
+    pub diagnostics: Diagnostics,
+    /// Of the inputs of the unembedding, at the last evaluation.
+    moments: Moments,
     /// What happened when.
     pub milestones: Milestones,
     /// Time spent so far.
@@ -49,7 +56,7 @@ pub struct Clock {
     pub training: Duration,
     /// Forward passes over all rows.
     pub evaluation: Duration,
-    /// Spectra and eigenvalues.
+    /// Spectra, eigenvalues and diagnostics.
     pub probe: Duration,
 }
 
@@ -59,6 +66,8 @@ pub trait Record {
     fn row(&mut self, row: &MetricsRow) -> Result<(), StoreError>;
     /// The full spectra of a checkpoint.
     fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, spectra: &Spectra) -> Result<(), StoreError>;
+    /// The diagnostics of an evaluation, one value a column; of a run that has any.
+    fn diagnostics(&mut self, epoch: u64, columns: &[String], values: &[f64]) -> Result<(), StoreError>;
     /// Whether the run is to stop after the step it is at, unfinished.
     fn is_stopping(&self) -> bool;
     /// The end of an epoch that is recorded: a moment to save.
@@ -114,6 +123,10 @@ pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Option<St
             let reached = trainer.milestones.update(&row, pass == Pass::Complete);
             stopped = trainer.milestones.stop_reason(epoch, &config.train);
             record.row(&row)?;
+            if !trainer.diagnostics.is_empty() {
+                let values = trainer.diagnose(spectra.as_ref())?;
+                record.diagnostics(epoch, trainer.diagnostics.columns(), &values)?;
+            }
             let start = (epoch == 0).then_some(Checkpoint::Initial);
             let end = stopped.map(|_| Checkpoint::Final);
             for checkpoint in start.into_iter().chain(reached).chain(end) {
@@ -146,6 +159,8 @@ impl<'a> Trainer<'a> {
             batch: Vec::with_capacity(config.data.batch_size.min(split.train.len())),
             step: 0,
             next_epoch: 0,
+            diagnostics: Diagnostics::new(run, &layout)?,
+            moments: Moments::new(config.model.d_model, 0),
             milestones: Milestones::default(),
             clock: Clock::default(),
             run,
@@ -235,6 +250,7 @@ impl<'a> Trainer<'a> {
         let finite = train.loss.is_finite() && self.params.iter().all(|p| p.is_finite());
         let probed = if finite { Some(probe::probe(w, m, n, &moments)?) } else { None };
         self.clock.probe += start.elapsed();
+        self.moments = moments;
 
         let p = probed.as_ref().map_or(Probe::UNDEFINED, |(p, _)| *p);
         let row = MetricsRow {
@@ -268,6 +284,20 @@ impl<'a> Trainer<'a> {
             zero_loss_share: train.zero_loss_share,
         };
         Ok((row, probed.map(|(_, spectra)| spectra)))
+    }
+
+    /// The diagnostics of the evaluation that [`measure`](Self::measure) has just made, with its spectra; NaN without.
+    pub fn diagnose(&mut self, spectra: Option<&Spectra>) -> Result<Vec<f64>, TrainError> {
+        let start = Instant::now();
+        let Self { run, layout, params, split, moments, .. } = self;
+        let values = match spectra {
+            Some(spectra) => {
+                self.diagnostics.values(&Subject { run, layout, params, split, moments, spectra })?
+            }
+            None => vec![f64::NAN; self.diagnostics.columns().len()],
+        };
+        self.clock.probe += start.elapsed();
+        Ok(values)
     }
 
     /// The optimiser, for those who want its state.

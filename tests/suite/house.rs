@@ -7,7 +7,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("task", &[]),
     ("probe", &[]),
     ("tensors", &[]),
-    ("config", &["task"]),
+    ("config", &["probe", "task"]),
     ("data", &["config", "task"]),
     ("model", &["config", "data", "task"]),
     ("optim", &["config", "data", "model"]),

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+const FILES: [&str; 5] =
+    ["config.toml", "metrics.csv", "spectra.csv", "diagnostics.csv", "final.safetensors"];
+
 /// Every CSV and parameter file below `dir`, by relative path.
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for run in fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
-        for name in ["config.toml", "metrics.csv", "spectra.csv", "final.safetensors"] {
+        for name in FILES {
             let key = format!("{}/{name}", run.file_name().unwrap().to_string_lossy());
             found.insert(key, fs::read(run.join(name)).unwrap());
         }
@@ -22,10 +25,10 @@ fn any_number_of_jobs_and_any_sharding_give_the_same_bytes() {
     sweep(&["--jobs", "1", "--out", "a"]);
     sweep(&["--jobs", "3", "--out", "b"]);
     sweep(&["--shard", "1/2", "--out", "c"]);
-    assert_eq!(contents(&dir.path().join("c/small")).len(), 2 * 4);
+    assert_eq!(contents(&dir.path().join("c/small")).len(), 2 * FILES.len());
     sweep(&["--shard", "2/2", "--out", "c"]);
     let a = contents(&dir.path().join("a/small"));
-    assert_eq!(a.len(), 4 * 4);
+    assert_eq!(a.len(), 4 * FILES.len());
     for other in ["b/small", "c/small"] {
         let b = contents(&dir.path().join(other));
         assert!(a.keys().eq(b.keys()));

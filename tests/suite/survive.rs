@@ -224,7 +224,7 @@ fn status_and_verify_tell_what_is_there() {
 
     let id = json["runs"][1]["run"].as_str().unwrap();
     let same = succeed(dir.path(), &["verify", "results/small", "--rerun", id]);
-    assert_eq!(same.matches("the same").count(), 4, "{same}");
+    assert_eq!(same.matches("the same").count(), 5, "{same}");
 
     // a damaged parameter file is found by `verify`, and by nobody who does not read it
     let parameters = dir.path().join("results/small").join(id).join("final.safetensors");
