@@ -6,6 +6,7 @@ mod plot;
 mod probe;
 mod progress;
 mod quick;
+mod report;
 mod run;
 mod slurm;
 mod status;
@@ -56,6 +57,8 @@ enum Command {
     Table(table::TableArgs),
     /// Draw the figures of a results directory
     Plot(plot::PlotArgs),
+    /// Write a report of a results directory: one HTML file with interactive figures
+    Report(report::ReportArgs),
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::Probe(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),

@@ -3,6 +3,7 @@
 
 pub mod csv;
 pub mod figure;
+pub mod report;
 pub mod slurm;
 pub mod table;
 pub mod tables;
