@@ -1,4 +1,4 @@
-//! Pure renderers: what [`crate::analysis`] found in, bytes of a table or a figure out; and the batch script of `slurm`.
+//! Pure renderers: what [`crate::analysis`] found in, bytes of a table, a figure or a report out; and the batch script of `slurm`.
 //! The same input gives the same bytes; no file is read or written, no font of the system is used.
 
 pub mod csv;

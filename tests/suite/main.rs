@@ -10,6 +10,7 @@ mod hostile;
 mod house;
 mod probe;
 mod replay;
+mod report;
 mod runs;
 #[cfg(unix)]
 mod slurm;

@@ -282,17 +282,17 @@ fn remark(checkpoint: Checkpoint, cells: &[RmseRow]) -> String {
         let ours = row.ours?;
         let runs = if ours.runs == 1 { "1 run".to_owned() } else { format!("{} runs", ours.runs) };
         let paper = row.paper.as_ref().map_or(String::new(), |p| format!(", paper {:.2}", p.rmse));
-        Some(format!("RMSE{what} {:.2} ({runs}{paper})", ours.rmse))
+        Some(format!("{what}{:.2} ({runs}{paper})", ours.rmse))
     };
     let lines = match checkpoint {
         Checkpoint::Memorized => vec![line("", Cell::Memorized)],
         Checkpoint::Grokked => vec![line("", Cell::Grokked)],
         Checkpoint::Final => {
-            vec![line(" grokked", Cell::FinalGrokked), line(" not grokked", Cell::FinalNoGrok)]
+            vec![line("grokked ", Cell::FinalGrokked), line("not grokked ", Cell::FinalNoGrok)]
         }
     };
     let lines: Vec<String> = lines.into_iter().flatten().collect();
-    if lines.is_empty() { "no run got here".into() } else { lines.join(" · ") }
+    if lines.is_empty() { "no run got here".into() } else { format!("RMSE {}", lines.join(" · ")) }
 }
 
 /// `value` with [`DIGITS`] significant digits; none if it is not finite.

@@ -1,6 +1,6 @@
 //! The report: one HTML file that holds its data, its figures and all it needs to draw them, and asks no network.
 //!
-//! Tables and the list of runs are plain HTML, made here; figures and the page of a run are drawn by `report.js` from
+//! Tables and the list of runs are plain HTML, made here; figures and the page of a run are drawn by JavaScript from
 //! one JSON block, with uPlot (`vendor/`). The same results give the same bytes. Names of runs, tasks and experiments
 //! are other people's text: they are escaped wherever they stand, and reach the page as text only.
 
@@ -14,7 +14,7 @@ pub use page::address_part;
 use crate::store::{Experiment, SpectrumRow};
 
 const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
+const SCRIPTS: [&str; 3] = [include_str!("plot.js"), include_str!("figures.js"), include_str!("page.js")];
 const UPLOT: &str = include_str!("vendor/uPlot.iife.min.js");
 const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
 const UPLOT_LICENSE: &str = include_str!("vendor/LICENSE");
@@ -54,6 +54,7 @@ pub fn html(sections: &[Section<'_>]) -> Result<String, ReportError> {
     let names: Vec<&str> = sections.iter().map(|section| section.experiment.name.as_str()).collect();
     let title = escaped(&format!("{} · groklab", names.join(", ")));
     let body = page::body(sections);
+    let script = SCRIPTS.join("\n");
     // uPlot reads the pixel ratio once: two at least, so that a printed figure is sharp
     Ok(format!(
         r#"<!doctype html>
@@ -82,7 +83,7 @@ return uPlot;
 }})(Math.max(2, window.devicePixelRatio));
 </script>
 <script>
-{SCRIPT}</script>
+{script}</script>
 </body>
 </html>
 "#

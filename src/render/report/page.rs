@@ -20,7 +20,7 @@ pub(super) fn body(sections: &[Section<'_>]) -> String {
         .collect();
     let mut out = String::from(
         "<header class=\"top\"><p class=\"mark\">groklab <span>report</span></p>\
-         <button type=\"button\" id=\"theme\" class=\"quiet\">Auto</button></header>\n\
+         <button type=\"button\" id=\"theme\" class=\"quiet\">Theme: auto</button></header>\n\
          <noscript><p class=\"notice\">Without JavaScript there are tables, but no figures.</p></noscript>\n\
          <main id=\"overview\">\n",
     );
@@ -35,10 +35,12 @@ pub(super) fn body(sections: &[Section<'_>]) -> String {
         ));
     }
     out.push_str(&table(&rmse_table(&cells, &runs)));
+    // the title of the page says its name already
+    let alone = if sections.len() == 1 { " alone" } else { "" };
     for (i, section) in sections.iter().enumerate() {
         let groups = groups(section.experiment);
         out.push_str(&format!(
-            "<section class=\"experiment\" id=\"{}\">\n<h2>{}</h2>\n{}{}\
+            "<section class=\"experiment{alone}\" id=\"{}\">\n<h2>{}</h2>\n{}{}\
              <h3>Figures</h3>\n<p class=\"how\">Point at a curve for its value, drag to zoom, double-click to see all. \
              A click on a curve or a point opens its run.</p>\n\
              <div class=\"interactive\"></div>\n{}</section>\n",
@@ -103,7 +105,7 @@ fn table(table: &Table) -> String {
         table.notes.iter().map(|note| format!("<p class=\"note\">{}</p>\n", escaped(note))).collect();
     let title = escaped(&table.title);
     format!(
-        "{}<table>\n<caption>{title}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{notes}",
+        "<h3>{title}</h3>\n{}<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n{notes}",
         scroll(&title)
     )
 }
