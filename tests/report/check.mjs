@@ -118,6 +118,12 @@ await check("a switch hides a task and a seed, and shows them again", async () =
     assert.equal(await count(), all);
     assert.equal(await pixels("lar"), before);
   }
+  const seeds = await page.locator('.bar [data-tag^="seed"]').all();
+  for (const seed of seeds) await seed.click();
+  await settle();
+  assert.equal(await count(), 0, "nothing is left");
+  for (const seed of seeds) await seed.click();
+  assert.equal(await pixels("lar"), before);
 });
 
 await check("axes are linear or logarithmic", async () => {

@@ -197,7 +197,7 @@ function showRun(experiment, run, host) {
       el("dl", {}, ...run.facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))),
     el("p", { class: "files" }, "Files: ", ...files.flatMap((file, i) => (i ? [" · ", file] : [file]))));
   const grid = el("div", { class: "figures" });
-  host.append(grid);
+  host.append(x.length > 0 ? grid : el("p", { class: "note" }, "There is no evaluation to show yet."));
   const milestones = vertical.map((mark) => mark.told).join("; ") || null;
   const pair = (id, title, columns, y, format, note) => figure(grid, { id, title, note, x: epochs, y, plots: plots(columns, format), legend: columns.length > 1 ? legend(columns) : null });
   pair("run-lar", "Log-alignment ratio", [["lar", "LAR", BLUE]], axis({ label: "LAR" }), number, milestones);

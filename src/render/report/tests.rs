@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     analysis::{groups, rmse_rows, summarize},
-    store::{Checkpoint, RunRecord, RunState, made::MadeRun},
+    store::{Checkpoint, MetricsRow, RunRecord, RunState, made::MadeRun},
 };
 
 /// One of every kind of run.
@@ -47,6 +47,9 @@ fn page(experiment: &Experiment) -> String {
     html(&[section(experiment)]).unwrap()
 }
 
+/// A column of `metrics.csv`.
+type Quantity = fn(&MetricsRow) -> f64;
+
 /// The JSON block as a browser takes it from the page: up to the first end of a script.
 fn block(page: &str) -> Value {
     let (_, rest) = page.split_once("<script id=\"data\" type=\"application/json\">").unwrap();
@@ -77,7 +80,7 @@ fn the_data_are_the_results() {
         let epochs: Vec<u64> =
             strides.iter().flat_map(|[at, by, n]| (0..*n).map(move |i| at + i * by)).collect();
         assert!(epochs.iter().eq(record.metrics.iter().map(|row| &row.epoch)));
-        let columns: [(&str, fn(&crate::store::MetricsRow) -> f64); 11] = [
+        let columns: [(&str, Quantity); 11] = [
             ("train_loss", |row| row.train_loss),
             ("val_loss", |row| row.val_loss),
             ("train_accuracy", |row| row.train_accuracy),
