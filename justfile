@@ -34,6 +34,17 @@ bench:
 slurm-test:
     scripts/slurm-test.sh
 
+# the report as a reader meets it: makes small results, writes it, uses it in a headless Chromium ($CHROMIUM, or
+# /usr/bin/chromium; Debian: apt-get install chromium). Needs Node and npm; screenshots in target/report-test
+report-test:
+    #!/bin/sh
+    set -eu
+    out=target/report-test
+    npm install --prefix "$out/npm" --no-save --silent playwright-core@1.65.1
+    cargo run -- sweep tests/report/small.toml --out "$out/results"
+    cargo run -- report "$out/results/small" --out "$out/report.html"
+    NODE_PATH="$out/npm/node_modules" node tests/report/check.mjs "$out/report.html" "$out/screenshots"
+
 # every fuzz target for so many seconds; needs nightly Rust and `cargo install cargo-fuzz --locked`.
 # Without a sanitizer: groklab's own code here has no unsafe, and the build takes half as long
 fuzz seconds="60":

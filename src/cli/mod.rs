@@ -11,6 +11,7 @@ mod plot;
 mod probe;
 mod progress;
 mod quick;
+mod report;
 mod run;
 mod slurm;
 mod status;
@@ -63,6 +64,8 @@ enum Command {
     Claims(claims::ClaimsArgs),
     /// Draw the figures of a results directory
     Plot(plot::PlotArgs),
+    /// Write a report of a results directory: one HTML file with interactive figures
+    Report(report::ReportArgs),
     /// Write results in the formats of other programs
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Claims(args) => claims::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),

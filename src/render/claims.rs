@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{
+    report::ClaimRow,
     table::{Align, Table},
     tables::{percent, thousands},
 };
@@ -29,7 +30,7 @@ pub fn claims_table(experiment: &str, runs: usize, claims: &[Claim]) -> Table {
         let answer = claim.verdict.name();
         rows.push([answer, claim.statement, "", "", "", ""].map(str::to_owned).into());
         for part in &claim.parts {
-            rows.push(part_row(part));
+            rows.push(part_row(part).into());
             if !part.against.is_empty() && part.verdict != Verdict::NotEnoughData {
                 against.push(format!("Against {}, most runs of: {}.", part.what, part.against.join(", ")));
             }
@@ -58,12 +59,32 @@ pub fn claims_table(experiment: &str, runs: usize, claims: &[Claim]) -> Table {
     }
 }
 
-fn part_row(part: &Part) -> Vec<String> {
+/// The same for the report: a claim and a line for every part of its test.
+pub fn claim_rows(claims: &[Claim]) -> Vec<ClaimRow> {
+    let line = |part: &Part| {
+        let [_, what, expected, mean, agree, runs] = part_row(part);
+        let what = what.trim_start_matches("· ");
+        let line = format!("{what}; mean {mean}, expected {expected}, {agree} agree, {runs} runs");
+        match part.against.is_empty() {
+            true => line,
+            false => format!("{line}; against it most runs of {}", part.against.join(", ")),
+        }
+    };
+    let row = |claim: &Claim| ClaimRow {
+        title: claim.statement.to_owned(),
+        source: claim.source.to_owned(),
+        verdict: claim.verdict.name().to_owned(),
+        numbers: claim.parts.iter().map(line).collect(),
+    };
+    claims.iter().map(row).collect()
+}
+
+fn part_row(part: &Part) -> [String; 6] {
     let mut mean = part.mean.map_or(NONE.to_owned(), number);
     if let Some((low, high)) = part.interval {
         let _ = write!(mean, " [{}, {}]", number(low), number(high));
     }
-    vec![
+    [
         String::new(),
         format!("· {}: {}", part.what, part.verdict.name()),
         part.expected.to_string(),

@@ -1,4 +1,4 @@
-//! Pure renderers: what [`crate::analysis`] found in, bytes of a table, a figure or an export out; and the
+//! Pure renderers: what [`crate::analysis`] found in, bytes of a table, a figure, a report or an export out; and the
 //! batch script of `slurm`.
 //! The same input gives the same bytes; no file is read or written, no font of the system is used.
 
@@ -8,6 +8,7 @@ pub mod figure;
 pub mod json;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod report;
 pub mod slurm;
 pub mod table;
 pub mod tables;

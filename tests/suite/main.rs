@@ -13,6 +13,7 @@ mod outputs;
 mod probe;
 mod python;
 mod replay;
+mod report;
 mod runs;
 #[cfg(unix)]
 mod slurm;

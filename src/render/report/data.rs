@@ -1,0 +1,345 @@
+//! The data behind the figures, as the one JSON block of the report.
+//!
+//! Every evaluation is there, none is left out or averaged. A number has five significant digits, a quantity that is
+//! not finite is `null`; epochs, milestones and counts are exact.
+
+use serde::Serialize;
+
+use crate::{
+    analysis::{
+        Cell, Checkpoint, Group, Point, RmseRow, RunSummary, curve, groups, paper::task_title, rmse_rows,
+        summarize,
+    },
+    render::tables::percent,
+    store::{Checkpoint as Recorded, Experiment, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
+};
+
+use super::{Attachment, ReportError, Section, anchor};
+
+/// Significant digits of a number: a plot is some 500 points high.
+const DIGITS: usize = 5;
+
+/// JSON of all sections that can stand inside a `<script>` element.
+pub(super) fn json(sections: &[Section<'_>]) -> Result<String, ReportError> {
+    #[derive(Serialize)]
+    struct Data {
+        experiments: Vec<ExperimentData>,
+    }
+    let experiments =
+        sections.iter().enumerate().map(|(i, section)| ExperimentData::of(i, section)).collect();
+    // inside a script element `</script>` and `<!--` mean something to the page
+    Ok(serde_json::to_string(&Data { experiments })?.replace('<', "\\u003c"))
+}
+
+#[derive(Serialize)]
+struct ExperimentData {
+    name: String,
+    anchor: String,
+    groups: Vec<GroupData>,
+    runs: Vec<RunData>,
+    /// Of each group, then of all runs together.
+    rmse: Vec<RmseCurve>,
+    /// RMSE at the three checkpoints, as in the table.
+    remarks: [String; 3],
+}
+
+#[derive(Serialize)]
+struct GroupData {
+    title: String,
+}
+
+/// How far k95 lies from k_pred at each epoch.
+#[derive(Serialize)]
+struct RmseCurve {
+    /// All runs if there is none.
+    group: Option<usize>,
+    epochs: Vec<[u64; 3]>,
+    rmse: Vec<Option<f64>>,
+    runs: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct RunData {
+    id: String,
+    group: usize,
+    seed: u64,
+    has_grokked: bool,
+    memorized: Option<PointData>,
+    grokked: Option<PointData>,
+    last: Option<PointData>,
+    link: Option<String>,
+    files: Vec<String>,
+    facts: Vec<(&'static str, String)>,
+    config: String,
+    /// Epochs of the evaluations as (first, step, count).
+    epochs: Vec<[u64; 3]>,
+    columns: Columns,
+    spectra: Vec<SpectrumData>,
+}
+
+#[derive(Serialize)]
+struct PointData {
+    epoch: u64,
+    lar: f64,
+    k_pred: f64,
+    k95: u32,
+}
+
+type Column = Vec<Option<f64>>;
+
+/// One value an evaluation, under the names of `metrics.csv`.
+#[derive(Serialize)]
+struct Columns {
+    train_loss: Column,
+    val_loss: Column,
+    train_accuracy: Column,
+    val_accuracy: Column,
+    lar: Column,
+    k_pred: Column,
+    k95: Vec<u32>,
+    pearson: Column,
+    stable_rank: Column,
+    effective_rank: Column,
+    weight_norm: Column,
+}
+
+#[derive(Serialize)]
+struct SpectrumData {
+    checkpoint: Recorded,
+    epoch: u64,
+    lar: Option<f64>,
+    pearson: Option<f64>,
+    sigma_p: Option<f64>,
+    sigma_q: Option<f64>,
+    p: Column,
+    q: Column,
+}
+
+impl ExperimentData {
+    fn of(i: usize, section: &Section<'_>) -> Self {
+        let experiment = section.experiment;
+        let groups = groups(experiment);
+        let cells = rmse_rows(&experiment.name, &summarize(experiment));
+        let all: Vec<&RunRecord> = experiment.runs.iter().collect();
+        let parts = groups.iter().enumerate().map(|(i, group)| RmseCurve::of(Some(i), &group.records));
+        let runs = groups.iter().enumerate().flat_map(|(at, group)| {
+            let runs = group.runs.iter().zip(&group.records);
+            runs.map(move |(run, record)| RunData::of(at, run, record, attachment(section, record)))
+        });
+        Self {
+            name: experiment.name.clone(),
+            anchor: anchor(i),
+            rmse: parts.chain((groups.len() > 1).then(|| RmseCurve::of(None, &all))).collect(),
+            runs: runs.collect(),
+            remarks: Checkpoint::ALL.map(|checkpoint| remark(checkpoint, &cells)),
+            groups: groups.iter().map(|group| GroupData { title: title(group, &groups) }).collect(),
+        }
+    }
+}
+
+/// What belongs to `record` beyond its metrics.
+pub(super) fn attachment<'a>(section: &'a Section<'_>, record: &RunRecord) -> Option<&'a Attachment> {
+    let Experiment { runs, .. } = section.experiment;
+    runs.iter().position(|run| std::ptr::eq(run, record)).and_then(|i| section.attachments.get(i))
+}
+
+/// What tells a group from the others of its experiment: task, and whatever else varies.
+pub(super) fn title(group: &Group<'_>, groups: &[Group<'_>]) -> String {
+    let mut parts = vec![task_title(&group.task).to_owned()];
+    if groups.iter().any(|other| other.train_fraction != group.train_fraction) {
+        parts.push(percent(group.train_fraction));
+    }
+    for setting in group.variant.split_whitespace() {
+        // the last word of a dotted key says enough
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        parts.push(format!("{} {value}", key.rsplit('.').next().unwrap_or(key).replace('_', " ")));
+    }
+    parts.join(", ")
+}
+
+impl RmseCurve {
+    /// √ mean (k95 − k_pred)² over the runs alive at each epoch.
+    fn of(group: Option<usize>, runs: &[&RunRecord]) -> Self {
+        let points = curve(runs, |row| (f64::from(row.k95) - row.k_pred).powi(2));
+        Self {
+            group,
+            epochs: strides(points.iter().map(|point| point.epoch)),
+            rmse: points.iter().map(|point| rounded(point.mean.sqrt())).collect(),
+            runs: points.iter().map(|point| point.runs).collect(),
+        }
+    }
+}
+
+impl RunData {
+    fn of(group: usize, run: &RunSummary, record: &RunRecord, attached: Option<&Attachment>) -> Self {
+        let point = |checkpoint| {
+            let Point { epoch, lar, k_pred, k95 } = run.at(checkpoint)?;
+            (lar.is_finite() && k_pred.is_finite()).then_some(PointData { epoch, lar, k_pred, k95 })
+        };
+        let spectra = attached.map_or(&[][..], |attached| &attached.spectra);
+        let checkpoints = spectra.chunk_by(|a, b| a.checkpoint == b.checkpoint);
+        Self {
+            id: run.run.clone(),
+            group,
+            seed: run.seed,
+            has_grokked: run.has_grokked,
+            memorized: point(Checkpoint::Memorized),
+            grokked: point(Checkpoint::Grokked),
+            last: point(Checkpoint::Final),
+            link: attached.and_then(|attached| attached.link.clone()),
+            files: files(record),
+            facts: facts(run, record),
+            // a config that was read from TOML can be written as TOML
+            config: toml::to_string(&record.config).unwrap_or_default(),
+            epochs: strides(record.metrics.iter().map(|row| row.epoch)),
+            columns: Columns::of(&record.metrics),
+            spectra: checkpoints.map(|rows| SpectrumData::of(rows, record)).collect(),
+        }
+    }
+}
+
+impl Columns {
+    fn of(rows: &[MetricsRow]) -> Self {
+        let column = |value: fn(&MetricsRow) -> f64| rows.iter().map(|row| rounded(value(row))).collect();
+        Self {
+            train_loss: column(|row| row.train_loss),
+            val_loss: column(|row| row.val_loss),
+            train_accuracy: column(|row| row.train_accuracy),
+            val_accuracy: column(|row| row.val_accuracy),
+            lar: column(|row| row.lar),
+            k_pred: column(|row| row.k_pred),
+            k95: rows.iter().map(|row| row.k95).collect(),
+            pearson: column(|row| row.pearson),
+            stable_rank: column(|row| row.stable_rank),
+            effective_rank: column(|row| row.effective_rank),
+            weight_norm: column(|row| row.weight_norm),
+        }
+    }
+}
+
+impl SpectrumData {
+    /// Of the rows of one checkpoint, at least one.
+    fn of(rows: &[SpectrumRow], record: &RunRecord) -> Self {
+        let epoch = rows[0].epoch;
+        let at = |value: fn(&MetricsRow) -> f64| record.row_at(epoch).and_then(|row| rounded(value(row)));
+        Self {
+            checkpoint: rows[0].checkpoint,
+            epoch,
+            lar: at(|row| row.lar),
+            pearson: at(|row| row.pearson),
+            sigma_p: at(|row| row.sigma_p),
+            sigma_q: at(|row| row.sigma_q),
+            p: rows.iter().map(|row| rounded(row.p)).collect(),
+            q: rows.iter().map(|row| rounded(row.q)).collect(),
+        }
+    }
+}
+
+/// The files for a reader that the manifest vouches for, and the manifest itself.
+pub(super) fn files(record: &RunRecord) -> Vec<String> {
+    let vouched = record.manifest.newest().into_iter().flat_map(|point| point.files.keys());
+    let tables = vouched.filter(|name| name.ends_with(".csv") || name.ends_with(".toml")).cloned();
+    tables.chain(["manifest.json".to_owned()]).collect()
+}
+
+/// How a run stands, in words.
+pub(super) fn state(run: &RunSummary) -> &'static str {
+    match (run.state, run.stopped) {
+        (RunState::Running, _) => "not finished",
+        (RunState::Failed, _) => "failed",
+        (_, Some(StopReason::Diverged)) => "diverged",
+        _ if run.collapsed_epoch.is_some() => "grokked, fell back",
+        _ if run.has_grokked => "grokked",
+        _ if run.memorized.is_some() => "memorized only",
+        _ => "neither memorized nor grokked",
+    }
+}
+
+fn facts(run: &RunSummary, record: &RunRecord) -> Vec<(&'static str, String)> {
+    let manifest = &record.manifest;
+    let mut facts = vec![
+        ("outcome", state(run).to_owned()),
+        ("task", run.task.clone()),
+        ("training rows", format!("{} ({})", manifest.train_rows, percent(run.train_fraction))),
+        ("validation rows", manifest.val_rows.to_string()),
+        ("seed, split seed", format!("{}, {}", run.seed, run.split_seed)),
+        ("epochs, steps", format!("{}, {}", run.epochs, run.steps)),
+        ("parameters", manifest.parameters.to_string()),
+        ("engine", manifest.engine.clone()),
+        ("groklab", manifest.groklab.clone()),
+        ("wall time", format!("{:.1} s", manifest.wall_seconds)),
+    ];
+    facts.extend(run.collapsed_epoch.map(|epoch| ("fell back at epoch", epoch.to_string())));
+    facts.extend(run.diverged_epoch.map(|epoch| ("diverged at epoch", epoch.to_string())));
+    facts.extend(manifest.failure.clone().map(|failure| ("failure", failure)));
+    facts
+}
+
+/// RMSE of a checkpoint with the paper's, as in the table.
+fn remark(checkpoint: Checkpoint, cells: &[RmseRow]) -> String {
+    let line = |what: &str, cell: Cell| {
+        let row = cells.iter().find(|row| row.cell == cell)?;
+        let ours = row.ours?;
+        let runs = if ours.runs == 1 { "1 run".to_owned() } else { format!("{} runs", ours.runs) };
+        let paper = row.paper.as_ref().map_or(String::new(), |p| format!(", paper {:.2}", p.rmse));
+        Some(format!("{what}{:.2} ({runs}{paper})", ours.rmse))
+    };
+    let lines = match checkpoint {
+        Checkpoint::Memorized => vec![line("", Cell::Memorized)],
+        Checkpoint::Grokked => vec![line("", Cell::Grokked)],
+        Checkpoint::Final => {
+            vec![line("grokked ", Cell::FinalGrokked), line("not grokked ", Cell::FinalNoGrok)]
+        }
+    };
+    let lines: Vec<String> = lines.into_iter().flatten().collect();
+    if lines.is_empty() { "no run got here".into() } else { format!("RMSE {}", lines.join(" · ")) }
+}
+
+/// `value` with [`DIGITS`] significant digits; none if it is not finite.
+fn rounded(value: f64) -> Option<f64> {
+    if !value.is_finite() {
+        return None;
+    }
+    format!("{value:.*e}", DIGITS - 1).parse().ok()
+}
+
+/// Increasing numbers as (first, step, count): evaluations come at regular distances, few of which differ.
+fn strides(numbers: impl Iterator<Item = u64>) -> Vec<[u64; 3]> {
+    let mut out: Vec<[u64; 3]> = Vec::new();
+    for number in numbers {
+        match out.last_mut() {
+            Some([first, step, count]) if *count == 1 => (*step, *count) = (number - *first, 2),
+            Some([first, step, count]) if number == *first + *step * *count => *count += 1,
+            _ => out.push([number, 1, 1]),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strides_hold_every_number() {
+        let cases: [&[u64]; 6] =
+            [&[], &[7], &[0, 1, 20, 40, 60], &[0, 1, 2, 3, 23, 43, 50], &[5, 9, 10], &[0, 20, 40, 41, 42]];
+        for numbers in cases {
+            let triples = strides(numbers.iter().copied());
+            let back: Vec<u64> =
+                triples.iter().flat_map(|[first, step, n]| (0..*n).map(move |i| first + i * step)).collect();
+            assert_eq!(back, numbers);
+        }
+        assert_eq!(strides([0, 1, 20, 40, 60].into_iter()), [[0, 1, 2], [20, 20, 3]]);
+    }
+
+    #[test]
+    fn rounding_keeps_five_digits_and_drops_what_is_not_finite() {
+        let x = 1.617_283_948;
+        assert_eq!(
+            [rounded(2.0 * x), rounded(-2e-7 * x), rounded(1234567.0)],
+            [3.2346, -3.2346e-7, 1234600.0].map(Some)
+        );
+        assert_eq!([rounded(0.0), rounded(f64::NAN), rounded(f64::INFINITY)], [Some(0.0), None, None]);
+    }
+}

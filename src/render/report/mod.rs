@@ -1,0 +1,115 @@
+//! The report: one HTML file that holds its data, its figures and all it needs to draw them, and asks no network.
+//!
+//! Tables and the list of runs are plain HTML, made here; figures and the page of a run are drawn by JavaScript from
+//! one JSON block, with uPlot (`vendor/`). The same results give the same bytes. Names of runs, tasks and experiments
+//! are other people's text: they are escaped wherever they stand, and reach the page as text only.
+
+mod claims;
+mod data;
+mod page;
+
+pub use claims::ClaimRow;
+pub use page::address_part;
+
+use crate::store::{Experiment, SpectrumRow};
+
+const STYLE: &str = include_str!("report.css");
+const SCRIPTS: [&str; 3] = [include_str!("plot.js"), include_str!("figures.js"), include_str!("page.js")];
+const UPLOT: &str = include_str!("vendor/uPlot.iife.min.js");
+const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
+const UPLOT_LICENSE: &str = include_str!("vendor/LICENSE");
+
+/// An experiment and what belongs to it beyond its metrics.
+#[derive(Clone, Debug)]
+pub struct Section<'a> {
+    /// Its runs.
+    pub experiment: &'a Experiment,
+    /// One for each of its runs, in the same order; missing ones count as empty.
+    pub attachments: Vec<Attachment>,
+    /// What its runs say to the paper's claims; the heading is left out if there are none.
+    pub claims: Vec<ClaimRow>,
+}
+
+/// What belongs to a run beyond its metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Attachment {
+    /// The spectra of its checkpoints, in the order of `spectra.csv`.
+    pub spectra: Vec<SpectrumRow>,
+    /// Address of the run's directory seen from the report, percent-encoded, with a slash at its end; none if there
+    /// is no way from one to the other.
+    pub link: Option<String>,
+}
+
+/// The report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A run cannot be written as JSON.
+    #[error("cannot write the data of the report as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The whole file.
+pub fn html(sections: &[Section<'_>]) -> Result<String, ReportError> {
+    let json = data::json(sections)?;
+    let names: Vec<&str> = sections.iter().map(|section| section.experiment.name.as_str()).collect();
+    let title = escaped(&format!("{} · groklab", names.join(", ")));
+    let body = page::body(sections);
+    let script = SCRIPTS.join("\n");
+    // uPlot reads the pixel ratio once: two at least, so that a printed figure is sharp
+    Ok(format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>
+{UPLOT_STYLE}
+{STYLE}</style>
+</head>
+<body>
+{body}
+<script id="data" type="application/json">{json}</script>
+<script>
+/*
+{UPLOT_LICENSE}
+*/
+const uPlot = ((devicePixelRatio) => {{
+{UPLOT}
+return uPlot;
+}})(Math.max(2, window.devicePixelRatio));
+</script>
+<script>
+{script}</script>
+</body>
+</html>
+"#
+    ))
+}
+
+/// `text` as the content of an element or of a quoted attribute.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// Anchor of the `i`-th experiment.
+fn anchor(i: usize) -> String {
+    format!("experiment-{i}")
+}
+
+#[cfg(test)]
+mod tests;
