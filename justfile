@@ -12,7 +12,7 @@ grok-all: build
     target/release/groklab table results/add-fractions
     target/release/groklab claims results/binary-ops
     target/release/groklab claims results/add-fractions
-    target/release/groklab report results --out report.html
+    target/release/groklab report results --out results/report.html
     just plots
 
 # a few minutes: one operation that groks, one that only memorises
