@@ -35,12 +35,7 @@ pub struct SweepArgs {
 /// Runs the experiment.
 pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find(&args.experiment)?;
-    let extra: Vec<_> = args
-        .max_epochs
-        .map(|n| ("train.max_epochs".to_owned(), Value::Integer(n.into())))
-        .into_iter()
-        .collect();
-    let mut plan = experiment.plan(&extra)?;
+    let mut plan = experiment.plan(&overrides(args.max_epochs))?;
     memory::check(&plan, args.jobs)
         .map_err(miette::Report::from)
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
@@ -52,6 +47,11 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         say(&format!("shard {i} of {n}: {} runs", plan.len()));
     }
     Ok(execute(&plan, results, args.jobs, &args.execution)?.into())
+}
+
+/// What `--max-epochs` changes in an experiment.
+pub(super) fn overrides(max_epochs: Option<u32>) -> Vec<(String, Value)> {
+    max_epochs.map(|n| ("train.max_epochs".to_owned(), Value::Integer(n.into()))).into_iter().collect()
 }
 
 fn parse_shard(text: &str) -> Result<(usize, usize), String> {

@@ -126,30 +126,33 @@ pub(super) fn names_in(dir: &Path) -> Result<Vec<String>, StoreError> {
     read().map_err(StoreError::io("read", dir))
 }
 
+/// The length of a regular file; anything else is refused.
+fn regular_length(path: &Path) -> io::Result<u64> {
+    let metadata = fs::metadata(path)?;
+    match metadata.is_file() {
+        true => Ok(metadata.len()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
 /// The content of a regular file of at most `limit` bytes: pipes would block, devices never end.
 pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
+    let length = regular_length(path)?;
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes"));
-    if metadata.len() > limit {
+    if length > limit {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    let mut bytes = Vec::with_capacity(length as usize);
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// The first `count` bytes of a regular file, fewer if it has fewer, and the length of the whole.
 pub(super) fn read_start(path: &Path, count: u64) -> io::Result<(Vec<u8>, u64)> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::with_capacity(metadata.len().min(count) as usize);
+    let length = regular_length(path)?;
+    let mut bytes = Vec::with_capacity(length.min(count) as usize);
     File::open(path)?.take(count).read_to_end(&mut bytes)?;
-    Ok((bytes, metadata.len()))
+    Ok((bytes, length))
 }
 
 /// A file that only grows, with the length and the digest of what has been written.

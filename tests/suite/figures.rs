@@ -2,18 +2,6 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const EXPERIMENT: &str = r#"
-title = "a small study"
-tasks = ["add"]
-train_fractions = [0.05]
-seeds = [0, 1]
-[set]
-"model.d_model" = 16
-"model.d_mlp" = 16
-"train.max_epochs" = 3
-"probe.every" = 2
-"#;
-
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -24,7 +12,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn a_figure_is_drawn_or_named_and_results_alone_decide_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::two_runs()).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml"]);
     let plot = |out: &str| {
         let output = super::groklab(dir.path(), &["plot", "results/small", "--out", out]);

@@ -38,6 +38,11 @@ seeds = [0, 1]
 "probe.every" = 2
 "#;
 
+/// The two of them that add.
+fn two_runs() -> String {
+    SMALL.replace(", \"s5_mul\"", "")
+}
+
 /// A directory with `small.toml`, and its runs in `results/small`.
 fn sweep_small() -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");

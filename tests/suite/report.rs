@@ -2,17 +2,6 @@
 
 use std::{fs, path::Path};
 
-const EXPERIMENT: &str = r#"
-title = "a small study"
-tasks = ["add"]
-train_fractions = [0.05]
-seeds = [0, 1]
-[set]
-"model.d_model" = 16
-"model.d_mlp" = 16
-"train.max_epochs" = 3
-"#;
-
 /// Addresses of the links of a page that lead to files.
 fn links(page: &str) -> Vec<String> {
     let all = page.split("<a href=\"").skip(1).filter_map(|rest| rest.split_once('"'));
@@ -22,7 +11,7 @@ fn links(page: &str) -> Vec<String> {
 #[test]
 fn the_report_is_one_file_whose_links_lead_to_the_runs() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::two_runs()).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml"]);
     let write = |out: &str| {
         super::succeed(dir.path(), &["report", "results/small", "--out", out]);
@@ -55,7 +44,7 @@ fn mistakes_are_named_and_nothing_is_written() {
     fs::create_dir(dir.path().join("empty")).unwrap();
     assert!(refused(&["report", "empty"]).contains("no run"));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    fs::write(dir.path().join("small.toml"), EXPERIMENT.replace("[0, 1]", "[0]")).unwrap();
+    fs::write(dir.path().join("small.toml"), super::two_runs().replace("[0, 1]", "[0]")).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml"]);
     assert!(refused(&["report", "results/small", "--out", "empty"]).contains("is a directory"));
     assert!(refused(&["report", "results/small", "--out", "small.toml/report.html"]).contains("small.toml"));
@@ -64,7 +53,7 @@ fn mistakes_are_named_and_nothing_is_written() {
 #[test]
 fn damaged_spectra_are_named_and_the_rest_is_shown() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), EXPERIMENT).unwrap();
+    fs::write(dir.path().join("small.toml"), super::two_runs()).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml"]);
     let run = fs::read_dir(dir.path().join("results/small"))
         .unwrap()

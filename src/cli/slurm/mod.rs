@@ -2,7 +2,7 @@
 
 mod mount;
 
-use super::{report, say, tell};
+use super::{report, say, sweep::overrides, tell};
 use crate::{
     config::Experiment,
     render::slurm::{JobArray, Memory, TimeLimit, Word, quoted, script},
@@ -15,7 +15,6 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
 };
-use toml::Value;
 
 /// Arguments of `groklab slurm`.
 #[derive(Args)]
@@ -75,12 +74,7 @@ Options of sbatch win over the script's: sbatch --constraint=skylake --time=4:00
 /// Writes the script and says how to submit it.
 pub fn run(args: &SlurmArgs) -> miette::Result<()> {
     let experiment = Experiment::find(&args.experiment)?;
-    let extra: Vec<_> = args
-        .max_epochs
-        .map(|n| ("train.max_epochs".to_owned(), Value::Integer(n.into())))
-        .into_iter()
-        .collect();
-    let runs = experiment.plan(&extra)?.len();
+    let runs = experiment.plan(&overrides(args.max_epochs))?.len();
     let directory =
         std::env::current_dir().into_diagnostic().wrap_err("cannot tell the present directory")?;
     let results = args.out.join(&experiment.name);

@@ -75,7 +75,7 @@ pub fn figures(experiment: &str, groups: &[Group<'_>], evidence: &Evidence) -> V
 }
 
 /// What tells a group from the others of its experiment, as a heading: task, and whatever else varies.
-fn title(group: &Group<'_>, groups: &[Group<'_>]) -> String {
+pub(super) fn title(group: &Group<'_>, groups: &[Group<'_>]) -> String {
     let mut parts = vec![task_title(&group.task).to_owned()];
     if groups.iter().any(|other| other.train_fraction != group.train_fraction) {
         parts.push(percent(group.train_fraction));
@@ -88,7 +88,7 @@ fn title(group: &Group<'_>, groups: &[Group<'_>]) -> String {
     parts.join(", ")
 }
 
-fn plural(runs: usize) -> String {
+pub(super) fn plural(runs: usize) -> String {
     if runs == 1 { "1 run".into() } else { format!("{runs} runs") }
 }
 

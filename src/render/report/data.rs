@@ -6,11 +6,11 @@
 use serde::Serialize;
 
 use crate::{
-    analysis::{
-        Cell, Checkpoint, Group, Point, RmseRow, RunSummary, curve, groups, paper::task_title, rmse_rows,
-        summarize,
+    analysis::{Cell, Checkpoint, Point, RmseRow, RunSummary, curve, groups, rmse_rows, summarize},
+    render::{
+        figure::{plural, title},
+        tables::percent,
     },
-    render::tables::percent,
     store::{Checkpoint as Recorded, Experiment, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
 };
 
@@ -143,20 +143,6 @@ pub(super) fn attachment<'a>(section: &'a Section<'_>, record: &RunRecord) -> Op
     runs.iter().position(|run| std::ptr::eq(run, record)).and_then(|i| section.attachments.get(i))
 }
 
-/// What tells a group from the others of its experiment: task, and whatever else varies.
-pub(super) fn title(group: &Group<'_>, groups: &[Group<'_>]) -> String {
-    let mut parts = vec![task_title(&group.task).to_owned()];
-    if groups.iter().any(|other| other.train_fraction != group.train_fraction) {
-        parts.push(percent(group.train_fraction));
-    }
-    for setting in group.variant.split_whitespace() {
-        // the last word of a dotted key says enough
-        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
-        parts.push(format!("{} {value}", key.rsplit('.').next().unwrap_or(key).replace('_', " ")));
-    }
-    parts.join(", ")
-}
-
 impl RmseCurve {
     /// √ mean (k95 − k_pred)² over the runs alive at each epoch.
     fn of(group: Option<usize>, runs: &[&RunRecord]) -> Self {
@@ -280,7 +266,7 @@ fn remark(checkpoint: Checkpoint, cells: &[RmseRow]) -> String {
     let line = |what: &str, cell: Cell| {
         let row = cells.iter().find(|row| row.cell == cell)?;
         let ours = row.ours?;
-        let runs = if ours.runs == 1 { "1 run".to_owned() } else { format!("{} runs", ours.runs) };
+        let runs = plural(ours.runs);
         let paper = row.paper.as_ref().map_or(String::new(), |p| format!(", paper {:.2}", p.rmse));
         Some(format!("{what}{:.2} ({runs}{paper})", ours.rmse))
     };

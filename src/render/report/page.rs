@@ -3,6 +3,7 @@
 use crate::{
     analysis::{Group, Point, RunSummary, groups, rmse_rows, summarize},
     render::{
+        figure::title,
         table::{Align, Table},
         tables::{rmse_table, task_table},
     },
@@ -122,7 +123,7 @@ fn run_table(section: &Section<'_>, groups: &[Group<'_>]) -> String {
     let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
     let mut rows = String::new();
     for group in groups {
-        let title = escaped(&data::title(group, groups));
+        let title = escaped(&title(group, groups));
         for (run, record) in group.runs.iter().zip(&group.records) {
             rows.push_str(&run_row(section, &title, run, record));
         }
