@@ -14,7 +14,8 @@ use toml::Value;
 /// Arguments of `groklab sweep`.
 #[derive(Args)]
 pub struct SweepArgs {
-    /// Experiment file, or the name of one that comes with the program (binary-ops, add-fractions, batch-dip, quick)
+    /// Experiment file, or the name of one that comes with the program (binary-ops, evening, add-fractions,
+    /// batch-dip, quick)
     experiment: String,
     /// Runs at a time [default: one a core]
     #[arg(long)]

@@ -27,8 +27,9 @@ use std::{
 use toml::{Table, Value};
 
 /// The experiments that come with the program: (name, file).
-pub const SHIPPED_EXPERIMENTS: [(&str, &str); 4] = [
+pub const SHIPPED_EXPERIMENTS: [(&str, &str); 5] = [
     ("binary-ops", include_str!("../../experiments/binary-ops.toml")),
+    ("evening", include_str!("../../experiments/evening.toml")),
     ("add-fractions", include_str!("../../experiments/add-fractions.toml")),
     ("batch-dip", include_str!("../../experiments/batch-dip.toml")),
     ("quick", include_str!("../../experiments/quick.toml")),
