@@ -5,11 +5,13 @@ mod choice;
 pub mod cpu;
 mod footprint;
 mod plain;
+mod replicas;
 mod tally;
 
 pub use choice::{DeviceChoice, EngineChoice, build, open_device};
 pub use footprint::footprint;
 pub use plain::PlainEngine;
+pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
 pub use tally::Tally;
 
 use crate::{probe::Moments, task::Equation};

@@ -9,10 +9,7 @@ use std::ops::Range;
 /// AdamW with its state in the open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdamW {
-    weight_decay: f64,
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
+    config: OptimConfig,
     /// Pieces of the buffer, with or without decay, covering it in order.
     pieces: Vec<(Range<usize>, bool)>,
     /// First moments.
@@ -38,15 +35,21 @@ impl AdamW {
         if layout.len() > end {
             pieces.push((end..layout.len(), false));
         }
-        Self {
-            weight_decay: config.weight_decay,
-            beta1: config.beta1,
-            beta2: config.beta2,
-            epsilon: config.epsilon,
-            pieces,
-            m: vec![0.0; layout.len()],
-            v: vec![0.0; layout.len()],
-            t: 0,
+        Self { config: config.clone(), pieces, m: vec![0.0; layout.len()], v: vec![0.0; layout.len()], t: 0 }
+    }
+
+    /// One step with given numbers; does not count it.
+    pub fn update(&mut self, step: &AdamWStep, params: &mut [f32], grads: &[f32]) {
+        let free = AdamWStep { keep: 1.0, ..*step };
+        let arch = pulp::Arch::new();
+        for (range, is_decayed) in &self.pieces {
+            arch.dispatch(Update {
+                c: if *is_decayed { *step } else { free },
+                params: &mut params[range.clone()],
+                grads: &grads[range.clone()],
+                m: &mut self.m[range.clone()],
+                v: &mut self.v[range.clone()],
+            });
         }
     }
 }
@@ -54,28 +57,7 @@ impl AdamW {
 impl Optimizer for AdamW {
     fn step(&mut self, params: &mut [f32], grads: &[f32], lr: f64) -> Result<(), OptimError> {
         self.t += 1;
-        let t = self.t as f64;
-        let coefficients = |decayed| Coefficients {
-            keep: if decayed { 1.0 - lr * self.weight_decay } else { 1.0 } as f32,
-            beta1: self.beta1 as f32,
-            rest1: (1.0 - self.beta1) as f32,
-            beta2: self.beta2 as f32,
-            rest2: (1.0 - self.beta2) as f32,
-            scale: (lr / (1.0 - self.beta1.powf(t))) as f32,
-            root: (1.0 / (1.0 - self.beta2.powf(t)).sqrt()) as f32,
-            epsilon: self.epsilon as f32,
-        };
-        let (decayed, free) = (coefficients(true), coefficients(false));
-        let arch = pulp::Arch::new();
-        for (range, is_decayed) in &self.pieces {
-            arch.dispatch(Update {
-                c: if *is_decayed { decayed } else { free },
-                params: &mut params[range.clone()],
-                grads: &grads[range.clone()],
-                m: &mut self.m[range.clone()],
-                v: &mut self.v[range.clone()],
-            });
-        }
+        self.update(&AdamWStep::new(&self.config, self.t, lr), params, grads);
         Ok(())
     }
 
@@ -88,21 +70,50 @@ impl Optimizer for AdamW {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Coefficients {
-    keep: f32,
-    beta1: f32,
-    rest1: f32,
-    beta2: f32,
-    rest2: f32,
-    scale: f32,
-    root: f32,
-    epsilon: f32,
+/// The numbers of one AdamW step, rounded to f32 once: whoever takes the step, on whatever device, takes these.
+///
+/// θ ← θ·keep − scale·m / (√v·root + ε),  m ← beta1·m + rest1·g,  v ← beta2·v + rest2·g²
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWStep {
+    /// Of a decayed parameter, 1 − lr·λ; of a free one it is 1. See [`decayed_ranges`](super::decayed_ranges).
+    pub keep: f32,
+    /// β₁.
+    pub beta1: f32,
+    /// 1 − β₁.
+    pub rest1: f32,
+    /// β₂.
+    pub beta2: f32,
+    /// 1 − β₂.
+    pub rest2: f32,
+    /// lr / (1 − β₁ᵗ).
+    pub scale: f32,
+    /// 1 / √(1 − β₂ᵗ).
+    pub root: f32,
+    /// ε.
+    pub epsilon: f32,
+}
+
+impl AdamWStep {
+    /// Step number `t`, counted from 1, at learning rate `lr`.
+    pub fn new(config: &OptimConfig, t: u64, lr: f64) -> Self {
+        let OptimConfig { weight_decay, beta1, beta2, epsilon, .. } = *config;
+        let t = t as f64;
+        Self {
+            keep: (1.0 - lr * weight_decay) as f32,
+            beta1: beta1 as f32,
+            rest1: (1.0 - beta1) as f32,
+            beta2: beta2 as f32,
+            rest2: (1.0 - beta2) as f32,
+            scale: (lr / (1.0 - beta1.powf(t))) as f32,
+            root: (1.0 / (1.0 - beta2.powf(t)).sqrt()) as f32,
+            epsilon: epsilon as f32,
+        }
+    }
 }
 
 /// The update of one piece; a type, so that pulp compiles its loop once for each instruction set.
 struct Update<'a> {
-    c: Coefficients,
+    c: AdamWStep,
     params: &'a mut [f32],
     grads: &'a [f32],
     m: &'a mut [f32],

@@ -4,7 +4,7 @@ mod adamw;
 mod candle;
 mod schedule;
 
-pub use adamw::AdamW;
+pub use adamw::{AdamW, AdamWStep};
 pub use candle::CandleOptimizer;
 pub use schedule::learning_rate;
 

@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("data", &["config", "task"]),
     ("model", &["config", "data", "task"]),
     ("optim", &["config", "data", "model"]),
-    ("engine", &["config", "data", "model", "probe", "task"]),
+    ("engine", &["config", "data", "model", "optim", "probe", "task"]),
     ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
     ("store", &["config", "model", "probe"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
