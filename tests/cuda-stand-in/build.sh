@@ -46,7 +46,7 @@ if [ "${STAND_IN_SANITIZE:-0}" != 0 ]; then
   kernel_flags+=" -fsanitize=bounds,alignment,integer-divide-by-zero -fsanitize-undefined-trap-on-error"
 fi
 g++ $flags $kernel_flags -c "$work/kernels.cpp" -o "$work/kernels.o"
-for part in block memory; do g++ $flags -c "$here/$part.cpp" -o "$work/$part.o"; done
+for part in block memory transfer; do g++ $flags -c "$here/$part.cpp" -o "$work/$part.o"; done
 g++ $flags -fvisibility=default -c "$here/driver.cpp" -o "$work/driver.o"
 
 # the rest of each library: every function of cudarc's bindings, weak, and false by name
@@ -69,7 +69,7 @@ library() { # soname, objects...
   ln -sf "$soname" "$out/${soname%%.so*}.so"
 }
 rest driver 801 # CUDA_ERROR_NOT_SUPPORTED
-library libcuda.so.1 "$work"/{kernels,block,memory,driver,driver-rest}.o
+library libcuda.so.1 "$work"/{kernels,block,memory,transfer,driver,driver-rest}.o
 rest cublas 15
 g++ $flags -fvisibility=default -O3 -march=native -c "$here/cublas.cpp" -o "$work/cublas.o"
 library libcublas.so.13 "$work"/{cublas,cublas-rest}.o "$out/libcuda.so.1"

@@ -2,12 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <mutex>
-#include <string>
 
 namespace stand_in {
 inline bool set(const char* variable) {
@@ -15,20 +11,8 @@ inline bool set(const char* variable) {
   return value && *value && strcmp(value, "0") != 0;
 }
 
-struct Tally {
-  long calls = 0;
-  double seconds = 0;
-};
-
-// never destroyed: the program may call until its very end
-inline std::map<std::string, Tally>& tallies() {
-  static auto* all = new std::map<std::string, Tally>;
-  return *all;
-}
-inline std::mutex& tally_lock() {
-  static auto* lock = new std::mutex;
-  return *lock;
-}
+/// Kept by libcuda.so.1 for all the libraries.
+extern "C" void stand_in_count(const char* name, double seconds);
 
 /// Counts one call from here to the end of the scope.
 class Counted {
@@ -36,29 +20,17 @@ class Counted {
     static const bool yes = set("STAND_IN_COUNT");
     return yes;
   }
-  std::string name;
+  const char* name;
   std::chrono::steady_clock::time_point start;
 
  public:
-  explicit Counted(const std::string& called) {
-    if (!wanted()) return;
-    name = called;
-    start = std::chrono::steady_clock::now();
+  explicit Counted(const char* called) : name(called) {
+    if (wanted()) start = std::chrono::steady_clock::now();
   }
   ~Counted() {
     if (!wanted()) return;
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    std::lock_guard<std::mutex> hold(tally_lock());
-    Tally& tally = tallies()[name];
-    ++tally.calls;
-    tally.seconds += took.count();
+    stand_in_count(name, took.count());
   }
 };
-
-inline void print_tallies(const char* library) {
-  if (!set("STAND_IN_COUNT")) return;
-  std::lock_guard<std::mutex> hold(tally_lock());
-  for (const auto& [name, tally] : tallies())
-    fprintf(stderr, "cuda stand-in: %s %-40s %8ld calls %10.6f s\n", library, name.c_str(), tally.calls, tally.seconds);
-}
 }  // namespace stand_in

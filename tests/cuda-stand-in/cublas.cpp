@@ -3,6 +3,8 @@
 //! is this file's own, as cuBLAS's is its own), and for TF32 operands rounded to 10 mantissa bits, nearest, ties away
 //! from zero (`cvt.rna.tf32.f32`; what a tensor core does with the lower bits is not documented).
 #include <algorithm>
+#include <cstdio>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -179,8 +181,6 @@ Status gemm_ex(void* handle, const Shape& s, const void* alpha, const void* a, i
   return fail(not_supported, "types " + std::to_string(ta) + ", " + std::to_string(tb) + ", " + std::to_string(tc) + " with compute type " +
                                  std::to_string(compute) + " are not part of the stand-in");
 }
-
-__attribute__((destructor)) void at_end() { stand_in::print_tallies("call"); }
 }  // namespace
 
 #define COUNTED Counted counted(__func__)

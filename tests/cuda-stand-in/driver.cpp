@@ -5,14 +5,15 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <memory>
+#include <algorithm>
+#include <map>
 #include <mutex>
-#include <set>
 #include <string>
 
 #include "block.h"
 #include "count.h"
 #include "memory.h"
+#include "transfer.h"
 
 // a function of the driver, counted, one at a time
 #define DRIVER(name, ...)                  \
@@ -30,7 +31,12 @@ std::recursive_mutex& lock() {
 bool faulty = false;              // something was found: the program's exit code must show it
 CUresult poisoned = CUDA_SUCCESS;  // after a kernel's fault the context answers with it, as a device does
 const char* last_kernel = "none";
-std::map<std::string, Tally>& kernel_tallies() {
+struct Tally {
+  long calls = 0;
+  double seconds = 0;
+};
+// of functions and, after the word "kernel", of launches; never destroyed: the program may call until its very end
+std::map<std::string, Tally>& tallies() {
   static auto* all = new std::map<std::string, Tally>;
   return *all;
 }
@@ -53,6 +59,8 @@ bool initialised = false;
 struct Event {
   std::chrono::steady_clock::time_point when;
   bool recorded = false, timed = true;
+  uint64_t copies = 0;  // those below it come before the event
+  const void* stream = nullptr;
 };
 struct Module {
   std::string text;  // PTX, when it was that
@@ -72,6 +80,12 @@ CUresult copy(void* to, const void* from, size_t bytes, bool to_device, bool fro
     return fail(CUDA_ERROR_INVALID_VALUE, std::string(name) + ": " + std::to_string(bytes) + " bytes reach outside an allocation");
   memmove(to, from, bytes);
   return CUDA_SUCCESS;
+}
+
+// the host waits: for a stream, an event's copies, or everything
+CUresult waits(const void* stream = transfer::every, uint64_t before = UINT64_MAX) {
+  std::string fault = transfer::wait(before, stream);
+  return fault.empty() ? poisoned : broken(CUDA_ERROR_ILLEGAL_STATE, fault);
 }
 
 template <class T>
@@ -100,10 +114,9 @@ CUresult release(CUdeviceptr p) {
 
 __attribute__((destructor)) void at_end() {
   guards("at the end");
-  print_tallies("call");
   if (set("STAND_IN_COUNT")) {
-    for (const auto& [name, tally] : kernel_tallies())
-      fprintf(stderr, "cuda stand-in: kernel %-38s %8ld launches %8.6f s\n", name.c_str(), tally.calls, tally.seconds);
+    for (const auto& [name, tally] : tallies())
+      fprintf(stderr, "cuda stand-in: %-45s %9ld times %12.6f s\n", name.c_str(), tally.calls, tally.seconds);
     fprintf(stderr, "cuda stand-in: %zu allocations with %zu bytes were never freed\n", memory::count(), memory::used());
   }
   if (faulty) {
@@ -113,7 +126,13 @@ __attribute__((destructor)) void at_end() {
 }
 }  // namespace
 
-/// For the other libraries: whether the bytes lie inside one allocation, and a fault told and kept.
+// ---- for the other libraries
+extern "C" void stand_in_count(const char* name, double seconds) {
+  std::lock_guard<std::recursive_mutex> hold(lock());
+  Tally& tally = tallies()[name];
+  ++tally.calls;
+  tally.seconds += seconds;
+}
 extern "C" bool stand_in_inside(const void* data, size_t bytes) {
   std::lock_guard<std::recursive_mutex> hold(lock());
   return memory::inside(data, bytes);
@@ -181,7 +200,7 @@ DRIVER(cuCtxDestroy, CUcontext) return CUDA_SUCCESS; }
 DRIVER(cuCtxGetCurrent, CUcontext* out) *out = static_cast<CUcontext>(pthread_getspecific(current_context)); return CUDA_SUCCESS; }
 DRIVER(cuCtxSetCurrent, CUcontext context) pthread_setspecific(current_context, context); return CUDA_SUCCESS; }
 DRIVER(cuCtxSetFlags, unsigned) return CUDA_SUCCESS; }
-DRIVER(cuCtxSynchronize) return poisoned; }
+DRIVER(cuCtxSynchronize) return waits(); }
 DRIVER(cuCtxGetStreamPriorityRange, int* least, int* greatest) *least = 0; *greatest = -5; return CUDA_SUCCESS; }
 DRIVER(cuDeviceGetDefaultMemPool, CUmemoryPool* pool, CUdevice) *pool = reinterpret_cast<CUmemoryPool>(&context_object); return CUDA_SUCCESS; }
 DRIVER(cuDeviceGetMemPool, CUmemoryPool* pool, CUdevice) *pool = reinterpret_cast<CUmemoryPool>(&context_object); return CUDA_SUCCESS; }
@@ -210,17 +229,25 @@ DRIVER(cuMemAllocAsync, CUdeviceptr* out, size_t bytes, CUstream)
 DRIVER(cuMemFree, CUdeviceptr p) return release(p); }
 DRIVER(cuMemFreeAsync, CUdeviceptr p, CUstream) return release(p); }
 DRIVER(cuMemHostAlloc, void** out, size_t bytes, unsigned)
-  *out = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-  if (!*out) return CUDA_ERROR_OUT_OF_MEMORY;
-  memset(*out, 0xff, bytes);
-  return CUDA_SUCCESS;
+  *out = transfer::allocate(bytes);
+  return *out ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
-DRIVER(cuMemFreeHost, void* p) free(p); return CUDA_SUCCESS; }
+DRIVER(cuMemFreeHost, void* p) return transfer::release(p) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE; }
 DRIVER(cuMemcpyHtoD, CUdeviceptr to, const void* from, size_t n) return copy(device(to), from, n, true, false, "cuMemcpyHtoD"); }
-DRIVER(cuMemcpyDtoH, void* to, CUdeviceptr from, size_t n) return copy(to, device(from), n, false, true, "cuMemcpyDtoH"); }
+DRIVER(cuMemcpyDtoH, void* to, CUdeviceptr from, size_t n)
+  if (CUresult code = waits()) return code;
+  return copy(to, device(from), n, false, true, "cuMemcpyDtoH");
+}
 DRIVER(cuMemcpyDtoD, CUdeviceptr to, CUdeviceptr from, size_t n) return copy(device(to), device(from), n, true, true, "cuMemcpyDtoD"); }
-DRIVER(cuMemcpyHtoDAsync, CUdeviceptr to, const void* from, size_t n, CUstream) return copy(device(to), from, n, true, false, "cuMemcpyHtoDAsync"); }
-DRIVER(cuMemcpyDtoHAsync, void* to, CUdeviceptr from, size_t n, CUstream) return copy(to, device(from), n, false, true, "cuMemcpyDtoHAsync"); }
+DRIVER(cuMemcpyHtoDAsync, CUdeviceptr to, const void* from, size_t n, CUstream stream)
+  CUresult code = copy(device(to), from, n, true, false, "cuMemcpyHtoDAsync");
+  if (!code && n) transfer::from_host(from, n, stream);
+  return code;
+}
+DRIVER(cuMemcpyDtoHAsync, void* to, CUdeviceptr from, size_t n, CUstream stream)
+  if (!poisoned && n && memory::inside(device(from), n) && transfer::to_host(to, device(from), n, stream)) return CUDA_SUCCESS;
+  return copy(to, device(from), n, false, true, "cuMemcpyDtoHAsync");
+}
 DRIVER(cuMemcpyDtoDAsync, CUdeviceptr to, CUdeviceptr from, size_t n, CUstream) return copy(device(to), device(from), n, true, true, "cuMemcpyDtoDAsync"); }
 DRIVER(cuMemcpyPeerAsync, CUdeviceptr to, CUcontext, CUdeviceptr from, CUcontext, size_t n, CUstream)
   return copy(device(to), device(from), n, true, true, "cuMemcpyPeerAsync");
@@ -233,9 +260,13 @@ DRIVER(cuMemsetD32Async, CUdeviceptr to, unsigned value, size_t n, CUstream) ret
 // ---- streams and events
 DRIVER(cuStreamCreate, CUstream* out, unsigned) *out = reinterpret_cast<CUstream>(new char); return CUDA_SUCCESS; }
 DRIVER(cuStreamCreateWithPriority, CUstream* out, unsigned, int) *out = reinterpret_cast<CUstream>(new char); return CUDA_SUCCESS; }
-DRIVER(cuStreamDestroy, CUstream stream) delete reinterpret_cast<char*>(stream); return CUDA_SUCCESS; }
-DRIVER(cuStreamSynchronize, CUstream) return poisoned; }
-DRIVER(cuStreamQuery, CUstream) return poisoned; }
+DRIVER(cuStreamDestroy, CUstream stream)
+  CUresult code = waits(stream);
+  delete reinterpret_cast<char*>(stream);
+  return code;
+}
+DRIVER(cuStreamSynchronize, CUstream stream) return waits(stream); }
+DRIVER(cuStreamQuery, CUstream stream) return waits(stream); }
 DRIVER(cuStreamWaitEvent, CUstream, CUevent, unsigned) return poisoned; }
 DRIVER(cuStreamIsCapturing, CUstream, CUstreamCaptureStatus* out) *out = CU_STREAM_CAPTURE_STATUS_NONE; return CUDA_SUCCESS; }
 DRIVER(cuLaunchHostFunc, CUstream, CUhostFn call, void* data) call(data); return poisoned; }
@@ -246,14 +277,20 @@ DRIVER(cuEventCreate, CUevent* out, unsigned flags)
   return CUDA_SUCCESS;
 }
 DRIVER(cuEventDestroy, CUevent event) delete reinterpret_cast<Event*>(event); return CUDA_SUCCESS; }
-DRIVER(cuEventRecord, CUevent event, CUstream)
+DRIVER(cuEventRecord, CUevent event, CUstream stream)
   auto* e = reinterpret_cast<Event*>(event);
   e->when = std::chrono::steady_clock::now();
   e->recorded = true;
+  e->copies = transfer::now();
+  e->stream = stream;
   return poisoned;
 }
-DRIVER(cuEventSynchronize, CUevent) return poisoned; }
-DRIVER(cuEventQuery, CUevent) return poisoned; }
+static CUresult wait_for(CUevent event) {
+  auto* e = reinterpret_cast<Event*>(event);
+  return e->recorded ? waits(e->stream, e->copies) : poisoned;
+}
+DRIVER(cuEventSynchronize, CUevent event) return wait_for(event); }
+DRIVER(cuEventQuery, CUevent event) return wait_for(event); }
 static CUresult elapsed(float* milliseconds, CUevent start, CUevent end) {
   auto *a = reinterpret_cast<Event*>(start), *b = reinterpret_cast<Event*>(end);
   if (!a->recorded || !b->recorded || !a->timed || !b->timed) return CUDA_ERROR_INVALID_HANDLE;
@@ -274,12 +311,21 @@ DRIVER(cuModuleLoadData, CUmodule* out, const void* image)
 }
 DRIVER(cuModuleLoad, CUmodule* out, const char*) *out = reinterpret_cast<CUmodule>(new Module); return CUDA_SUCCESS; }
 DRIVER(cuModuleUnload, CUmodule module) delete reinterpret_cast<Module*>(module); return CUDA_SUCCESS; }
+static unsigned parameters(const std::string& ptx, size_t entry) {
+  unsigned n = 0;
+  const size_t end = ptx.find(')', entry);
+  for (size_t at = entry; (at = ptx.find(".param", at)) < end; ++at) ++n;
+  return n;
+}
 DRIVER(cuModuleGetFunction, CUfunction* out, CUmodule module, const char* name)
   const std::string& text = reinterpret_cast<Module*>(module)->text;
-  if (!text.empty() && text.find(".entry " + std::string(name) + "(") == std::string::npos)
+  const size_t entry = text.find(".entry " + std::string(name) + "(");
+  if (!text.empty() && entry == std::string::npos)
     return fail(CUDA_ERROR_NOT_FOUND, std::string("the module's PTX has no kernel ") + name);
   for (unsigned i = 0; i < kernel_count; ++i) {
     if (strcmp(kernels[i].name, name) != 0) continue;
+    if (!text.empty() && parameters(text, entry) != kernels[i].arguments)
+      return fail(CUDA_ERROR_NOT_FOUND, std::string("the program's PTX of kernel ") + name + " takes another number of arguments than the stand-in's: rebuild one of the two");
     *out = reinterpret_cast<CUfunction>(const_cast<Kernel*>(&kernels[i]));
     return CUDA_SUCCESS;
   }
@@ -304,11 +350,8 @@ DRIVER(cuLaunchKernel, CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsi
   if (shared || extra || (kernel.arguments && !arguments))
     return fail(CUDA_ERROR_NOT_SUPPORTED, name + ": dynamic shared memory and packed arguments are not part of the stand-in");
   last_kernel = kernel.name;
-  auto start = std::chrono::steady_clock::now();
+  Counted launch(name.c_str());
   std::string fault = run(kernel, dim3(gx, gy, gz), dim3(bx, by, bz), arguments);
-  Tally& tally = kernel_tallies()[kernel.name];
-  ++tally.calls;
-  tally.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!fault.empty()) return broken(CUDA_ERROR_LAUNCH_FAILED, fault);
   static const bool check = set("STAND_IN_CHECK");
   return check ? guards("checked after its launch") : CUDA_SUCCESS;

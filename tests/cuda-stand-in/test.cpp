@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <string>
@@ -82,6 +84,11 @@ static void kernels() {
   auto seen = box.host();
   for (int i = 0; i < 256; ++i) CHECK(i == 7 ? std::isnan(seen[i]) : seen[i] == 1.0f);
 
+  Device<float> rows(std::vector<float>(3 * 64, 2.0f)), totals(3);
+  Device<double> squares(3);
+  MUST(launch("row_sums", 3, 64, rows.p, totals.p, squares.p));
+  for (int r = 0; r < 3; ++r) CHECK(totals.host()[r] == 128 + 0.5f && squares.host()[r] == 256);
+
   struct Plan { int n; float by; } plan{250, 0.5f};
   MUST(launch("scale", 1, 256, da.p, plan));
   auto halves = da.host();
@@ -150,9 +157,11 @@ static void refusals() {
   CHECK(cuMemcpyDtoH(host, x.p + 4, 256) == CUDA_ERROR_INVALID_VALUE);
   // PTX is believed: a kernel that it lacks is not found even if the stand-in has it
   CUmodule ptx;
-  MUST(cuModuleLoadData(&ptx, "\n.version 9.0\n.visible .entry add(\n"));
+  MUST(cuModuleLoadData(&ptx, "\n.version 9.0\n.visible .entry add(\n.param .u64 a,\n.param .u64 b,\n.param .u64 c,\n.param .u32 n\n)\n"
+                              ".visible .entry nothing(\n.param .u64 a\n)\n{ld.param.u64}"));
   CHECK(cuModuleGetFunction(&f, ptx, "add") == CUDA_SUCCESS);
   CHECK(cuModuleGetFunction(&f, ptx, "scale") == CUDA_ERROR_NOT_FOUND);
+  CHECK(cuModuleGetFunction(&f, ptx, "nothing") == CUDA_ERROR_NOT_FOUND);  // it takes two
 }
 
 // with STAND_IN_MEMORY=1000000
@@ -171,6 +180,47 @@ static void memory() {
   MUST(cuMemGetInfo(&free_bytes, &total));
   CHECK(free_bytes == total);
   CHECK(a % 256 == 0 && b % 256 == 0);
+}
+
+// the host sees what a copy to pinned memory brings only after it has waited
+static void pinned() {
+  Device<float> x(std::vector<float>{1, 2, 3, 4});
+  float* host;
+  CUevent first;
+  CUstream other;
+  MUST(cuMemHostAlloc(reinterpret_cast<void**>(&host), 48, 0));
+  MUST(cuEventCreate(&first, CU_EVENT_DISABLE_TIMING));
+  MUST(cuStreamCreate(&other, 0));
+  MUST(cuMemcpyDtoHAsync(host, x.p, 16, stream));
+  MUST(cuEventRecord(first, stream));
+  MUST(launch("write_at", 1, 1, x.p, 0ll));
+  MUST(launch("write_at", 1, 1, x.p, 3ll));
+  MUST(cuMemcpyDtoHAsync(host + 4, x.p, 16, stream));
+  MUST(cuMemcpyDtoHAsync(host + 8, x.p, 16, other));
+  for (int i = 0; i < 12; ++i) CHECK(std::isnan(host[i]));
+  MUST(cuEventSynchronize(first));
+  CHECK(host[3] == 4 && std::isnan(host[7]) && std::isnan(host[11]));
+  MUST(cuStreamSynchronize(stream));
+  CHECK(host[7] == 1 && std::isnan(host[11]));
+  MUST(cuCtxSynchronize());
+  CHECK(host[11] == 1);
+  // a source may change after the wait, not before
+  MUST(cuMemcpyHtoDAsync(x.p, host, 16, stream));
+  MUST(cuStreamSynchronize(stream));
+  host[0] = 5;
+  MUST(cuMemcpyHtoDAsync(x.p, host, 16, stream));
+  MUST(cuStreamSynchronize(stream));
+  CHECK(x.host()[0] == 5);
+  MUST(cuMemFreeHost(host));
+}
+
+static void pinned_source_changed() {
+  Device<float> x(4);
+  float* host;
+  MUST(cuMemHostAlloc(reinterpret_cast<void**>(&host), 16, 0));
+  MUST(cuMemcpyHtoDAsync(x.p, host, 16, stream));
+  host[2] = 1;
+  CHECK(cuStreamSynchronize(stream) == CUDA_ERROR_ILLEGAL_STATE);
 }
 
 static void events() {
@@ -305,13 +355,29 @@ int main(int argc, char** argv) {
   MUST(cuDevicePrimaryCtxRetain(&context, device));
   MUST(cuCtxSetCurrent(context));
   MUST(cuStreamCreate(&stream, 0));
-  MUST(cuModuleLoadData(&module_, "\x7f" "ELF"));
+  std::string image = "\x7f" "ELF";
+  if (argc > 2) {
+    std::ifstream file(argv[2]);
+    image.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  MUST(cuModuleLoadData(&module_, image.c_str()));
   const std::map<std::string, std::function<void()>> parts{
       {"kernels", kernels},
       {"shuffles", shuffles},
       {"refusals", refusals},
       {"memory", memory},
       {"events", events},
+      {"pinned", pinned},
+      {"pinned_source_changed", pinned_source_changed},
+      {"past_shared", [] {
+         Device<float> x(32);
+         MUST(launch("past_shared", 1, 32, x.p, 8));
+       }},
+      {"misaligned", [] {
+         Device<float> x(32);
+         struct Plan { int n; float by; } plan{1, 0.5f};
+         MUST(launch("scale", 1, 32, x.p + 4, plan));
+       }},
       {"gemm", gemm},
       {"neighbour", [] { neighbour("neighbour"); }},
       {"neighbour_no_barrier", [] { neighbour("neighbour_no_barrier"); }},

@@ -36,6 +36,11 @@ for sanitize in 0 1; do
   expect 0 " 0 failures" STAND_IN_FENCE=1 STAND_IN_CHECK=1 kernels
   expect 0 "million" events
 done
+# the second build is the one that looks at indices and alignment
+expect 99 "kernel past_shared, block \(0, 0, 0\), thread \(24, 0, 0\): traps" past_shared
+expect 99 "kernel scale, .* traps" misaligned
+expect 0 " 0 failures" pinned
+expect 99 "the host changed 16 bytes of pinned memory" pinned_source_changed
 
 # the same result in every order with the barrier, another without
 for kernel in neighbour neighbour_no_barrier; do
@@ -57,7 +62,7 @@ expect 0 " 0 failures" STAND_IN_FENCE=1 write_inside
 expect 0 "nan" read_past_end
 expect 99 "kernel read_at, .*touches memory that is not its own" STAND_IN_FENCE=1 read_past_end
 expect 99 "kernel read_at, .*touches memory that is not its own" STAND_IN_FENCE=1 read_freed
-expect 0 "kernel add +1 launches" STAND_IN_COUNT=1 kernels
+expect 0 "kernel add +1 times" STAND_IN_COUNT=1 kernels
 expect 0 "GFLOP/s" gemm
 
 # the real language: the toys compile to PTX for the device this project is built for
@@ -66,6 +71,8 @@ if [ -x "$tools/bin/nvcc" ]; then
     # and every kernel of it is one that build.sh found
     diff <(grep -oE '\.entry [A-Za-z0-9_]+' "$out/toys.ptx" | awk '{print $2}' | sort) \
       <(grep -oE '"[A-Za-z0-9_]+"' "$out/build/table" | tr -d '"' | sort) || bad "nvcc and build.sh find different kernels"
+    # their PTX is accepted: names and numbers of arguments agree
+    LD_LIBRARY_PATH=$out "$out/test" kernels "$out/toys.ptx" || bad "the PTX is refused"
   else
     bad "nvcc does not take toys.cu"
   fi

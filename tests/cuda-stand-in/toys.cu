@@ -87,6 +87,42 @@ extern "C" __global__ void scale(float4* rows, Plan plan) {
   rows[i] = make_float4(v.x * plan.by, v.y * plan.by, v.z * plan.by, v.w * plan.by);
 }
 
+// a template with shared memory of its own, used with two types; a table, and vectors in shared memory
+template <class T>
+__device__ T block_total(T x) {
+  __shared__ T partial[BLOCK / 32];
+  x = warp_sum(x);
+  __syncthreads();
+  if (threadIdx.x % warpSize == 0) partial[threadIdx.x / warpSize] = x;
+  __syncthreads();
+  T total = 0;
+#pragma unroll
+  for (int i = 0; i < BLOCK / 32; ++i)
+    if (i < int(blockDim.x) / 32) total += partial[i];
+  return total;
+}
+__constant__ float half_one[2] = {0.5f, 1.0f};
+extern "C" __global__ __launch_bounds__(BLOCK, 2) void row_sums(const float* in, float* sums, double* squares) {
+  __shared__ float4 staged[2][BLOCK / 4];
+  if (threadIdx.x < blockDim.x / 4)
+    staged[1][threadIdx.x] = reinterpret_cast<const float4*>(in + blockIdx.x * blockDim.x)[threadIdx.x];
+  __syncthreads();
+  float x = (&staged[1][threadIdx.x / 4].x)[threadIdx.x % 4];
+  float sum = block_total(x) + half_one[0];
+  double square = block_total(double(x) * x);
+  if (threadIdx.x == 0) {
+    sums[blockIdx.x] = sum;
+    squares[blockIdx.x] = square;
+  }
+}
+
+extern "C" __global__ void past_shared(float* out, int step) {
+  __shared__ float box[32];
+  box[threadIdx.x] = 1.0f;
+  __syncthreads();
+  out[threadIdx.x] = box[threadIdx.x + step];
+}
+
 // the index of each thread in a launch of three dimensions
 extern "C" __global__ void where(unsigned* out) {
   unsigned thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
