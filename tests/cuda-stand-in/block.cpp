@@ -50,6 +50,7 @@ enum class State : uint8_t { fresh, ready, at_barrier, at_warp, gone };
 struct Fiber {
   void* stack_pointer;
   char* stack;
+  size_t colour;
 };
 struct Thread {
   State state;
@@ -63,6 +64,7 @@ struct Thread {
 Thread threads[1024];
 unsigned thread_count, current;
 unsigned lanes[32], cursor, lane_count;  // the warp under way, in its order
+unsigned live, waiting;                  // its lanes that have not left, and those in a warp operation
 Fiber* running;
 std::vector<Fiber*> idle;
 void* scheduler;
@@ -70,12 +72,30 @@ const Kernel* launched;
 void** launched_arguments;
 std::string fault;
 
-void leave() { stand_in_switch(&running->stack_pointer, scheduler); }
-
 void make_current(unsigned thread) {
   current = thread;
   thread_index = threads[thread].index;
   threads[thread].fiber = running;
+}
+
+Fiber* take_fiber();
+
+/// The fiber of the warp's next thread that can run, now the current one; null when there is none.
+Fiber* advance() {
+  while (cursor < lane_count && fault.empty()) {
+    unsigned thread = lanes[cursor++];
+    State state = threads[thread].state;
+    if (state != State::fresh && state != State::ready) continue;
+    running = state == State::fresh ? take_fiber() : threads[thread].fiber;
+    make_current(thread);
+    return running;
+  }
+  return nullptr;
+}
+
+void leave() {
+  Fiber *here = running, *next = advance();
+  stand_in_switch(&here->stack_pointer, next ? next->stack_pointer : scheduler);
 }
 
 void fiber_main() {
@@ -83,6 +103,7 @@ void fiber_main() {
     for (;;) {
       launched->call(launched_arguments);
       threads[current].state = State::gone;
+      live &= ~(1u << (current & 31));
       if (cursor == lane_count || threads[lanes[cursor]].state != State::fresh) break;
       make_current(lanes[cursor++]);
     }
@@ -92,7 +113,8 @@ void fiber_main() {
 }
 
 void make_fresh(Fiber* fiber) {
-  void** top = reinterpret_cast<void**>(fiber->stack + stack_bytes) - 2;
+  // tops at different distances from the end: else all of them share one set of the cache
+  void** top = reinterpret_cast<void**>(fiber->stack + stack_bytes - fiber->colour) - 2;
   *top = reinterpret_cast<void*>(fiber_main);
   for (int i = 0; i < 6; ++i) *--top = nullptr;
   fiber->stack_pointer = top;
@@ -104,75 +126,74 @@ Fiber* take_fiber() {
     void* stack = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED) abort();
     mprotect(stack, 4096, PROT_NONE);  // a stack that overflows stops here
-    make_fresh(new Fiber{nullptr, static_cast<char*>(stack)});
+    static size_t made = 0;
+    make_fresh(new Fiber{nullptr, static_cast<char*>(stack), made++ % 29 * 576});
   }
   Fiber* fiber = idle.back();
   idle.pop_back();
   return fiber;
 }
 
-void enter(unsigned thread) {
-  running = threads[thread].state == State::fresh ? take_fiber() : threads[thread].fiber;
-  make_current(thread);
-  stand_in_switch(&scheduler, running->stack_pointer);
+enum class Order { forward, reverse, strewn };
+Order order_wanted() {
+  const char* text = getenv("STAND_IN_ORDER");
+  return text && *text == 'r' ? Order::reverse : text && *text == 's' ? Order::strewn : Order::forward;
 }
+const Order order = order_wanted();
 
 /// Position `i` of `n` in the order asked for: forward, reverse, or strewn (another order for every `seed`).
 unsigned place(unsigned i, unsigned n, uint64_t seed) {
-  static const char* order = getenv("STAND_IN_ORDER");
-  static const char kind = order ? order[0] : 'f';
-  if (kind == 'r') return n - 1 - i;
-  if (kind == 's') return unsigned((i * 2654435761ull + seed * 40503ull) % n);  // a prime step, so a permutation
-  return i;
+  if (order == Order::forward) return i;
+  if (order == Order::reverse) return n - 1 - i;
+  return unsigned((i * 2654435761ull + seed * 40503ull) % n);  // a prime step, so a permutation
 }
 
 /// Lets go the lanes of the warp whose partners have all come; whether there were any.
-bool release_warp(unsigned first, unsigned count) {
-  unsigned live = 0, waiting = 0, done = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    live |= unsigned(threads[first + i].state != State::gone) << i;
-    waiting |= unsigned(threads[first + i].state == State::at_warp) << i;
-  }
-  for (unsigned i = 0; i < count; ++i) {
-    if (!((waiting & ~done) >> i & 1)) continue;
-    const Thread& leader = threads[first + i];
-    unsigned group = leader.mask & live;
+bool release_warp(unsigned first) {
+  bool any = false;
+  for (unsigned left = waiting; left;) {
+    const Thread& leader = threads[first + unsigned(__builtin_ctz(left))];
+    const unsigned group = leader.mask & live;
+    left &= left - 1;
     if (group & ~waiting) continue;  // somebody is still on the way
     uint64_t values[32], ballot = 0;
-    for (unsigned j = 0; j < count; ++j) {
-      if (!(group >> j & 1)) continue;
+    for (unsigned rest = group; rest; rest &= rest - 1) {
+      unsigned j = unsigned(__builtin_ctz(rest));
       const Thread& t = threads[first + j];
       if (t.mask != leader.mask || t.kind != leader.kind) {
-        fault = "lanes " + std::to_string(i) + " and " + std::to_string(j) +
+        fault = "lanes " + std::to_string(&leader - threads - first) + " and " + std::to_string(j) +
                 " of a warp wait in different warp operations or with different masks";
         return false;
       }
       values[j] = t.value;
       ballot |= t.value << j;
     }
-    for (unsigned j = 0; j < count; ++j) {
-      if (!(group >> j & 1)) continue;
-      Thread& t = threads[first + j];
+    for (unsigned rest = group; rest; rest &= rest - 1) {
+      Thread& t = threads[first + unsigned(__builtin_ctz(rest))];
       if (t.kind == Warp::ballot) t.value = ballot;
       // a lane that takes no part has no value: NaN bytes
       if (t.kind == Warp::shuffle) t.value = t.source < 32 && (group >> t.source & 1) ? values[t.source] : ~0ull;
       t.state = State::ready;
     }
-    done |= group;
+    waiting &= ~group;
+    left &= ~group;
+    any = true;
   }
-  return done != 0;
+  return any;
 }
 
 void run_warp(unsigned warp, uint64_t seed) {
-  unsigned first = warp * 32, count = thread_count - first < 32 ? thread_count - first : 32;
+  const unsigned first = warp * 32;
+  lane_count = thread_count - first < 32 ? thread_count - first : 32;
+  live = waiting = 0;
+  for (unsigned i = 0; i < lane_count; ++i) {
+    lanes[i] = first + place(i, lane_count, seed);
+    live |= unsigned(threads[first + i].state != State::gone) << i;
+  }
   do {
-    for (unsigned i = 0; i < count; ++i) lanes[i] = first + place(i, count, seed);
-    lane_count = count;
-    for (cursor = 0; cursor < count && fault.empty();) {
-      unsigned thread = lanes[cursor++];
-      if (threads[thread].state == State::fresh || threads[thread].state == State::ready) enter(thread);
-    }
-  } while (fault.empty() && release_warp(first, count));
+    cursor = 0;
+    if (advance()) stand_in_switch(&scheduler, running->stack_pointer);
+  } while (fault.empty() && release_warp(first));
 }
 
 void run_block(uint64_t seed) {
@@ -269,6 +290,7 @@ uint64_t meet(Warp kind, unsigned mask, unsigned source, uint64_t value) {
   Thread& thread = threads[current];
   if (!(mask >> (current & 31) & 1)) fault = "the mask of a warp operation lacks the calling lane";
   thread.state = State::at_warp;
+  waiting |= 1u << (current & 31);
   thread.kind = kind;
   thread.mask = mask;
   thread.source = source;

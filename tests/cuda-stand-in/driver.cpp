@@ -55,6 +55,7 @@ char context_object;
 pthread_key_t current_context;  // not thread_local: that segment is the kernels' shared memory
 const int made_key = pthread_key_create(&current_context, nullptr);
 bool initialised = false;
+bool no_context() { return !pthread_getspecific(current_context); }
 
 struct Event {
   std::chrono::steady_clock::time_point when;
@@ -74,6 +75,7 @@ CUresult guards(const char* when) {
 }
 
 CUresult copy(void* to, const void* from, size_t bytes, bool to_device, bool from_device, const char* name) {
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
   if (!bytes) return CUDA_SUCCESS;
   if ((to_device && !memory::inside(to, bytes)) || (from_device && !memory::inside(from, bytes)))
@@ -90,6 +92,7 @@ CUresult waits(const void* stream = transfer::every, uint64_t before = UINT64_MA
 
 template <class T>
 CUresult fill(CUdeviceptr to, T value, size_t n, const char* name) {
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
   if (!n) return CUDA_SUCCESS;
   if (!memory::inside(device(to), n * sizeof(T)))
@@ -99,6 +102,7 @@ CUresult fill(CUdeviceptr to, T value, size_t n, const char* name) {
 }
 
 CUresult allocate(CUdeviceptr* out, size_t bytes) {
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
   void* data = memory::allocate(bytes);
   if (!data) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -107,6 +111,7 @@ CUresult allocate(CUdeviceptr* out, size_t bytes) {
 }
 
 CUresult release(CUdeviceptr p) {
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (!p) return CUDA_SUCCESS;
   std::string fault = memory::release(device(p), last_kernel);
   return fault.empty() ? CUDA_SUCCESS : broken(CUDA_ERROR_ILLEGAL_ADDRESS, fault);
@@ -200,7 +205,7 @@ DRIVER(cuCtxDestroy, CUcontext) return CUDA_SUCCESS; }
 DRIVER(cuCtxGetCurrent, CUcontext* out) *out = static_cast<CUcontext>(pthread_getspecific(current_context)); return CUDA_SUCCESS; }
 DRIVER(cuCtxSetCurrent, CUcontext context) pthread_setspecific(current_context, context); return CUDA_SUCCESS; }
 DRIVER(cuCtxSetFlags, unsigned) return CUDA_SUCCESS; }
-DRIVER(cuCtxSynchronize) return waits(); }
+DRIVER(cuCtxSynchronize) return no_context() ? CUDA_ERROR_INVALID_CONTEXT : waits(); }
 DRIVER(cuCtxGetStreamPriorityRange, int* least, int* greatest) *least = 0; *greatest = -5; return CUDA_SUCCESS; }
 DRIVER(cuDeviceGetDefaultMemPool, CUmemoryPool* pool, CUdevice) *pool = reinterpret_cast<CUmemoryPool>(&context_object); return CUDA_SUCCESS; }
 DRIVER(cuDeviceGetMemPool, CUmemoryPool* pool, CUdevice) *pool = reinterpret_cast<CUmemoryPool>(&context_object); return CUDA_SUCCESS; }
@@ -271,6 +276,7 @@ DRIVER(cuStreamWaitEvent, CUstream, CUevent, unsigned) return poisoned; }
 DRIVER(cuStreamIsCapturing, CUstream, CUstreamCaptureStatus* out) *out = CU_STREAM_CAPTURE_STATUS_NONE; return CUDA_SUCCESS; }
 DRIVER(cuLaunchHostFunc, CUstream, CUhostFn call, void* data) call(data); return poisoned; }
 DRIVER(cuEventCreate, CUevent* out, unsigned flags)
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   auto* event = new Event;
   event->timed = !(flags & CU_EVENT_DISABLE_TIMING);
   *out = reinterpret_cast<CUevent>(event);
@@ -303,6 +309,7 @@ DRIVER(cuEventElapsedTime_v2, float* milliseconds, CUevent start, CUevent end) r
 
 // ---- modules and launches
 DRIVER(cuModuleLoadData, CUmodule* out, const void* image)
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   const char* text = static_cast<const char*>(image);
   // PTX is text; cubins and fat binaries say their own length and are not read
   bool ptx = text && (isspace(*text) || *text == '/' || *text == '.');
@@ -339,6 +346,7 @@ DRIVER(cuFuncGetAttribute, int* out, CUfunction_attribute attribute, CUfunction 
 DRIVER(cuFuncSetAttribute, CUfunction, CUfunction_attribute, int) return CUDA_SUCCESS; }
 DRIVER(cuLaunchKernel, CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
        unsigned shared, CUstream, void** arguments, void** extra)
+  if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
   if (!f) return CUDA_ERROR_INVALID_HANDLE;
   const Kernel& kernel = *reinterpret_cast<Kernel*>(f);
@@ -366,6 +374,8 @@ static const char* error_name(CUresult code) {
     case CUDA_ERROR_NOT_INITIALIZED: return "CUDA_ERROR_NOT_INITIALIZED";
     case CUDA_ERROR_INVALID_DEVICE: return "CUDA_ERROR_INVALID_DEVICE";
     case CUDA_ERROR_INVALID_HANDLE: return "CUDA_ERROR_INVALID_HANDLE";
+    case CUDA_ERROR_INVALID_CONTEXT: return "CUDA_ERROR_INVALID_CONTEXT";
+    case CUDA_ERROR_ILLEGAL_STATE: return "CUDA_ERROR_ILLEGAL_STATE";
     case CUDA_ERROR_NOT_FOUND: return "CUDA_ERROR_NOT_FOUND";
     case CUDA_ERROR_ILLEGAL_ADDRESS: return "CUDA_ERROR_ILLEGAL_ADDRESS";
     case CUDA_ERROR_LAUNCH_FAILED: return "CUDA_ERROR_LAUNCH_FAILED";

@@ -30,6 +30,7 @@ static int failures = 0;
 #define MUST(call) \
   do { int code = int(call); if (code) { printf("%s:%d: %s gave %d\n", __FILE__, __LINE__, #call, code); exit(1); } } while (0)
 
+static CUcontext context;
 static CUmodule module_;
 static CUstream stream;
 
@@ -134,9 +135,9 @@ static void shuffles() {
   }
 }
 
-static void neighbour(const char* name) {
+static void hash_of(const char* name) {
   Device<int> out(256);
-  MUST(launch(name, 1, 256, out.p));
+  MUST(launch(name, 3, 256, out.p));
   unsigned hash = 0;
   for (int v : out.host()) hash = hash * 31 + unsigned(v);
   printf("%u\n", hash);
@@ -155,6 +156,13 @@ static void refusals() {
   CHECK(cuMemsetD8Async(x.p, 0, 257, stream) == CUDA_ERROR_INVALID_VALUE);
   float host[128];
   CHECK(cuMemcpyDtoH(host, x.p + 4, 256) == CUDA_ERROR_INVALID_VALUE);
+  // a thread without a context gets nothing done
+  CUdeviceptr p;
+  MUST(cuCtxSetCurrent(nullptr));
+  CHECK(cuMemAlloc(&p, 4) == CUDA_ERROR_INVALID_CONTEXT);
+  CHECK(cuMemcpyHtoD(x.p, host, 4) == CUDA_ERROR_INVALID_CONTEXT);
+  CHECK(cuLaunchKernel(f, 1, 1, 1, 32, 1, 1, 0, stream, arguments, nullptr) == CUDA_ERROR_INVALID_CONTEXT);
+  MUST(cuCtxSetCurrent(context));
   // PTX is believed: a kernel that it lacks is not found even if the stand-in has it
   CUmodule ptx;
   MUST(cuModuleLoadData(&ptx, "\n.version 9.0\n.visible .entry add(\n.param .u64 a,\n.param .u64 b,\n.param .u64 c,\n.param .u32 n\n)\n"
@@ -351,7 +359,6 @@ int main(int argc, char** argv) {
   MUST(cuInit(0));
   CUdevice device;
   MUST(cuDeviceGet(&device, 0));
-  CUcontext context;
   MUST(cuDevicePrimaryCtxRetain(&context, device));
   MUST(cuCtxSetCurrent(context));
   MUST(cuStreamCreate(&stream, 0));
@@ -379,8 +386,10 @@ int main(int argc, char** argv) {
          MUST(launch("scale", 1, 32, x.p + 4, plan));
        }},
       {"gemm", gemm},
-      {"neighbour", [] { neighbour("neighbour"); }},
-      {"neighbour_no_barrier", [] { neighbour("neighbour_no_barrier"); }},
+      {"neighbour", [] { hash_of("neighbour"); }},
+      {"neighbour_no_barrier", [] { hash_of("neighbour_no_barrier"); }},
+      {"same_by_block", [] { hash_of("same_by_block"); }},
+      {"other_by_block", [] { hash_of("other_by_block"); }},
       {"leaves", [] {
          Device<int> x(64);
          CHECK(launch("leaves", 1, 64, x.p) == CUDA_ERROR_LAUNCH_FAILED);

@@ -45,6 +45,10 @@ extern "C" __global__ void neighbour_no_barrier(int* out) {
   out[threadIdx.x] = box[(threadIdx.x + 1) % blockDim.x];
 }
 
+// every block writes the same number, or its own: the last one wins
+extern "C" __global__ void same_by_block(int* out) { out[threadIdx.x] = 7; }
+extern "C" __global__ void other_by_block(int* out) { out[threadIdx.x] = blockIdx.x; }
+
 extern "C" __global__ void uninitialised(float* out) {
   __shared__ float box[BLOCK];
   if (threadIdx.x != 7) box[threadIdx.x] = 1.0f;
