@@ -61,6 +61,12 @@ struct Thread {
   uint3 index;
 };
 
+// filled before the program starts, by the tables
+std::vector<Kernel>& kernels() {
+  static auto* all = new std::vector<Kernel>;
+  return *all;
+}
+
 Thread threads[1024];
 unsigned thread_count, current;
 unsigned lanes[32], cursor, lane_count;  // the warp under way, in its order
@@ -278,6 +284,15 @@ class NamedSignals {
   }
 };
 }  // namespace
+
+void offer(const Kernel* table, size_t count) {
+  for (size_t i = 0; i < count; ++i) kernels().push_back(table[i]);
+}
+const Kernel* find(const char* name) {
+  for (const Kernel& kernel : kernels())
+    if (strcmp(kernel.name, name) == 0) return &kernel;
+  return nullptr;
+}
 
 unsigned lane() { return current & 31; }
 

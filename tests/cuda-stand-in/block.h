@@ -29,9 +29,10 @@ Kernel kernel(const char* name, unsigned max_threads = 1024) {
   return {name, [](void** p) { call_with<F>(F, p, decltype(indices(F)){}); }, max_threads, arity<F>(F)};
 }
 
-/// The kernels of the file that this library was built for; made by build.sh.
-extern const Kernel kernels[];
-extern const unsigned kernel_count;
+/// The kernels of one file; build.sh makes one table for each file that the library is built for.
+void offer(const Kernel* table, size_t count);
+/// Null when no file has it.
+const Kernel* find(const char* name);
 
 /// Runs the whole grid; the empty string, or what went wrong with the kernel's name and place.
 std::string run(const Kernel& kernel, dim3 grid, dim3 block, void** arguments);

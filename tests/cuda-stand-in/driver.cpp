@@ -329,14 +329,13 @@ DRIVER(cuModuleGetFunction, CUfunction* out, CUmodule module, const char* name)
   const size_t entry = text.find(".entry " + std::string(name) + "(");
   if (!text.empty() && entry == std::string::npos)
     return fail(CUDA_ERROR_NOT_FOUND, std::string("the module's PTX has no kernel ") + name);
-  for (unsigned i = 0; i < kernel_count; ++i) {
-    if (strcmp(kernels[i].name, name) != 0) continue;
-    if (!text.empty() && parameters(text, entry) != kernels[i].arguments)
-      return fail(CUDA_ERROR_NOT_FOUND, std::string("the program's PTX of kernel ") + name + " takes another number of arguments than the stand-in's: rebuild one of the two");
-    *out = reinterpret_cast<CUfunction>(const_cast<Kernel*>(&kernels[i]));
-    return CUDA_SUCCESS;
-  }
-  return fail(CUDA_ERROR_NOT_FOUND, std::string("the stand-in was not built with the kernel ") + name);
+  const Kernel* kernel = find(name);
+  if (!kernel) return fail(CUDA_ERROR_NOT_FOUND, std::string("the stand-in was not built with the kernel ") + name);
+  if (!text.empty() && parameters(text, entry) != kernel->arguments)
+    return fail(CUDA_ERROR_NOT_FOUND, std::string("the program's PTX of kernel ") + name +
+                                          " takes another number of arguments than the stand-in's: rebuild one of the two");
+  *out = reinterpret_cast<CUfunction>(const_cast<Kernel*>(kernel));
+  return CUDA_SUCCESS;
 }
 DRIVER(cuFuncGetAttribute, int* out, CUfunction_attribute attribute, CUfunction f)
   if (!f) return CUDA_ERROR_INVALID_HANDLE;

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include <math.h>  // isnan and its kin without std::
+
 #define __global__
 #define __device__
 #define __host__

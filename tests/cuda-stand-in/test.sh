@@ -70,7 +70,7 @@ if [ -x "$tools/bin/nvcc" ]; then
   if CUDA_HOME=$tools PATH=$tools/bin:$PATH nvcc -ptx -arch=sm_90 -std=c++17 "$here/toys.cu" -o "$out/toys.ptx"; then
     # and every kernel of it is one that build.sh found
     diff <(grep -oE '\.entry [A-Za-z0-9_]+' "$out/toys.ptx" | awk '{print $2}' | sort) \
-      <(grep -oE '"[A-Za-z0-9_]+"' "$out/build/table" | tr -d '"' | sort) || bad "nvcc and build.sh find different kernels"
+      <(grep -oE '"[A-Za-z0-9_]+"' "$out/build/kernels.table" | tr -d '"' | sort) || bad "nvcc and build.sh find different kernels"
     # their PTX is accepted: names and numbers of arguments agree
     LD_LIBRARY_PATH=$out "$out/test" kernels "$out/toys.ptx" || bad "the PTX is refused"
   else
