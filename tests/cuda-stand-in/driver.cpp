@@ -65,6 +65,7 @@ struct Event {
 };
 struct Module {
   std::string text;  // PTX, when it was that
+  std::map<std::string, const Kernel*> found;
 };
 
 void* device(CUdeviceptr p) { return reinterpret_cast<void*>(p); }
@@ -313,7 +314,7 @@ DRIVER(cuModuleLoadData, CUmodule* out, const void* image)
   const char* text = static_cast<const char*>(image);
   // PTX is text; cubins and fat binaries say their own length and are not read
   bool ptx = text && (isspace(*text) || *text == '/' || *text == '.');
-  *out = reinterpret_cast<CUmodule>(new Module{ptx ? text : ""});
+  *out = reinterpret_cast<CUmodule>(new Module{ptx ? text : "", {}});
   return CUDA_SUCCESS;
 }
 DRIVER(cuModuleLoad, CUmodule* out, const char*) *out = reinterpret_cast<CUmodule>(new Module); return CUDA_SUCCESS; }
@@ -325,7 +326,11 @@ static unsigned parameters(const std::string& ptx, size_t entry) {
   return n;
 }
 DRIVER(cuModuleGetFunction, CUfunction* out, CUmodule module, const char* name)
-  const std::string& text = reinterpret_cast<Module*>(module)->text;
+  auto& [text, found] = *reinterpret_cast<Module*>(module);
+  if (const Kernel* known = found[name]) {
+    *out = reinterpret_cast<CUfunction>(const_cast<Kernel*>(known));
+    return CUDA_SUCCESS;
+  }
   const size_t entry = text.find(".entry " + std::string(name) + "(");
   if (!text.empty() && entry == std::string::npos)
     return fail(CUDA_ERROR_NOT_FOUND, std::string("the module's PTX has no kernel ") + name);
@@ -334,6 +339,7 @@ DRIVER(cuModuleGetFunction, CUfunction* out, CUmodule module, const char* name)
   if (!text.empty() && parameters(text, entry) != kernel->arguments)
     return fail(CUDA_ERROR_NOT_FOUND, std::string("the program's PTX of kernel ") + name +
                                           " takes another number of arguments than the stand-in's: rebuild one of the two");
+  found[name] = kernel;
   *out = reinterpret_cast<CUfunction>(const_cast<Kernel*>(kernel));
   return CUDA_SUCCESS;
 }

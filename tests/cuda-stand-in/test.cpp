@@ -81,7 +81,7 @@ static void kernels() {
   CHECK(s[0] == first);
 
   Device<float> box(256);
-  MUST(launch("uninitialised", 2, 256, box.p));
+  MUST(launch("uninitialised", 200, 256, box.p));
   auto seen = box.host();
   for (int i = 0; i < 256; ++i) CHECK(i == 7 ? std::isnan(seen[i]) : seen[i] == 1.0f);
 
