@@ -1,15 +1,15 @@
 //! Fibers, warps and barriers: see block.h.
-//! A fiber runs one thread after another and is left only when a thread waits, so kernels without barriers cost
-//! little more than a loop. Warps run one after the other up to the block's barrier.
+//! A fiber runs one thread after another and is left only when a thread waits, so kernels without barriers
+//! cost little more than a loop. Warps run one after the other up to the block's barrier.
 #include "block.h"
 
-#include <link.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <cstdlib>
 #include <vector>
+
+#include "fault.h"
+#include "shared.h"
 
 #ifndef __x86_64__
 #error "the context switch is written for x86-64"
@@ -129,7 +129,8 @@ void make_fresh(Fiber* fiber) {
 
 Fiber* take_fiber() {
   if (idle.empty()) {
-    void* stack = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* stack = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED) abort();
     mprotect(stack, 4096, PROT_NONE);  // a stack that overflows stops here
     static size_t made = 0;
@@ -178,7 +179,8 @@ bool release_warp(unsigned first) {
       Thread& t = threads[first + unsigned(__builtin_ctz(rest))];
       if (t.kind == Warp::ballot) t.value = ballot;
       // a lane that takes no part has no value: NaN bytes
-      if (t.kind == Warp::shuffle) t.value = t.source < 32 && (group >> t.source & 1) ? values[t.source] : ~0ull;
+      if (t.kind == Warp::shuffle)
+        t.value = t.source < 32 && (group >> t.source & 1) ? values[t.source] : ~0ull;
       t.state = State::ready;
     }
     waiting &= ~group;
@@ -216,99 +218,15 @@ void run_block(uint64_t seed) {
     }
     if (gone == thread_count) return;
     if (at_barrier != thread_count) {
-      fault = std::to_string(at_barrier) + " of " + std::to_string(thread_count) + " threads wait at __syncthreads, " +
-              std::to_string(at_warp) + " in a warp operation, " + std::to_string(gone) +
-              " have left: they wait for ever";
+      fault = std::to_string(at_barrier) + " of " + std::to_string(thread_count) +
+              " threads wait at __syncthreads, " + std::to_string(at_warp) + " in a warp operation, " +
+              std::to_string(gone) + " have left: they wait for ever";
       return;
     }
     for (unsigned i = 0; i < thread_count; ++i) threads[i].state = State::ready;
   }
 }
 
-struct Segment {
-  char* start = nullptr;
-  size_t bytes = 0;
-};
-
-/// This library's thread-local segment in the calling thread: the kernels' shared memory and nothing else.
-Segment shared_memory() {
-  Segment segment;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, size_t, void* out) {
-        const ElfW(Phdr)* tls = nullptr;
-        bool ours = false;
-        for (int i = 0; i < info->dlpi_phnum; ++i) {
-          const ElfW(Phdr)& header = info->dlpi_phdr[i];
-          uintptr_t here = reinterpret_cast<uintptr_t>(&threads), start = info->dlpi_addr + header.p_vaddr;
-          if (header.p_type == PT_TLS) tls = &header;
-          ours |= header.p_type == PT_LOAD && here >= start && here < start + header.p_memsz;
-        }
-        if (ours && tls) *static_cast<Segment*>(out) = {static_cast<char*>(info->dlpi_tls_data), tls->p_memsz};
-        return int(ours);
-      },
-      &segment);
-  return segment;
-}
-
-/// Fills shared memory with NaN bytes before every block. A kernel touches little of the segment, which holds the
-/// arrays of all kernels: the touched part is learned from its first blocks, and anew every 64 blocks.
-class Poison {
-  Segment segment = shared_memory();
-  size_t low = segment.bytes, high = 0;
-
-  void learn() {
-    size_t i = 0, j = segment.bytes;
-    while (i < low && segment.start[i] == char(0xff)) ++i;
-    while (j > high && segment.start[j - 1] == char(0xff)) --j;
-    low = i;
-    high = j;
-  }
-
- public:
-  void before(uint64_t block) {
-    if (!segment.bytes) return;
-    if (block < 4 || block % 64 == 0) {
-      if (block) learn();
-      memset(segment.start, 0xff, segment.bytes);
-    } else if (low < high) {
-      memset(segment.start + low, 0xff, high - low);
-    }
-  }
-};
-
-std::string place_of_fault() {
-  char text[200];
-  snprintf(text, sizeof text, "kernel %s, block (%u, %u, %u), thread (%u, %u, %u): ", launched->name, block_index.x,
-           block_index.y, block_index.z, thread_index.x, thread_index.y, thread_index.z);
-  return text;
-}
-
-void on_signal(int number, siginfo_t* info, void*) {
-  const char* what = number == SIGSEGV || number == SIGBUS ? "touches memory that is not its own"
-                     : number == SIGFPE                    ? "divides an integer by zero"
-                                                           : "traps: an index or an alignment is wrong, or __trap()";
-  char text[400];
-  int n = snprintf(text, sizeof text, "cuda stand-in: %s%s (address %p)\n", place_of_fault().c_str(), what, info->si_addr);
-  if (write(2, text, n) < 0) _exit(98);
-  _exit(99);
-}
-
-/// While a kernel runs, a signal names it.
-class NamedSignals {
-  static constexpr int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
-  struct sigaction before[4];
-
- public:
-  NamedSignals() {
-    struct sigaction action = {};
-    action.sa_sigaction = on_signal;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    for (int i = 0; i < 4; ++i) sigaction(numbers[i], &action, &before[i]);
-  }
-  ~NamedSignals() {
-    for (int i = 0; i < 4; ++i) sigaction(numbers[i], &before[i], nullptr);
-  }
-};
 }  // namespace
 
 void offer(const Kernel* table, size_t count) {
@@ -350,7 +268,7 @@ std::string run(const Kernel& kernel, dim3 grid, dim3 block, void** arguments) {
   for (unsigned i = 0; i < thread_count; ++i)
     threads[i].index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
   Poison shared;
-  NamedSignals named;
+  NamedSignals named(kernel);
   uint64_t blocks = uint64_t(grid.x) * grid.y * grid.z;
   for (uint64_t i = 0; i < blocks; ++i) {
     uint64_t b = blocks < 1u << 31 ? place(unsigned(i), unsigned(blocks), 1) : i;
@@ -360,9 +278,10 @@ std::string run(const Kernel& kernel, dim3 grid, dim3 block, void** arguments) {
     if (fault.empty()) continue;
     for (unsigned t = 0; t < thread_count; ++t) {
       State state = threads[t].state;
-      if (state == State::at_barrier || state == State::at_warp || state == State::ready) make_fresh(threads[t].fiber);
+      if (state == State::at_barrier || state == State::at_warp || state == State::ready)
+        make_fresh(threads[t].fiber);
     }
-    return place_of_fault() + fault;
+    return place_of_fault(kernel) + fault;
   }
   return "";
 }

@@ -1,5 +1,6 @@
 //! Running a launch: every block of the grid, its threads as fibers of the calling OS thread.
-//! Promises one order of threads and blocks for one setting of STAND_IN_ORDER, and an error by name for a fault.
+//! Promises one order of threads and blocks for one setting of STAND_IN_ORDER, and an error by name for a
+//! fault.
 #pragma once
 
 #include <string>
@@ -20,7 +21,9 @@ void call_with(void (*)(A...), void** p, std::index_sequence<I...>) {
   F(*static_cast<std::remove_const_t<A>*>(p[I])...);
 }
 template <auto F, class... A>
-constexpr unsigned arity(void (*)(A...)) { return sizeof...(A); }
+constexpr unsigned arity(void (*)(A...)) {
+  return sizeof...(A);
+}
 template <class... A>
 std::index_sequence_for<A...> indices(void (*)(A...));
 

@@ -54,8 +54,10 @@ compile_kernels() { # name, file, header, flags...: an object that offers the fi
 }
 compile_kernels kernels "$kernels" emulate.h
 rm -f "$work"/candle-*.o
-for part in block memory transfer; do g++ $flags -c "$here/$part.cpp" -o "$work/$part.o"; done
-g++ $flags -fvisibility=default -I "$tools/include" -c "$here/driver.cpp" -o "$work/driver.o"
+for part in block shared fault memory transfer; do g++ $flags -c "$here/$part.cpp" -o "$work/$part.o"; done
+for part in device copies driver; do
+  g++ $flags -fvisibility=default -I "$tools/include" -c "$here/$part.cpp" -o "$work/$part.o"
+done
 
 # the rest of each library: every function of cudarc's bindings, weak, and false by name
 version=$(awk '/^name = "candle-core"/ { ours = 1 }
@@ -90,7 +92,7 @@ library() { # soname, objects...
 }
 rest driver 801 # CUDA_ERROR_NOT_SUPPORTED
 shopt -s nullglob
-library libcuda.so.1 "$work"/candle-*.o "$work"/{kernels,block,memory,transfer,driver,driver-rest}.o
+library libcuda.so.1 "$work"/candle-*.o "$work"/{kernels,block,shared,fault,memory,transfer,device,copies,driver,driver-rest}.o
 rest cublas 15
 g++ $flags -fvisibility=default -O3 -march=native -c "$here/cublas.cpp" -o "$work/cublas.o"
 library libcublas.so.13 "$work"/{cublas,cublas-rest}.o "$out/libcuda.so.1"

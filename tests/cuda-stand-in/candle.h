@@ -1,18 +1,42 @@
 //! What candle's own kernels ask of the language beyond emulate.h: atomics, and half types by name only.
-//! Only its kernels of f32, f64 and integers are built (what its files keep for `__CUDA_ARCH__ >= 530` is left out),
-//! so the plain model can run too. Our own kernels are compiled without this file.
+//! Only its kernels of f32, f64 and integers are built (what its files keep for `__CUDA_ARCH__ >= 530` is
+//! left out), so the plain model can run too. Our own kernels are compiled without this file.
 #pragma once
 #include <limits>
 
 #include "emulate.h"
 
 // fibers of one OS thread: nothing comes between
-template <class T> T atomicAdd(T* p, T value) { T was = *p; *p = was + value; return was; }
-template <class T> T atomicMin(T* p, T value) { T was = *p; *p = value < was ? value : was; return was; }
-template <class T> T atomicMax(T* p, T value) { T was = *p; *p = was < value ? value : was; return was; }
-template <class T, class E, class V> T atomicCAS(T* p, E expected, V value) { T was = *p; if (was == expected) *p = value; return was; }
-inline unsigned long long atomicMin(unsigned long long* p, long long value) { return atomicMin<unsigned long long>(p, value); }
-inline unsigned long long atomicMax(unsigned long long* p, long long value) { return atomicMax<unsigned long long>(p, value); }
+template <class T>
+T atomicAdd(T* p, T value) {
+  T was = *p;
+  *p = was + value;
+  return was;
+}
+template <class T>
+T atomicMin(T* p, T value) {
+  T was = *p;
+  *p = value < was ? value : was;
+  return was;
+}
+template <class T>
+T atomicMax(T* p, T value) {
+  T was = *p;
+  *p = was < value ? value : was;
+  return was;
+}
+template <class T, class E, class V>
+T atomicCAS(T* p, E expected, V value) {
+  T was = *p;
+  if (was == expected) *p = value;
+  return was;
+}
+inline unsigned long long atomicMin(unsigned long long* p, long long value) {
+  return atomicMin<unsigned long long>(p, value);
+}
+inline unsigned long long atomicMax(unsigned long long* p, long long value) {
+  return atomicMax<unsigned long long>(p, value);
+}
 
 inline float normcdff(float x) { return 0.5f * erfcf(-x * 0.70710678118654752f); }
 inline double normcdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752); }

@@ -1,7 +1,8 @@
 //! libcublas.so.13 on the CPU: matrix products of f32 and f64 as cuBLAS defines them, column by column.
-//! Promises cuBLAS's checks of sizes and leading dimensions, C unread when beta is 0, f32 sums for f32 (their order
-//! is this file's own, as cuBLAS's is its own), and for TF32 operands rounded to 10 mantissa bits, nearest, ties away
-//! from zero (`cvt.rna.tf32.f32`; what a tensor core does with the lower bits is not documented).
+//! Promises cuBLAS's checks of sizes and leading dimensions, C unread when beta is 0, f32 sums for f32 (their
+//! order is this file's own, as cuBLAS's is its own), and for TF32 operands rounded to 10 mantissa bits,
+//! nearest, ties away from zero (`cvt.rna.tf32.f32`; what a tensor core does with the lower bits is not
+//! documented).
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -14,9 +15,21 @@ extern "C" bool stand_in_inside(const void* data, size_t bytes);
 
 namespace {
 using stand_in::Counted;
-enum Status { success = 0, not_initialized = 1, invalid_value = 7, execution_failed = 13, not_supported = 15 };
+enum Status {
+  success = 0,
+  not_initialized = 1,
+  invalid_value = 7,
+  execution_failed = 13,
+  not_supported = 15
+};
 enum Type { f32 = 0, f64 = 1 };
-enum Compute { compute_32f = 68, compute_32f_pedantic = 69, compute_64f = 70, compute_64f_pedantic = 71, compute_32f_fast_tf32 = 77 };
+enum Compute {
+  compute_32f = 68,
+  compute_32f_pedantic = 69,
+  compute_64f = 70,
+  compute_64f_pedantic = 71,
+  compute_32f_fast_tf32 = 77
+};
 enum Math { pedantic_math = 2, tf32_math = 3 };
 
 struct Handle {
@@ -63,7 +76,8 @@ void tile(long k, const T* a, const T* b, T* out) {
   using Vector = typename Tile<T>::Vector;
   Vector sum[Tile<T>::columns][2] = {};
   for (long p = 0; p < k; ++p, a += Tile<T>::rows, b += Tile<T>::columns) {
-    Vector low = *reinterpret_cast<const Vector*>(a), high = *reinterpret_cast<const Vector*>(a + Tile<T>::lanes);
+    Vector low = *reinterpret_cast<const Vector*>(a),
+           high = *reinterpret_cast<const Vector*>(a + Tile<T>::lanes);
 #pragma GCC unroll 6
     for (long j = 0; j < Tile<T>::columns; ++j) {
       sum[j][0] += low * b[j];
@@ -111,12 +125,15 @@ struct Shape {
 };
 
 template <class T>
-Status gemm(void* handle, const Shape& s, bool tf32, const void* alpha, const void* a, const void* b, const void* beta, void* c) {
+Status gemm(void* handle, const Shape& s, bool tf32, const void* alpha, const void* a, const void* b,
+            const void* beta, void* c) {
   if (!handle) return not_initialized;
   auto wrong = [&](const char* what) {
     char text[300];
-    snprintf(text, sizeof text, "%s (op %d %d, m %ld n %ld k %ld, lda %ld ldb %ld ldc %ld, strides %ld %ld %ld, %ld batches)", what, s.transa,
-             s.transb, s.m, s.n, s.k, s.lda, s.ldb, s.ldc, s.stridea, s.strideb, s.stridec, s.batches);
+    snprintf(text, sizeof text,
+             "%s (op %d %d, m %ld n %ld k %ld, lda %ld ldb %ld ldc %ld, strides %ld %ld %ld, %ld batches)",
+             what, s.transa, s.transb, s.m, s.n, s.k, s.lda, s.ldb, s.ldc, s.stridea, s.strideb, s.stridec,
+             s.batches);
     return fail(invalid_value, text);
   };
   const bool ta = s.transa != 0, tb = s.transb != 0;
@@ -134,7 +151,8 @@ Status gemm(void* handle, const Shape& s, bool tf32, const void* alpha, const vo
     long elements = std::labs(stride) * (s.batches - 1) + ld * (columns - 1) + rows;
     return stand_in_inside(static_cast<const T*>(data) + lowest, elements * sizeof(T));
   };
-  if (s.k && !(covers(a, ta ? s.k : s.m, ta ? s.m : s.k, s.lda, s.stridea) && covers(b, tb ? s.n : s.k, tb ? s.k : s.n, s.ldb, s.strideb))) {
+  if (s.k && !(covers(a, ta ? s.k : s.m, ta ? s.m : s.k, s.lda, s.stridea) &&
+               covers(b, tb ? s.n : s.k, tb ? s.k : s.n, s.ldb, s.strideb))) {
     wrong("an operand reaches outside its allocation");
     return execution_failed;
   }
@@ -142,7 +160,8 @@ Status gemm(void* handle, const Shape& s, bool tf32, const void* alpha, const vo
     wrong("C reaches outside its allocation");
     return execution_failed;
   }
-  if (s.batches > 1 && std::labs(s.stridec) < s.ldc * (s.n - 1) + s.m) return wrong("the batches of C overlap");
+  if (s.batches > 1 && std::labs(s.stridec) < s.ldc * (s.n - 1) + s.m)
+    return wrong("the batches of C overlap");
 
   auto some = [&](long first, long last, long column, long columns) {
     for (long i = first; i < last; ++i) {
@@ -170,64 +189,117 @@ Status gemm(void* handle, const Shape& s, bool tf32, const void* alpha, const vo
 
 bool handle_wants_tf32(void* handle) { return handle && static_cast<Handle*>(handle)->math == tf32_math; }
 
-Status gemm_ex(void* handle, const Shape& s, const void* alpha, const void* a, int ta, const void* b, int tb, const void* beta, void* c, int tc, int compute) {
+Status gemm_ex(void* handle, const Shape& s, const void* alpha, const void* a, int ta, const void* b, int tb,
+               const void* beta, void* c, int tc, int compute) {
   if (ta == f32 && tb == f32 && tc == f32) {
-    if (compute == compute_32f) return gemm<float>(handle, s, handle_wants_tf32(handle), alpha, a, b, beta, c);
+    if (compute == compute_32f)
+      return gemm<float>(handle, s, handle_wants_tf32(handle), alpha, a, b, beta, c);
     if (compute == compute_32f_pedantic) return gemm<float>(handle, s, false, alpha, a, b, beta, c);
     if (compute == compute_32f_fast_tf32) return gemm<float>(handle, s, true, alpha, a, b, beta, c);
   }
   if (ta == f64 && tb == f64 && tc == f64 && (compute == compute_64f || compute == compute_64f_pedantic))
     return gemm<double>(handle, s, false, alpha, a, b, beta, c);
-  return fail(not_supported, "types " + std::to_string(ta) + ", " + std::to_string(tb) + ", " + std::to_string(tc) + " with compute type " +
-                                 std::to_string(compute) + " are not part of the stand-in");
+  return fail(not_supported, "types " + std::to_string(ta) + ", " + std::to_string(tb) + ", " +
+                                 std::to_string(tc) + " with compute type " + std::to_string(compute) +
+                                 " are not part of the stand-in");
 }
 }  // namespace
 
 #define COUNTED Counted counted(__func__)
 
 extern "C" {
-int cublasCreate_v2(void** out) { COUNTED; *out = new Handle; return success; }
-int cublasDestroy_v2(void* handle) { COUNTED; delete static_cast<Handle*>(handle); return success; }
-int cublasGetVersion_v2(void*, int* version) { COUNTED; *version = 130000; return success; }
-int cublasSetStream_v2(void* handle, void* stream) { COUNTED; static_cast<Handle*>(handle)->stream = stream; return success; }
-int cublasGetStream_v2(void* handle, void** stream) { COUNTED; *stream = static_cast<Handle*>(handle)->stream; return success; }
-int cublasSetWorkspace_v2(void*, void*, size_t) { COUNTED; return success; }
-int cublasSetMathMode(void* handle, int mode) { COUNTED; static_cast<Handle*>(handle)->math = mode & 15; return success; }
-int cublasGetMathMode(void* handle, int* mode) { COUNTED; *mode = static_cast<Handle*>(handle)->math; return success; }
-// scalars on the device are read like those on the host: both are host memory here
-int cublasSetPointerMode_v2(void* handle, int mode) { COUNTED; static_cast<Handle*>(handle)->pointer_mode = mode; return success; }
-int cublasGetPointerMode_v2(void* handle, int* mode) { COUNTED; *mode = static_cast<Handle*>(handle)->pointer_mode; return success; }
-int cublasSetAtomicsMode(void*, int) { COUNTED; return success; }
-
-int cublasSgemm_v2(void* h, int ta, int tb, int m, int n, int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
-                   const float* beta, float* c, int ldc) {
+int cublasCreate_v2(void** out) {
   COUNTED;
-  return gemm<float>(h, {ta, tb, m, n, k, lda, 0, ldb, 0, ldc, 0, 1}, handle_wants_tf32(h), alpha, a, b, beta, c);
+  *out = new Handle;
+  return success;
 }
-int cublasDgemm_v2(void* h, int ta, int tb, int m, int n, int k, const double* alpha, const double* a, int lda, const double* b, int ldb,
-                   const double* beta, double* c, int ldc) {
+int cublasDestroy_v2(void* handle) {
+  COUNTED;
+  delete static_cast<Handle*>(handle);
+  return success;
+}
+int cublasGetVersion_v2(void*, int* version) {
+  COUNTED;
+  *version = 130000;
+  return success;
+}
+int cublasSetStream_v2(void* handle, void* stream) {
+  COUNTED;
+  static_cast<Handle*>(handle)->stream = stream;
+  return success;
+}
+int cublasGetStream_v2(void* handle, void** stream) {
+  COUNTED;
+  *stream = static_cast<Handle*>(handle)->stream;
+  return success;
+}
+int cublasSetWorkspace_v2(void*, void*, size_t) {
+  COUNTED;
+  return success;
+}
+int cublasSetMathMode(void* handle, int mode) {
+  COUNTED;
+  static_cast<Handle*>(handle)->math = mode & 15;
+  return success;
+}
+int cublasGetMathMode(void* handle, int* mode) {
+  COUNTED;
+  *mode = static_cast<Handle*>(handle)->math;
+  return success;
+}
+// scalars on the device are read like those on the host: both are host memory here
+int cublasSetPointerMode_v2(void* handle, int mode) {
+  COUNTED;
+  static_cast<Handle*>(handle)->pointer_mode = mode;
+  return success;
+}
+int cublasGetPointerMode_v2(void* handle, int* mode) {
+  COUNTED;
+  *mode = static_cast<Handle*>(handle)->pointer_mode;
+  return success;
+}
+int cublasSetAtomicsMode(void*, int) {
+  COUNTED;
+  return success;
+}
+
+int cublasSgemm_v2(void* h, int ta, int tb, int m, int n, int k, const float* alpha, const float* a, int lda,
+                   const float* b, int ldb, const float* beta, float* c, int ldc) {
+  COUNTED;
+  return gemm<float>(h, {ta, tb, m, n, k, lda, 0, ldb, 0, ldc, 0, 1}, handle_wants_tf32(h), alpha, a, b, beta,
+                     c);
+}
+int cublasDgemm_v2(void* h, int ta, int tb, int m, int n, int k, const double* alpha, const double* a,
+                   int lda, const double* b, int ldb, const double* beta, double* c, int ldc) {
   COUNTED;
   return gemm<double>(h, {ta, tb, m, n, k, lda, 0, ldb, 0, ldc, 0, 1}, false, alpha, a, b, beta, c);
 }
-int cublasSgemmStridedBatched(void* h, int ta, int tb, int m, int n, int k, const float* alpha, const float* a, int lda, long long sa,
-                              const float* b, int ldb, long long sb, const float* beta, float* c, int ldc, long long sc, int batches) {
+int cublasSgemmStridedBatched(void* h, int ta, int tb, int m, int n, int k, const float* alpha,
+                              const float* a, int lda, long long sa, const float* b, int ldb, long long sb,
+                              const float* beta, float* c, int ldc, long long sc, int batches) {
   COUNTED;
-  return gemm<float>(h, {ta, tb, m, n, k, lda, sa, ldb, sb, ldc, sc, batches}, handle_wants_tf32(h), alpha, a, b, beta, c);
+  return gemm<float>(h, {ta, tb, m, n, k, lda, sa, ldb, sb, ldc, sc, batches}, handle_wants_tf32(h), alpha, a,
+                     b, beta, c);
 }
-int cublasDgemmStridedBatched(void* h, int ta, int tb, int m, int n, int k, const double* alpha, const double* a, int lda, long long sa,
-                              const double* b, int ldb, long long sb, const double* beta, double* c, int ldc, long long sc, int batches) {
+int cublasDgemmStridedBatched(void* h, int ta, int tb, int m, int n, int k, const double* alpha,
+                              const double* a, int lda, long long sa, const double* b, int ldb, long long sb,
+                              const double* beta, double* c, int ldc, long long sc, int batches) {
   COUNTED;
   return gemm<double>(h, {ta, tb, m, n, k, lda, sa, ldb, sb, ldc, sc, batches}, false, alpha, a, b, beta, c);
 }
-int cublasGemmEx(void* h, int ta, int tb, int m, int n, int k, const void* alpha, const void* a, int type_a, int lda, const void* b,
-                 int type_b, int ldb, const void* beta, void* c, int type_c, int ldc, int compute, int) {
+int cublasGemmEx(void* h, int ta, int tb, int m, int n, int k, const void* alpha, const void* a, int type_a,
+                 int lda, const void* b, int type_b, int ldb, const void* beta, void* c, int type_c, int ldc,
+                 int compute, int) {
   COUNTED;
-  return gemm_ex(h, {ta, tb, m, n, k, lda, 0, ldb, 0, ldc, 0, 1}, alpha, a, type_a, b, type_b, beta, c, type_c, compute);
+  return gemm_ex(h, {ta, tb, m, n, k, lda, 0, ldb, 0, ldc, 0, 1}, alpha, a, type_a, b, type_b, beta, c,
+                 type_c, compute);
 }
-int cublasGemmStridedBatchedEx(void* h, int ta, int tb, int m, int n, int k, const void* alpha, const void* a, int type_a, int lda,
-                               long long sa, const void* b, int type_b, int ldb, long long sb, const void* beta, void* c, int type_c,
-                               int ldc, long long sc, int batches, int compute, int) {
+int cublasGemmStridedBatchedEx(void* h, int ta, int tb, int m, int n, int k, const void* alpha, const void* a,
+                               int type_a, int lda, long long sa, const void* b, int type_b, int ldb,
+                               long long sb, const void* beta, void* c, int type_c, int ldc, long long sc,
+                               int batches, int compute, int) {
   COUNTED;
-  return gemm_ex(h, {ta, tb, m, n, k, lda, sa, ldb, sb, ldc, sc, batches}, alpha, a, type_a, b, type_b, beta, c, type_c, compute);
+  return gemm_ex(h, {ta, tb, m, n, k, lda, sa, ldb, sb, ldc, sc, batches}, alpha, a, type_a, b, type_b, beta,
+                 c, type_c, compute);
 }
 }

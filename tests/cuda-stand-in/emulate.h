@@ -26,19 +26,40 @@
 #ifndef __restrict__
 #define __restrict__ __restrict
 #endif
-// a block runs in one OS thread, so its shared memory is that thread's: the TLS segment, poisoned before each block
+// a block runs in one OS thread, so its shared memory is that thread's: the TLS segment, poisoned before each
+// block
 #define __shared__ static thread_local
 
-struct alignas(8) float2 { float x, y; };
-struct float3 { float x, y, z; };
-struct alignas(16) float4 { float x, y, z, w; };
-struct alignas(8) int2 { int x, y; };
-struct int3 { int x, y, z; };
-struct alignas(16) int4 { int x, y, z, w; };
-struct alignas(8) uint2 { unsigned x, y; };
-struct uint3 { unsigned x, y, z; };
-struct alignas(16) uint4 { unsigned x, y, z, w; };
-struct alignas(16) double2 { double x, y; };
+struct alignas(8) float2 {
+  float x, y;
+};
+struct float3 {
+  float x, y, z;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(8) int2 {
+  int x, y;
+};
+struct int3 {
+  int x, y, z;
+};
+struct alignas(16) int4 {
+  int x, y, z, w;
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
+struct uint3 {
+  unsigned x, y, z;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(16) double2 {
+  double x, y;
+};
 struct dim3 {
   unsigned x, y, z;
   dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
@@ -110,11 +131,26 @@ inline unsigned __ballot_sync(unsigned mask, int yes) {
 inline int __any_sync(unsigned mask, int yes) { return __ballot_sync(mask, yes) != 0; }
 inline int __all_sync(unsigned mask, int yes) { return __ballot_sync(mask, !yes) == 0; }
 
-template <class T> T __ldg(const T* p) { return *p; }
-template <class T> T __ldcg(const T* p) { return *p; }
-template <class T> T __ldcs(const T* p) { return *p; }
-template <class T> void __stcg(T* p, T value) { *p = value; }
-template <class T> void __stcs(T* p, T value) { *p = value; }
+template <class T>
+T __ldg(const T* p) {
+  return *p;
+}
+template <class T>
+T __ldcg(const T* p) {
+  return *p;
+}
+template <class T>
+T __ldcs(const T* p) {
+  return *p;
+}
+template <class T>
+void __stcg(T* p, T value) {
+  *p = value;
+}
+template <class T>
+void __stcs(T* p, T value) {
+  *p = value;
+}
 
 template <class To, class From>
 To stand_in_bits(From from) {
@@ -131,8 +167,8 @@ inline long long __double_as_longlong(double x) { return stand_in_bits<long long
 inline double __longlong_as_double(long long x) { return stand_in_bits<double>(x); }
 
 // minimum and maximum as CUDA overloads them; of floats a NaN loses against a number
-#define STAND_IN_MIN_MAX(T)                              \
-  inline T min(T a, T b) { return b < a ? b : a; }       \
+#define STAND_IN_MIN_MAX(T)                        \
+  inline T min(T a, T b) { return b < a ? b : a; } \
   inline T max(T a, T b) { return a < b ? b : a; }
 STAND_IN_MIN_MAX(int)
 STAND_IN_MIN_MAX(unsigned)

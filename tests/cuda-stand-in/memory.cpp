@@ -36,7 +36,9 @@ bool whole(const char* from, const char* to) {
 }
 
 std::string broken(const Allocation& a, const char* kernel) {
-  const char* where = !whole(a.data + a.bytes, a.end) ? "past the end" : !whole(a.base, a.data) ? "before the start" : nullptr;
+  const char* where = !whole(a.data + a.bytes, a.end) ? "past the end"
+                      : !whole(a.base, a.data)        ? "before the start"
+                                                      : nullptr;
   if (!where) return "";
   return std::string("something wrote ") + where + " of an allocation of " + std::to_string(a.bytes) +
          " bytes; the last kernel was " + kernel;
@@ -88,7 +90,8 @@ std::string release(void* data, const char* kernel) {
   std::string fault = broken(a, kernel);
   if (a.fenced) {
     // the addresses are never used again
-    mmap(a.base, up(a.end - a.base, page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    mmap(a.base, up(a.end - a.base, page), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+         -1, 0);
   } else {
     memset(a.data, 0xff, a.bytes);
     free(a.base);

@@ -1,6 +1,6 @@
 //! Device memory on the host: limited, filled with NaN bytes, between guards.
-//! Promises that a write just outside an allocation is found by the next check, and with STAND_IN_FENCE=1 that
-//! every touch past its end or after its release stops the program at once.
+//! Promises that a write just outside an allocation is found by the next check, and with STAND_IN_FENCE=1
+//! that every touch past its end or after its release stops the program at once.
 #pragma once
 
 #include <cstddef>

@@ -28,7 +28,7 @@ expect() {
 
 for sanitize in 0 1; do
   STAND_IN_SANITIZE=$sanitize "$here/build.sh" "$here/toys.cu" "$out"
-  g++ -std=c++17 -O1 -g1 -Wall -Wextra -I "$tools/include" "$here/test.cpp" -o "$out/test" "$out/libcuda.so.1" "$out/libcublas.so.13"
+  g++ -std=c++17 -O1 -g1 -Wall -Wextra -I "$tools/include" "$here"/test{,_gemm}.cpp -o "$out/test" "$out/libcuda.so.1" "$out/libcublas.so.13"
   for order in forward reverse strewn; do
     expect 0 " 0 failures" STAND_IN_ORDER=$order kernels
     expect 0 " 0 failures" STAND_IN_ORDER=$order shuffles

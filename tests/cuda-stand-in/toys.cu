@@ -1,4 +1,5 @@
-// Small kernels that try every part of the language the stand-in knows; test.cpp runs them, nvcc compiles them too.
+// Small kernels that try every part of the language the stand-in knows; test.cpp runs them, nvcc compiles
+// them too.
 constexpr int BLOCK = 256;
 
 struct Plan {
@@ -12,7 +13,8 @@ __device__ __forceinline__ T warp_sum(T x) {
   return x;
 }
 
-extern "C" __global__ void add(const float* __restrict__ a, const float* __restrict__ b, float* __restrict__ out, int n) {
+extern "C" __global__ void add(const float* __restrict__ a, const float* __restrict__ b,
+                               float* __restrict__ out, int n) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < n) out[i] = __ldg(a + i) + b[i];
 }
@@ -106,7 +108,8 @@ __device__ T block_total(T x) {
   return total;
 }
 __constant__ float half_one[2] = {0.5f, 1.0f};
-extern "C" __global__ __launch_bounds__(BLOCK, 2) void row_sums(const float* in, float* sums, double* squares) {
+extern "C" __global__ __launch_bounds__(BLOCK, 2) void row_sums(const float* in, float* sums,
+                                                                double* squares) {
   __shared__ float4 staged[2][BLOCK / 4];
   if (threadIdx.x < blockDim.x / 4)
     staged[1][threadIdx.x] = reinterpret_cast<const float4*>(in + blockIdx.x * blockDim.x)[threadIdx.x];
@@ -131,16 +134,17 @@ extern "C" __global__ void past_shared(float* out, int step) {
 extern "C" __global__ void where(unsigned* out) {
   unsigned thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
   unsigned block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
-  out[block * blockDim.x * blockDim.y * blockDim.z + thread] = (blockIdx.z << 20) | (blockIdx.y << 16) | (blockIdx.x << 12) |
-      (threadIdx.z << 8) | (threadIdx.y << 4) | threadIdx.x;
+  out[block * blockDim.x * blockDim.y * blockDim.z + thread] = (blockIdx.z << 20) | (blockIdx.y << 16) |
+                                                               (blockIdx.x << 12) | (threadIdx.z << 8) |
+                                                               (threadIdx.y << 4) | threadIdx.x;
 }
 
 extern "C" __global__ void mathematics(const float* in, float* out, int n) {
   int i = threadIdx.x;
   if (i >= n) return;
   float x = in[i];
-  out[i] = expf(x) + logf(x) + sqrtf(x) + rsqrtf(x) + fmaxf(x, 2.0f) + fminf(x, 2.0f) + fabsf(-x) + erff(x) + __fdividef(x, 3.0f) +
-      __uint_as_float(__float_as_uint(x)) + __expf(-x) + max(i, 3) + min(x, 1.0f);
+  out[i] = expf(x) + logf(x) + sqrtf(x) + rsqrtf(x) + fmaxf(x, 2.0f) + fminf(x, 2.0f) + fabsf(-x) + erff(x) +
+           __fdividef(x, 3.0f) + __uint_as_float(__float_as_uint(x)) + __expf(-x) + max(i, 3) + min(x, 1.0f);
 }
 
 extern "C" __global__ void nothing(float* out, int n) {

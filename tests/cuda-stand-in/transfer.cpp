@@ -59,7 +59,8 @@ bool release(void* host) {
 bool to_host(void* host, const void* device, size_t bytes, const void* stream) {
   if (!is_pinned(host, bytes)) return false;
   const char* from = static_cast<const char*>(device);
-  under_way().push_back({next++, stream, static_cast<char*>(host), std::vector<char>(from, from + bytes), true});
+  under_way().push_back(
+      {next++, stream, static_cast<char*>(host), std::vector<char>(from, from + bytes), true});
   memset(host, 0xff, bytes);
   return true;
 }
@@ -79,7 +80,8 @@ std::string wait(uint64_t before, const void* stream) {
     if (c.lands) {
       memcpy(c.host, c.bytes.data(), c.bytes.size());
     } else if (memcmp(c.host, c.bytes.data(), c.bytes.size()) != 0) {
-      fault = "the host changed " + std::to_string(c.bytes.size()) + " bytes of pinned memory before it had waited for the copy from there";
+      fault = "the host changed " + std::to_string(c.bytes.size()) +
+              " bytes of pinned memory before it had waited for the copy from there";
     }
     return true;
   });

@@ -1,6 +1,7 @@
 //! Copies between the device and pinned host memory that the driver may still have under way.
-//! Promises that what such a copy brings is seen on the host only after the program has waited for it (before that
-//! it reads NaN bytes), and that a source which the program changes before it has waited is told as a fault.
+//! Promises that what such a copy brings is seen on the host only after the program has waited for it (before
+//! that it reads NaN bytes), and that a source which the program changes before it has waited is told as a
+//! fault.
 #pragma once
 
 #include <cstddef>
