@@ -101,6 +101,7 @@ Fiber* advance() {
 
 void leave() {
   Fiber *here = running, *next = advance();
+  if (next == here) return;  // it was idle already and goes on with another thread
   stand_in_switch(&here->stack_pointer, next ? next->stack_pointer : scheduler);
 }
 

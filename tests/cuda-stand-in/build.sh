@@ -11,8 +11,9 @@
 #   STAND_IN_CHECK=1       guards of all allocations verified after every launch, not only when freed
 #   STAND_IN_FENCE=1       a touch past the end of an allocation, or after its release, stops the program at once
 #   STAND_IN_COUNT=1       calls, launches and their times on stderr at the end
+# What it shows and what it cannot: README.md beside this file.
 # A fault (broken guard, divergent barrier) is told on stderr and makes the program end with 99.
-# Needs g++ (x86-64), and cargo's copy of cudarc for the names of the functions.
+# Needs g++ and binutils (x86-64), perl, and cargo's copy of cudarc for the names of the functions.
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,10 +25,11 @@ tools=${CUDA_TOOLS:-$HOME/.cache/groklab-cuda-13.0}/nvidia/cu13
 work=$out/build
 mkdir -p "$work"
 
-flags="-std=c++17 -O2 -g1 -fPIC -fvisibility=hidden -Wall -Wextra"
-kernel_flags="-ftls-model=initial-exec -fno-strict-aliasing -fno-math-errno -ffp-contract=off -fno-exceptions -Wno-unknown-pragmas -Wno-unused"
+flags=(-std=c++17 -O2 -g1 -fPIC -fvisibility=hidden -Wall -Wextra)
+kernel_flags=(-ftls-model=initial-exec -fno-strict-aliasing -fno-math-errno -ffp-contract=off -fno-exceptions
+  -Wno-unknown-pragmas -Wno-unused)
 if [ "${STAND_IN_SANITIZE:-0}" != 0 ]; then
-  kernel_flags+=" -fsanitize=bounds,alignment,integer-divide-by-zero -fsanitize-undefined-trap-on-error"
+  kernel_flags+=(-fsanitize=bounds,alignment,integer-divide-by-zero -fsanitize-undefined-trap-on-error)
 fi
 
 # every `__global__ void NAME(` of a file, after the preprocessor and so with its macros and the files it includes
@@ -50,20 +52,21 @@ compile_kernels() { # name, file, header, flags...: an object that offers the fi
     echo "static const bool done = (stand_in::offer(offered, sizeof offered / sizeof *offered - 1), true);"
     [ "$1" = kernels ] || echo "}"
   } > "$work/$1.cpp"
-  g++ $flags $kernel_flags "${@:4}" -c "$work/$1.cpp" -o "$work/$1.o"
+  g++ "${flags[@]}" "${kernel_flags[@]}" "${@:4}" -c "$work/$1.cpp" -o "$work/$1.o"
 }
 compile_kernels kernels "$kernels" emulate.h
 rm -f "$work"/candle-*.o
-for part in block shared fault memory transfer; do g++ $flags -c "$here/$part.cpp" -o "$work/$part.o"; done
+for part in block shared fault memory transfer; do g++ "${flags[@]}" -c "$here/$part.cpp" -o "$work/$part.o"; done
 for part in device copies driver; do
-  g++ $flags -fvisibility=default -I "$tools/include" -c "$here/$part.cpp" -o "$work/$part.o"
+  g++ "${flags[@]}" -fvisibility=default -I "$tools/include" -c "$here/$part.cpp" -o "$work/$part.o"
 done
 
 # the rest of each library: every function of cudarc's bindings, weak, and false by name
 version=$(awk '/^name = "candle-core"/ { ours = 1 }
   ours && /"cudarc / { gsub(/[^0-9.]/, ""); print; exit }
   /^\[\[/ { ours = 0 }' "$here/../../Cargo.lock")
-candle=$(awk '/^name = "candle-kernels"/ { ours = 1 } ours && /^version/ { gsub(/[^0-9.]/, ""); print; exit }' "$here/../../Cargo.lock")
+candle=$(awk '/^name = "candle-kernels"/ { ours = 1 }
+  ours && /^version/ { gsub(/[^0-9.]/, ""); print; exit }' "$here/../../Cargo.lock")
 bindings=$(ls -d "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/cudarc-"$version" | head -n 1)/src
 if [ "${STAND_IN_CANDLE:-0}" != 0 ]; then
   theirs=$(ls -d "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/candle-kernels-"$candle" | head -n 1)/src
@@ -94,9 +97,9 @@ rest driver 801 # CUDA_ERROR_NOT_SUPPORTED
 shopt -s nullglob
 library libcuda.so.1 "$work"/candle-*.o "$work"/{kernels,block,shared,fault,memory,transfer,device,copies,driver,driver-rest}.o
 rest cublas 15
-g++ $flags -fvisibility=default -O3 -march=native -c "$here/cublas.cpp" -o "$work/cublas.o"
+g++ "${flags[@]}" -fvisibility=default -O3 -march=native -c "$here/cublas.cpp" -o "$work/cublas.o"
 library libcublas.so.13 "$work"/{cublas,cublas-rest}.o "$out/libcuda.so.1"
-g++ $flags -fvisibility=default -c "$here/others.cpp" -o "$work/others.o"
+g++ "${flags[@]}" -fvisibility=default -c "$here/others.cpp" -o "$work/others.o"
 for other in "cublaslt libcublasLt.so.13 15" "curand libcurand.so.10 999" "nvrtc libnvrtc.so.13 11"; do
   read -r name soname code <<< "$other"
   rest "$name" "$code"
