@@ -29,7 +29,7 @@ flags=(-std=c++17 -O2 -g1 -fPIC -fvisibility=hidden -Wall -Wextra)
 kernel_flags=(-ftls-model=initial-exec -fno-strict-aliasing -fno-math-errno -ffp-contract=off -fno-exceptions
   -Wno-unknown-pragmas -Wno-unused)
 if [ "${STAND_IN_SANITIZE:-0}" != 0 ]; then
-  kernel_flags+=(-fsanitize=bounds,alignment,integer-divide-by-zero -fsanitize-undefined-trap-on-error)
+  kernel_flags+=("-fsanitize=bounds,alignment,integer-divide-by-zero" -fsanitize-undefined-trap-on-error)
 fi
 
 # every `__global__ void NAME(` of a file, after the preprocessor and so with its macros and the files it includes
