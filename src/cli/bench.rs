@@ -4,7 +4,9 @@ use super::{report, say};
 use crate::{
     bench::{Report, measure},
     config::Preset,
+    engine::{DeviceChoice, Precision, open_device},
 };
+use candle_core::Device;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -20,16 +22,61 @@ pub struct BenchArgs {
     /// One line of JSON instead of a table
     #[arg(long)]
     json: bool,
+    /// What to measure: one core of the CPU, or many runs side by side on a CUDA device
+    #[arg(long, value_enum, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
+    /// How a CUDA device multiplies matrices
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
 }
 
 /// Measures and prints.
 pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
+    if let Device::Cuda(_device) = open_device(args.device).map_err(report)? {
+        #[cfg(feature = "cuda")]
+        return run_cuda(args, &_device);
+    }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let r = measure(args.preset, args.seconds, threads).map_err(report)?;
     if args.json {
         say(&serde_json::to_string(&r).map_err(report)?);
     } else {
         print(&r);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "cuda")]
+fn run_cuda(args: &BenchArgs, device: &candle_core::CudaDevice) -> miette::Result<ExitCode> {
+    use crate::engine::cuda::measure::measure;
+
+    let r = measure(device, args.preset, args.precision, args.seconds).map_err(report)?;
+    if args.json {
+        say(&serde_json::to_string(&r).map_err(report)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(&format!("{}; {}, {}", r.setting, r.device, r.precision));
+    say(&format!(
+        "product     {:8.0} GFLOP/s, 4096³; copy {:.0} GB/s, both in this run",
+        r.peak_gflops, r.bandwidth
+    ));
+    for rate in &r.rates {
+        say(&format!(
+            "replicas    {:8}   {:>9.0} replica-steps/s, {:.0} % of the product's rate ({:.2} GFLOP a step)",
+            rate.replicas,
+            rate.steps_per_second,
+            100.0 * rate.share_of_peak,
+            r.gflop
+        ));
+    }
+    say(&format!(
+        "evaluation  {:8.1} % of a run at the paper's cadence; AdamW at {:.0} % of the copy's bandwidth",
+        100.0 * r.evaluation_share,
+        100.0 * r.adamw_share_of_bandwidth
+    ));
+    let total: f64 = r.work.iter().map(|(_, ms)| ms).sum();
+    for (name, ms) in &r.work {
+        say(&format!("work        {ms:8.3} ms a step, {:4.1} %  {name}", 100.0 * ms / total));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ mod claims;
 mod completions;
 mod diagnostics;
 mod export;
+mod gpu_check;
 mod man;
 mod memory;
 mod plot;
@@ -42,6 +43,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed, or gave other bytes when run again; \
 2 wrong usage; 3 unusable input (a task, an experiment, a config key, a directory, a damaged run); \
+4 no CUDA device to check; \
 130, 143 stopped by SIGINT (Ctrl-C) or SIGTERM after saving, a second one stops at once.";
 
 #[derive(Subcommand)]
@@ -76,6 +78,8 @@ enum Command {
     Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
     Bench(bench::BenchArgs),
+    /// Check that a CUDA device computes what the CPU computes: every kernel, gradients, training
+    GpuCheck(gpu_check::GpuCheckArgs),
     /// Hold the diagnostics against any model: files of weights and of activations
     Probe(probe::ProbeArgs),
     /// Record every number of the first steps, for a replay in another framework
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
+        Command::GpuCheck(args) => gpu_check::run(&args),
         Command::Probe(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Trace(args) => trace::run(&args),
         Command::Completions(args) => completions::run(&args).map(|()| ExitCode::SUCCESS),

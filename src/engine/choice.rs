@@ -60,6 +60,26 @@ pub enum DeviceChoice {
     Cuda,
 }
 
+/// How a CUDA device multiplies matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// In f32.
+    #[default]
+    F32,
+    /// Factors rounded to TF32's 10 bits, sums in f32: faster; changes results.
+    Tf32,
+}
+
+impl Precision {
+    /// For manifests and tables: `f32` or `tf32`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+        }
+    }
+}
+
 /// Opens the device.
 pub fn open_device(choice: DeviceChoice) -> Result<Device, EngineError> {
     match choice {

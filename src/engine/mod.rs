@@ -3,12 +3,14 @@
 
 mod choice;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod footprint;
 mod plain;
 mod replicas;
 mod tally;
 
-pub use choice::{DeviceChoice, EngineChoice, build, open_device};
+pub use choice::{DeviceChoice, EngineChoice, Precision, build, open_device};
 pub use footprint::footprint;
 pub use plain::PlainEngine;
 pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
@@ -61,6 +63,24 @@ pub enum EngineError {
         "no CUDA device: {0}; build with `--features cuda` on a machine that has one, or use --device cpu"
     )]
     NoDevice(String),
+    /// A call to the device that failed.
+    #[error("CUDA: {0}")]
+    Cuda(String),
+    /// Fewer replicas fit into the device's memory than were wanted.
+    #[error(
+        "{wanted} runs side by side need {:.1} GB of the device's memory, {:.1} GB are free: {fits} would fit",
+        *needed as f64 / 1e9, *usable as f64 / 1e9
+    )]
+    Memory {
+        /// Replicas wanted.
+        wanted: usize,
+        /// Bytes they need.
+        needed: usize,
+        /// Bytes that may be taken.
+        usable: usize,
+        /// Replicas that would fit.
+        fits: usize,
+    },
     /// `--engine factored` on a CUDA device.
     #[error("the factored engine computes on the CPU; use --device cpu, or --engine plain for this device")]
     FactoredIsForCpu,

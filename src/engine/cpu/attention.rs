@@ -11,7 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Heads and their width; d = n_heads · d_head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heads {
+pub(in crate::engine) struct Heads {
     pub n_heads: usize,
     pub d_head: usize,
 }
@@ -33,14 +33,14 @@ impl Heads {
 
 /// Queries of the inputs from `first_query` on, keys and values of all inputs.
 #[derive(Clone, Copy)]
-pub(super) struct Projections<'a> {
+pub(in crate::engine) struct Projections<'a> {
     pub q: &'a [f32],
     pub kv: &'a [f32],
     pub first_query: usize,
 }
 
 /// out = softmax(q·k/√d_head)·v for each of `rows`; keeps the weights.
-pub(super) fn forward(
+pub(in crate::engine) fn forward(
     arch: Arch,
     heads: Heads,
     rows: &[Row],
@@ -115,7 +115,7 @@ impl Forward<'_> {
 }
 
 /// Adds the gradients of queries, keys and values to `d_q` and `d_kv`, shaped like q and kv.
-pub(super) fn backward(
+pub(in crate::engine) fn backward(
     arch: Arch,
     heads: Heads,
     rows: &[Row],

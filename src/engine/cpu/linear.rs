@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// Place and shape of one linear layer, or of adjacent ones taken as one.
 #[derive(Clone, Debug)]
-pub(super) struct Linear {
+pub(in crate::engine) struct Linear {
     pub weight: Range<usize>,
     pub bias: Option<Range<usize>>,
     pub inputs: usize,
@@ -19,7 +19,7 @@ pub(super) struct Linear {
 
 /// The parameters of a step: as given, and with every linear layer's weight transposed in place.
 #[derive(Clone, Copy)]
-pub(super) struct Weights<'a> {
+pub(in crate::engine) struct Weights<'a> {
     pub flat: &'a [f32],
     pub transposed: &'a [f32],
 }
@@ -110,7 +110,7 @@ impl WithSimd for AddToRows<'_> {
 }
 
 /// sum += each row.
-pub(super) struct AddRows<'a> {
+pub(in crate::engine) struct AddRows<'a> {
     pub sum: &'a mut [f32],
     pub rows: &'a [f32],
 }

@@ -5,7 +5,7 @@ use crate::{engine::Tally, task::Equation};
 use pulp::{Arch, Simd, WithSimd};
 
 /// Adds up the losses of (n, V) logits. They are used up: afterwards they hold `gradient_scale`·∂loss/∂logit.
-pub(super) fn cross_entropy(
+pub(in crate::engine) fn cross_entropy(
     arch: Arch,
     batch: &[Equation],
     logits: &mut [f32],

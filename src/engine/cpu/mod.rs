@@ -11,14 +11,14 @@
 //! then reused: a steady epoch allocates nothing here.
 
 pub mod activation;
-mod attention;
+pub(in crate::engine) mod attention;
 mod block;
 pub mod gemm;
 mod linear;
-mod loss;
+pub(in crate::engine) mod loss;
 pub mod norm;
 mod params;
-mod rows;
+pub(in crate::engine) mod rows;
 mod timing;
 mod vector;
 
@@ -27,6 +27,10 @@ mod reference;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "cuda")]
+pub(in crate::engine) use linear::Linear;
+#[cfg(feature = "cuda")]
+pub(in crate::engine) use params::BlockParams;
 pub use timing::{Stage, StageTimes};
 pub use vector::{instruction_set_name, instruction_sets};
 
@@ -42,7 +46,7 @@ use gemm::Into;
 use linear::{AddRows, Weights};
 use loss::cross_entropy;
 use norm::Stats;
-use params::Params;
+pub(in crate::engine) use params::Params;
 use pulp::Arch;
 use rows::Rows;
 

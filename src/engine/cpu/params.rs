@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// Parameters of one block. Gain and shift of a norm are adjacent, so are the weights of k and v.
 #[derive(Clone, Debug)]
-pub(super) struct BlockParams {
+pub(in crate::engine) struct BlockParams {
     pub norm1: Option<Range<usize>>,
     pub q: Linear,
     pub kv: Linear,
@@ -22,7 +22,7 @@ pub(super) struct BlockParams {
 
 /// All parameters and the choices that shape the arithmetic.
 #[derive(Clone, Debug)]
-pub(super) struct Params {
+pub(in crate::engine) struct Params {
     pub n_symbols: usize,
     pub d_model: usize,
     pub d_mlp: usize,

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 /// One row's view of the layer's inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub(in crate::engine) struct Row {
     /// The row's own input: its residual, and the source of its query.
     pub own: u32,
     keys: [u32; 4],
@@ -41,7 +41,7 @@ impl Row {
 
 /// The rows of the first layer and of all others for the batch at hand.
 #[derive(Clone, Debug)]
-pub(super) struct Rows {
+pub(in crate::engine) struct Rows {
     n_symbols: usize,
     batch: usize,
     first: Vec<Row>,

@@ -1,0 +1,15 @@
+//! Compiles the CUDA engine's kernels to PTX when the feature `cuda` asks for it.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "cuda")]
+    {
+        println!("cargo::rerun-if-changed=src/engine/cuda/kernels.cu");
+        cudaforge::KernelBuilder::new()
+            .source_files(["src/engine/cuda/kernels.cu"])
+            .arg("-std=c++17")
+            .arg("-O3")
+            .build_ptx()?;
+    }
+    Ok(())
+}

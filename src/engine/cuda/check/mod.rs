@@ -1,0 +1,126 @@
+//! Whether a device computes what the CPU computes: every kernel against its CPU twin on random inputs, gradients and
+//! training of whole models against the CPU engine, and the promises of [`super`]. What `groklab gpu-check` prints.
+
+mod kernels;
+mod models;
+
+use super::Precision;
+use crate::{
+    config::{Activation, LinearInit, ModelConfig, Norm, Positions},
+    data::stream,
+    engine::EngineError,
+    model::{ParamKind, ParamLayout},
+    task::Equation,
+};
+use candle_core::cuda_backend::CudaDevice;
+use rand::Rng;
+use rand_chacha::ChaCha12Rng;
+use serde::Serialize;
+
+/// One check.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What was compared.
+    pub name: String,
+    /// Largest error, relative to the largest expected entry unless the name says otherwise.
+    pub error: f64,
+    /// Largest error that passes.
+    pub bound: f64,
+    /// Why the check could not be made.
+    pub problem: Option<String>,
+}
+
+impl Finding {
+    /// Whether the check was made and its error is within the bound.
+    pub fn passed(&self) -> bool {
+        self.problem.is_none() && self.error <= self.bound
+    }
+}
+
+/// Makes all checks; `seen` gets each as it is done. `small` leaves out those at the paper's size.
+pub fn check(
+    device: &CudaDevice,
+    precision: Precision,
+    small: bool,
+    seen: &mut dyn FnMut(&Finding),
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut note = |name: &str, bound: f64, error: Result<f64, EngineError>| {
+        let (error, problem) = match error {
+            Ok(error) => (error, None),
+            Err(e) => (f64::NAN, Some(e.to_string())),
+        };
+        let finding = Finding { name: name.to_owned(), error, bound, problem };
+        seen(&finding);
+        findings.push(finding);
+    };
+    kernels::check(device, precision, &mut note);
+    models::check(device, precision, small, &mut note);
+    findings
+}
+
+/// Takes a check's name, bound and error.
+type Note<'a> = &'a mut dyn FnMut(&str, f64, Result<f64, EngineError>);
+
+/// Largest difference over the largest expected entry; infinite where one is NaN and the other is not.
+fn worst(got: &[f32], expected: &[f32]) -> f64 {
+    let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+    worst_f64(&wide(got), &wide(expected))
+}
+
+fn worst_f64(got: &[f64], expected: &[f64]) -> f64 {
+    if got.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let largest = expected.iter().fold(f64::MIN_POSITIVE, |a, e| a.max(e.abs()));
+    let error = |(g, e): (&f64, &f64)| if (g - e).is_nan() { f64::INFINITY } else { (g - e).abs() };
+    got.iter().zip(expected).map(error).fold(0.0, f64::max) / largest
+}
+
+fn random(name: &str, index: u64) -> ChaCha12Rng {
+    stream(0, &format!("gpu-check {name}"), index)
+}
+
+fn numbers(rng: &mut ChaCha12Rng, n: usize) -> Vec<f32> {
+    (0..n).map(|_| rng.random_range(-2.0f32..2.0)).collect()
+}
+
+fn equations(rng: &mut ChaCha12Rng, v: usize, n: usize) -> Vec<Equation> {
+    let mut symbol = || rng.random_range(0..v) as u16;
+    (0..n).map(|_| Equation { x: symbol(), y: symbol(), answer: symbol() }).collect()
+}
+
+/// A small model with odd sizes.
+fn small_model(n_layers: usize) -> ModelConfig {
+    ModelConfig {
+        n_layers,
+        d_model: 40,
+        n_heads: 5,
+        d_mlp: 52,
+        norm: Norm::Pre,
+        final_norm: true,
+        activation: Activation::Gelu,
+        positions: Positions::Learned,
+        bias: false,
+        tied: false,
+        embedding_std: 1.0,
+        linear_init: LinearInit::UniformFanIn,
+        init_scale: 1.0,
+    }
+}
+
+/// Numbers in the range of a trained model's: no gain is 1, no shift or bias 0.
+fn random_params(config: &ModelConfig, v: usize, rng: &mut ChaCha12Rng) -> Vec<f32> {
+    let mut params = Vec::new();
+    for p in ParamLayout::new(config, v).iter() {
+        let width = p.shape.last().copied().unwrap_or(1) as f32;
+        let (center, spread) = match p.kind {
+            ParamKind::Embedding => (0.0, 1.5),
+            ParamKind::Weight => (0.0, 1.5 / width.sqrt()),
+            ParamKind::Gain => (1.0, 0.4),
+            ParamKind::Shift | ParamKind::Bias { .. } => (0.0, 0.4),
+        };
+        params.extend(p.range.clone().map(|_| center + spread * rng.random_range(-1.0f32..1.0)));
+    }
+    params
+}
