@@ -26,8 +26,10 @@ const COLUMNS: usize = 4;
 const LEFT: f64 = 54.0;
 const RIGHT: f64 = 16.0;
 const BOTTOM: f64 = 42.0;
-const GAP: (f64, f64) = (14.0, 34.0);
-const HEAD: f64 = 24.0;
+const GAP: (f64, f64) = (14.0, 54.0);
+const HEAD: f64 = 44.0;
+/// From the names of panels up to that of their group.
+const ABOVE: f64 = 18.0;
 const WIDTH: f64 = 1.4;
 
 /// What every column of the diagnostic begins with.
@@ -131,8 +133,14 @@ fn draw_page(page: &[Shown<'_, '_>], all: &[Group<'_>], columns: usize, scales: 
     let panels = places(page, columns);
     for &(place, shown, i) in &panels {
         let panel = grid.panel(place, scales.epochs);
-        let name = if i == 0 { title(shown.group, all) } else { format!("block {}", i - 1) };
-        heading(&mut scene, &panel, &name, &remark(shown, i));
+        if i == 0 {
+            let last = grid.panel(place + columns.min(shown.panels.len()) - 1, scales.epochs);
+            let row = Panel { top: panel.top - ABOVE, width: last.right() - panel.left, ..panel };
+            let remark = format!("{}/{} grokked", shown.group.grokked(), shown.group.runs.len());
+            heading(&mut scene, &row, &title(shown.group, all), &remark);
+        }
+        let name = if i == 0 { "embedding, unembedding".into() } else { format!("block {}", i - 1) };
+        scene.text((panel.left, panel.top - 7.0), &name, SMALL, INK, Side::Left);
         draw(&mut scene, &panel, scales.lar, shown, &shown.panels[i]);
         let labels = grid.starts_row(place).then_some(INK);
         panel.side_axis(&mut scene, scales.lar, &scales.lar.ticks(5), false, labels);
@@ -178,16 +186,6 @@ fn places<'s, 'a, 'b>(page: &'s [Shown<'a, 'b>], columns: usize) -> Vec<(usize, 
         first += shown.rows(columns) * columns;
     }
     places
-}
-
-fn remark(shown: &Shown<'_, '_>, panel: usize) -> String {
-    if panel == 0 {
-        "embedding, unembedding".into()
-    } else if panel + 1 == shown.panels.len() {
-        format!("{}/{} grokked", shown.group.grokked(), shown.group.runs.len())
-    } else {
-        String::new()
-    }
 }
 
 fn legend_entries(page: &[Shown<'_, '_>]) -> Vec<(Key, String)> {
