@@ -23,19 +23,15 @@ pub struct CurvePoint {
 ///
 /// Runs end at different epochs, so the mean can step where one of them leaves.
 pub fn curve(runs: &[&RunRecord], quantity: impl Fn(&MetricsRow) -> f64) -> Vec<CurvePoint> {
+    mean_curve(runs.iter().flat_map(|run| &run.metrics).map(|row| (row.epoch, quantity(row))))
+}
+
+/// The same of epochs, or steps, and values, those of all runs together; what is not finite is left out.
+pub fn mean_curve(values: impl IntoIterator<Item = (u64, f64)>) -> Vec<CurvePoint> {
     let mut points: BTreeMap<u64, CurvePoint> = BTreeMap::new();
-    for row in runs.iter().flat_map(|run| &run.metrics) {
-        let value = quantity(row);
-        if !value.is_finite() {
-            continue;
-        }
-        let point = points.entry(row.epoch).or_insert(CurvePoint {
-            epoch: row.epoch,
-            runs: 0,
-            mean: 0.0,
-            min: value,
-            max: value,
-        });
+    for (epoch, value) in values.into_iter().filter(|(_, value)| value.is_finite()) {
+        let point =
+            points.entry(epoch).or_insert(CurvePoint { epoch, runs: 0, mean: 0.0, min: value, max: value });
         point.runs += 1;
         // running mean
         point.mean += (value - point.mean) / point.runs as f64;

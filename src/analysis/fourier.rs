@@ -4,23 +4,9 @@
 //! arXiv 2301.05217): the rows of W, one a residue, are then sums of these, two dimensions a frequency. Products and
 //! quotients modulo a prime are sums of discrete logarithms, so there the waves run over the logarithm.
 //!
-//! *Key frequencies* are here those that hold more than twice the mean energy of W about the mean of its rows, per
-//! dimension. Energies of a random W of width d scatter by √(1/d) about their mean, 9 % at 128: it has none. A share of
-//! the whole, such as the 95 % of k95, would count the flat floor that training leaves in all other frequencies.
+//! Which frequencies are key is [`Fourier::key_frequencies`]'s rule, for residues and logarithms alike.
 
-use std::f64::consts::TAU;
-
-/// A frequency is key if its energy per dimension is more than so many times the mean.
-pub const KEY_ENERGY: f64 = 2.0;
-
-/// The key frequencies of a matrix whose rows belong to the elements of a cyclic group of order `order`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KeyFrequencies {
-    /// Frequencies from 1 to order/2, most energy per dimension first; often none.
-    pub frequencies: Vec<usize>,
-    /// Dimensions they span: two each, a cosine and a sine, but one for order/2, which has no sine.
-    pub dimension: usize,
-}
+use crate::probe::{Fourier, KeyFrequencies, square_sum};
 
 /// The key frequencies of one unembedding.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,46 +31,15 @@ pub fn unembedding_frequencies(rows: &[f32], modulus: usize, width: usize) -> Op
     Some(UnembeddingFrequencies { additive, multiplicative })
 }
 
-/// Energy of each frequency: index 0 is the constant, the last is order/2. `places` are the rows in the order of the group.
-///
-/// E_k = (2/n) Σ_j |Σ_i W[places_i, j] e^(2πi·ki/n)|², half of that for k = 0 and k = n/2: with it Σ_k E_k = ‖W‖²_F.
-fn energies(rows: &[f32], width: usize, places: &[usize]) -> Vec<f64> {
-    let n = places.len();
-    let waves: Vec<(f64, f64)> = (0..n).map(|i| (TAU * i as f64 / n as f64).sin_cos()).collect();
-    let energy = |k: usize| {
-        let mut sums = vec![(0.0, 0.0); width];
-        for (i, place) in places.iter().enumerate() {
-            let (sin, cos) = waves[k * i % n];
-            for (sum, value) in sums.iter_mut().zip(&rows[place * width..]) {
-                sum.0 += cos * f64::from(*value);
-                sum.1 += sin * f64::from(*value);
-            }
-        }
-        let alone = k == 0 || 2 * k == n;
-        let scale = if alone { 1.0 } else { 2.0 } / n as f64;
-        scale * sums.iter().map(|(cos, sin)| cos * cos + sin * sin).sum::<f64>()
-    };
-    (0..=n / 2).map(energy).collect()
-}
-
 /// Of the rows at `places`, in the order of the group; none without energy about their mean.
 fn key_frequencies(rows: &[f32], width: usize, places: &[usize]) -> Option<KeyFrequencies> {
-    let energies = energies(rows, width, places);
-    let constant = energies.first()?;
-    let total: f64 = energies.iter().skip(1).sum();
+    let ordered: Vec<f32> =
+        places.iter().flat_map(|place| &rows[place * width..(place + 1) * width]).copied().collect();
+    let fourier = Fourier::new(places.len());
+    let energies = fourier.energies(&ordered).ok()?;
     // rounding leaves a little in rows that are all the same
-    if total <= 1e-12 * constant || total <= 0.0 {
-        return None;
-    }
-    let dimensions = |frequency: usize| if 2 * frequency == places.len() { 1 } else { 2 };
-    let mean = total / (places.len() - 1) as f64;
-    let density = |(k, energy): (usize, &f64)| (k, energy / dimensions(k) as f64);
-    let mut key: Vec<(usize, f64)> = energies.iter().enumerate().skip(1).map(density).collect();
-    key.retain(|(_, density)| *density > KEY_ENERGY * mean);
-    key.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    let frequencies: Vec<usize> = key.into_iter().map(|(frequency, _)| frequency).collect();
-    let dimension = frequencies.iter().map(|frequency| dimensions(*frequency)).sum();
-    Some(KeyFrequencies { frequencies, dimension })
+    let varies = energies.iter().sum::<f64>() > 1e-12 * square_sum(&ordered);
+    varies.then(|| fourier.key_frequencies(&energies))
 }
 
 /// g⁰, g¹, …, g^(m−2) modulo `m` for the least primitive root g of a prime m above 2.
@@ -98,6 +53,8 @@ fn powers_of_primitive_root(m: usize) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use rand::Rng;
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -160,17 +117,6 @@ mod tests {
         let rows = made_up(31, 30, &[(4, 2.0), (15, 1.0)], |r| logarithm[r]);
         let found = unembedding_frequencies(&rows, 31, 5).unwrap().multiplicative.unwrap();
         assert_eq!(found, KeyFrequencies { frequencies: vec![4, 15], dimension: 3 });
-    }
-
-    #[test]
-    fn energies_add_up_to_the_squared_norm() {
-        // Parseval, for an odd and an even number of rows
-        for n in [7, 8] {
-            let rows: Vec<f32> = (0..3 * n).map(|i| ((i * i) % 11) as f32 - 4.0).collect();
-            let norm: f64 = rows.iter().map(|v| f64::from(*v).powi(2)).sum();
-            let sum: f64 = energies(&rows, 3, &(0..n).collect::<Vec<_>>()).iter().sum();
-            assert!((sum / norm - 1.0).abs() < 1e-12);
-        }
     }
 
     #[test]

@@ -21,11 +21,12 @@ mod rmse;
 mod summary;
 pub mod survival;
 
+pub use crate::probe::{KEY_ENERGY, KeyFrequencies};
 pub use agreement::{AGREES, Agreement, agreement, agreement_since_grokking, agrees_from};
 pub use bootstrap::{RESAMPLES, Rmse, rmse};
-pub use curve::{CurvePoint, curve};
+pub use curve::{CurvePoint, curve, mean_curve};
 pub use dip::{Dip, EARLY_EPOCHS, dip};
-pub use fourier::{KEY_ENERGY, KeyFrequencies, UnembeddingFrequencies, unembedding_frequencies};
+pub use fourier::{UnembeddingFrequencies, unembedding_frequencies};
 pub use group::{Group, GroupMeans, groups};
 pub use rmse::{Cell, RmseRow, rmse_rows};
 pub use summary::{Checkpoint, Point, RunSummary, summarize};

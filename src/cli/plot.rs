@@ -12,8 +12,8 @@ use super::{report, tell};
 use crate::{
     analysis::{Group, UnembeddingFrequencies, groups, unembedding_frequencies},
     model::ParamLayout,
-    render::figure::{Evidence, Figure, figures, png, spectra::is_enough, svg},
-    store::{ReadError, RunRecord, StoreError, read_parameters, read_results, write_atomic},
+    render::figure::{Evidence, Figure, figures, matrices::has_matrix_lar, png, spectra::is_enough, svg},
+    store::{ReadError, RunRecord, StoreError, read_results, write_atomic},
     task::{Symbols, Task},
 };
 
@@ -67,7 +67,8 @@ fn write(args: &PlotArgs, experiment: &str, figure: &Figure) -> miette::Result<(
     Ok(())
 }
 
-/// Reads what the figures need beyond the record: spectra of one run a group, key frequencies of every run that has them.
+/// Reads what the figures need beyond the record: spectra of one run a group, the LAR of every matrix and the key
+/// frequencies of every run that has them.
 fn evidence(groups: &[Group<'_>]) -> miette::Result<Evidence> {
     let mut evidence = Evidence::default();
     for group in groups {
@@ -79,6 +80,15 @@ fn evidence(groups: &[Group<'_>]) -> miette::Result<Evidence> {
             if is_enough(group, &evidence.spectra) {
                 break;
             }
+        }
+    }
+    for run in groups.iter().flat_map(|group| &group.records) {
+        match run.diagnostics() {
+            Ok(Some(found)) if has_matrix_lar(&found) => {
+                evidence.diagnostics.insert(run.manifest.run.clone(), found);
+            }
+            Ok(_) => {}
+            Err(error) => warn_of_damage(&[error])?,
         }
     }
     let mut tasks = BTreeMap::new();
@@ -101,7 +111,7 @@ fn frequencies(run: &RunRecord, task: &Task) -> Result<Option<UnembeddingFrequen
     }
     let (symbols, width) = (run.manifest.n_symbols, run.config.model.d_model);
     let layout = ParamLayout::new(&run.config.model, symbols);
-    let parameters = read_parameters(&run.dir.join("final.safetensors"), "", &layout)?;
+    let Some(parameters) = run.final_parameters(&layout)? else { return Ok(None) };
     Ok(unembedding_frequencies(&parameters[layout.unembedding(symbols, width)], symbols, width))
 }
 

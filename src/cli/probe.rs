@@ -116,6 +116,9 @@ struct Weights {
     shape: Vec<usize>,
     transposed: bool,
     tied: bool,
+    /// What to know about a tensor that nobody named.
+    #[serde(skip)]
+    remark: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -167,7 +170,7 @@ pub fn run(args: &ProbeArgs) -> miette::Result<()> {
         let all = measure_all(&catalog, named, args.method)?;
         return if args.json { print_json(&all) } else { print_text(&all_text(&all)) };
     }
-    let (tensor, tied) = weights(&catalog, named)?;
+    let (tensor, because) = weights(&catalog, named)?;
     // Before any reading: what cannot be used is said now.
     tensor.as_matrix().map_err(|reason| tensor.unfit(reason))?;
     let moments = pool_activations(&args.activations, &tensor.shape)?;
@@ -192,7 +195,8 @@ pub fn run(args: &ProbeArgs) -> miette::Result<()> {
             dtype: tensor.dtype.clone(),
             shape: tensor.shape.clone(),
             transposed,
-            tied,
+            tied: because == Because::Tied,
+            remark: because.remark(),
         },
         method: method.says(),
         resolution,
@@ -219,18 +223,41 @@ fn named(locations: &[Location]) -> Result<Option<&str>, TensorError> {
     }
 }
 
-/// The weights to probe, and whether they are a token embedding taken for the unembedding.
-fn weights<'a>(catalog: &'a Catalog, named: Option<&str>) -> Result<(&'a Tensor, bool), TensorError> {
+/// Why these weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Because {
+    /// They were named, are called like an unembedding, or are all there is.
+    Meant,
+    /// A token embedding is taken for the unembedding.
+    Tied,
+    /// The file has other tensors, but no other matrix. In a shard it need not be the head.
+    OnlyMatrix,
+}
+
+impl Because {
+    fn remark(self) -> Option<&'static str> {
+        match self {
+            Self::Meant => None,
+            Self::Tied => Some("no unembedding found: the token embedding is taken for one (tied heads)"),
+            Self::OnlyMatrix => Some("no unembedding found by its name: this is the only matrix there is"),
+        }
+    }
+}
+
+/// The weights to probe.
+fn weights<'a>(catalog: &'a Catalog, named: Option<&str>) -> Result<(&'a Tensor, Because), TensorError> {
     if let Some(name) = named {
-        return Ok((catalog.get(name)?, false));
+        return Ok((catalog.get(name)?, Because::Meant));
     }
     if let Some(tensor) = catalog.choose(UNEMBEDDING)? {
-        return Ok((tensor, false));
+        return Ok((tensor, Because::Meant));
     }
     if let Some(tensor) = catalog.choose(TIED)? {
-        return Ok((tensor, true));
+        return Ok((tensor, Because::Tied));
     }
-    Ok((catalog.only(|tensor| tensor.as_matrix().is_ok())?, false))
+    let alone = catalog.tensors().len() == 1;
+    let tensor = catalog.only(|tensor| tensor.as_matrix().is_ok())?;
+    Ok((tensor, if alone { Because::Meant } else { Because::OnlyMatrix }))
 }
 
 /// Moments of all activations, which must be as wide as one side of `weights`.
@@ -375,11 +402,11 @@ fn print_text(text: &str) -> miette::Result<()> {
 }
 
 fn one_text(one: &One) -> String {
-    let Weights { tensor, file, dtype, shape, transposed, tied } = &one.weights;
+    let Weights { tensor, file, dtype, shape, transposed, remark, .. } = &one.weights;
     let layout = if *transposed { ", read as (width, outputs)" } else { "" };
     let mut text = format!("weights      {tensor} {dtype} {shape:?}{layout}, {file}\n");
-    if *tied {
-        text += "             no unembedding found: the token embedding is taken for one (tied heads)\n";
+    if let Some(remark) = remark {
+        let _ = writeln!(text, "             {remark}");
     }
     let files = one.activation_files.len();
     let files = if files == 1 { one.activation_files[0].clone() } else { format!("{files} files") };

@@ -5,8 +5,17 @@ use super::{ProbeError, moments::check_length, square_sum};
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 use std::f64::consts::TAU;
 
-/// A frequency is key when its share of the energy is more than this many times the even share.
-const KEY_SHARE: f64 = 2.0;
+/// A frequency is key if its energy per dimension is more than so many times the mean.
+pub const KEY_ENERGY: f64 = 2.0;
+
+/// The frequencies of Z/p that hold more than their share of a matrix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyFrequencies {
+    /// From 1 to ⌊p/2⌋, most energy per dimension first; often none.
+    pub frequencies: Vec<usize>,
+    /// Dimensions they span: two each, a cosine and a sine, but one for p/2, which has no sine.
+    pub dimension: usize,
+}
 
 /// The orthonormal real Fourier basis of functions on Z/p, the constant left out: √(2/p) cos(2πkx/p) and
 /// √(2/p) sin(2πkx/p) for each frequency k = 1 … ⌊p/2⌋; for even p the last is √(1/p)·(−1)^x alone.
@@ -59,6 +68,24 @@ impl Fourier {
             .collect())
     }
 
+    /// The key frequencies of rows with these `energies`: those with more than [`KEY_ENERGY`] times the energy per
+    /// dimension that they would have if all p − 1 dimensions had the same. Energies of random rows of width d scatter
+    /// by √(1/d) about their mean: they have none, once d is more than a few. Never one for p < 6.
+    ///
+    /// A rule of this laboratory; Nanda et al. pick theirs from the finished network by eye. A share of the whole, such
+    /// as the 95 % of k95, would count the flat floor that training leaves in all other frequencies.
+    pub fn key_frequencies(&self, energies: &[f64]) -> KeyFrequencies {
+        let dimensions = |k: usize| if 2 * k == self.p { 1 } else { 2 };
+        let mean = energies.iter().sum::<f64>() / self.p.saturating_sub(1) as f64;
+        let density = |(k, energy): (usize, &f64)| (k, energy / dimensions(k) as f64);
+        let mut key: Vec<(usize, f64)> = (1..).zip(energies).map(density).collect();
+        key.retain(|(_, density)| *density > KEY_ENERGY * mean);
+        key.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let frequencies: Vec<usize> = key.into_iter().map(|(k, _)| k).collect();
+        let dimension = frequencies.iter().map(|k| dimensions(*k)).sum();
+        KeyFrequencies { frequencies, dimension }
+    }
+
     /// What `logits`, (p·p, m) row-major with rows in the order (x, y) = (0, 0), (0, 1), …, are at the `frequencies`:
     /// their projection on the products of a cosine or sine of 2πkx/p and one of 2πky/p, both of the same k. That is the
     /// space of cos and sin of w(x + y) and w(x − y), four dimensions a frequency.
@@ -107,17 +134,6 @@ impl Fourier {
     }
 }
 
-/// The frequencies that matter, strongest first, counted from 1: those with more than twice the energy they would have
-/// if all had the same. None in a matrix of noise, once it is wider than a few columns; never one for p < 6.
-///
-/// A rule of this laboratory; Nanda et al. pick theirs from the finished network by eye.
-pub fn key_frequencies(energies: &[f64]) -> Vec<usize> {
-    let even = energies.iter().sum::<f64>() / energies.len() as f64;
-    let mut key: Vec<usize> = (0..energies.len()).filter(|&i| energies[i] > KEY_SHARE * even).collect();
-    key.sort_by(|&i, &j| energies[j].total_cmp(&energies[i]));
-    key.into_iter().map(|i| i + 1).collect()
-}
-
 /// Gini coefficient of values that are not negative: Σᵢⱼ |vᵢ − vⱼ| / (2 n Σ v); 0 if all are equal, 1 − 1/n if all but
 /// one are 0, NaN if all are. As a measure of sparsity: Hurley & Rickard 2009.
 pub fn gini(values: &[f64]) -> f64 {
@@ -148,23 +164,37 @@ mod tests {
                 let expected = if i == 1 { p as f64 / 2.0 } else { 0.0 };
                 assert!((energy - expected).abs() < 1e-12, "modulus {p}: {found:?}");
             }
-            assert_eq!(key_frequencies(&found), [2]);
+            assert_eq!(fourier.key_frequencies(&found).frequencies, [2]);
         }
         // (−1)^x, the last frequency of an even modulus
-        let found = Fourier::new(8).energies(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]).unwrap();
+        let fourier = Fourier::new(8);
+        let found = fourier.energies(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]).unwrap();
         assert!((found[3] - 8.0).abs() < 1e-12 && found[..3].iter().all(|e| e.abs() < 1e-12));
+        assert_eq!(fourier.key_frequencies(&found), KeyFrequencies { frequencies: vec![4], dimension: 1 });
     }
 
     #[test]
     fn energies_and_the_constant_make_the_whole() {
-        let (p, width) = (9, 5);
-        let a: Vec<f64> = (0..p * width).map(|i| ((i * i + 5 * i) % 23) as f64 - 7.0).collect();
-        let means: f64 = (0..width)
-            .map(|j| (0..p).map(|x| a[x * width + j]).sum::<f64>())
-            .map(|sum| sum * sum / p as f64)
-            .sum();
-        let found: f64 = Fourier::new(p).energies(&a).unwrap().iter().sum();
-        assert!((found + means - square_sum(&a)).abs() < 1e-10);
+        for (p, width) in [(9, 5), (8, 3)] {
+            let a: Vec<f64> = (0..p * width).map(|i| ((i * i + 5 * i) % 23) as f64 - 7.0).collect();
+            let means: f64 = (0..width)
+                .map(|j| (0..p).map(|x| a[x * width + j]).sum::<f64>())
+                .map(|sum| sum * sum / p as f64)
+                .sum();
+            let found: f64 = Fourier::new(p).energies(&a).unwrap().iter().sum();
+            assert!((found + means - square_sum(&a)).abs() < 1e-10);
+        }
+    }
+
+    #[test]
+    fn the_frequency_without_a_sine_is_key_by_its_one_dimension() {
+        // seven dimensions of mean energy (3 + b)/7: the last is key if b > 2 (3 + b)/7, that is b > 6/5
+        let key = |b: f64| Fourier::new(8).key_frequencies(&[1.0, 1.0, 1.0, b]);
+        assert_eq!(key(1.19), KeyFrequencies::default());
+        assert_eq!(key(1.21), KeyFrequencies { frequencies: vec![4], dimension: 1 });
+        // any other has two: it is key if b/2 > 2 (3 + b)/7, that is b > 4
+        let key = |b: f64| Fourier::new(8).key_frequencies(&[1.0, b, 1.0, 1.0]).dimension;
+        assert_eq!([key(3.99), key(4.01)], [0, 2]);
     }
 
     #[test]
@@ -196,6 +226,6 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         assert!(Fourier::new(5).energies(&[1.0; 7]).is_err());
         assert!(Fourier::new(3).component(&[1.0; 10], &[1]).is_err());
-        assert!(key_frequencies(&[1.0; 4]).is_empty());
+        assert_eq!(Fourier::new(9).key_frequencies(&[1.0; 4]), KeyFrequencies::default());
     }
 }

@@ -92,7 +92,7 @@ pub use dimension::{
     components_for, effective_rank, participation_ratio, rankme, spectral_entropy, stable_rank,
 };
 pub use error::ProbeError;
-pub use fourier::{Fourier, gini, key_frequencies};
+pub use fourier::{Fourier, KEY_ENERGY, KeyFrequencies, gini};
 pub use gram::WeightGram;
 pub use lar::{k_pred, lar_from_norms, lar_from_spectra, lar_from_spread, partial_lar};
 pub use moments::{Moments, square_sum, weight_norm};

@@ -196,12 +196,12 @@ pub static DIAGNOSTICS: [Diagnostic; 12] = [
         columns: &[
             column(
                 "key_frequencies",
-                "how many frequencies k have ‖U_kᵀW‖² above twice the mean over all k",
+                "how many frequencies k have ‖U_kᵀW‖² per dimension (two; one for k = p/2) above twice the mean over all p − 1 dimensions",
                 "frequencies",
             ),
             column(
                 "key_frequency_{i}",
-                "the k with the i-th largest ‖U_kᵀW‖² of these, i = 1 … 10; NaN beyond their number",
+                "the k with the i-th largest ‖U_kᵀW‖² per dimension of these, i = 1 … 10; NaN beyond their number",
                 "cycles in p",
             ),
         ],

@@ -11,9 +11,10 @@ use std::{
 use super::{
     Diagnostics, Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
     manifest::{MANIFEST, read_manifest},
+    tensors,
     write::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, Tail, read_vouched},
 };
-use crate::config::RunConfig;
+use crate::{config::RunConfig, model::ParamLayout};
 
 /// Limit for a table: a million evaluations take 400 MB.
 pub(super) const MAX_TABLE_BYTES: u64 = 1 << 30;
@@ -228,6 +229,15 @@ impl RunRecord {
             .map(Some)
             .map_err(|e| ReadError::Parse { path: self.dir.join(DIAGNOSTICS), reason: e.to_string() })
     }
+
+    /// Its parameters at the end, one flat buffer in the order of `layout`; none while it has not ended.
+    pub fn final_parameters(&self, layout: &ParamLayout) -> Result<Option<Vec<f32>>, StoreError> {
+        let Some(point) = self.manifest.newest().filter(|point| point.files.contains_key(FINAL)) else {
+            return Ok(None);
+        };
+        let bytes = read_vouched(&self.dir, FINAL, point, Tail::None, MAX_PARAMETER_BYTES)?;
+        tensors::parse_parameters(&self.dir.join(FINAL), &bytes, "", layout).map(Some)
+    }
 }
 
 impl Diagnostics {
@@ -431,6 +441,27 @@ mod tests {
             assert!(message.contains(named), "{message}");
             assert!(message.contains(&*victim.file_name().unwrap().to_string_lossy()), "{message}");
         }
+    }
+
+    #[test]
+    fn final_parameters_come_back_and_a_flipped_byte_among_them_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let run = MadeRun::new("add", 0.5, 0);
+        made::write(root.path(), &run);
+        let dir = root.path().join(run.id());
+        let layout = ParamLayout::new(&run.config().model, 97);
+        let written: Vec<f32> = (0..layout.len()).map(|i| i as f32).collect();
+        let named = tensors::named_tensors("", &layout, &written);
+        let mut bytes = tensors::to_bytes(&dir.join(FINAL), &named, &Default::default()).unwrap();
+        replace(&dir, FINAL, &bytes);
+        assert_eq!(read_run(&dir).unwrap().final_parameters(&layout).unwrap().unwrap(), written);
+
+        // the file still parses: another number is in the middle of a tensor
+        let at = bytes.len() - 1000;
+        bytes[at] ^= 1;
+        fs::write(dir.join(FINAL), &bytes).unwrap();
+        let error = read_run(&dir).unwrap().final_parameters(&layout).unwrap_err().to_string();
+        assert!(error.contains(FINAL) && error.contains("its digest is not the one"), "{error}");
     }
 
     #[test]

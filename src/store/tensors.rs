@@ -67,7 +67,17 @@ pub fn read_parameters(path: &Path, prefix: &str, layout: &ParamLayout) -> Resul
     // a trace holds four buffers of this size, the equations and the batches
     let limit = 64 * layout.len() as u64 + (64 << 20);
     let bytes = disk::read(path, limit).map_err(StoreError::io("read", path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| format_error(path, e.to_string()))?;
+    parse_parameters(path, &bytes, prefix, layout)
+}
+
+/// The same from the bytes of the file at `path`.
+pub(super) fn parse_parameters(
+    path: &Path,
+    bytes: &[u8],
+    prefix: &str,
+    layout: &ParamLayout,
+) -> Result<Vec<f32>, StoreError> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| format_error(path, e.to_string()))?;
     parameters(path, &file, prefix, layout)
 }
 

@@ -52,17 +52,25 @@ impl Catalog {
     /// # Errors
     /// If a file cannot be read, is damaged, or two of them hold tensors of one name.
     pub fn open(locations: &[Location]) -> Result<Self, TensorError> {
-        let mut paths = Vec::new();
-        for Location { path, .. } in locations {
-            if path.to_string_lossy().ends_with(".index.json") {
-                paths.extend(shards(path)?);
-            } else {
-                paths.push(path.clone());
-            }
-        }
         let mut tensors: Vec<Tensor> = Vec::new();
-        for path in &paths {
-            tensors.extend(tensors_of(path)?);
+        let mut files = 0;
+        for Location { path, .. } in locations {
+            if !path.to_string_lossy().ends_with(".index.json") {
+                tensors.extend(tensors_of(path)?);
+                files += 1;
+                continue;
+            }
+            for (shard, names) in shards(path)? {
+                let found = tensors_of(&shard)?;
+                // a head that is missing would pass for a tied one
+                if let Some(name) = names.iter().find(|name| found.iter().all(|tensor| tensor.name != **name))
+                {
+                    let reason = format!("{} lists {} in it, which it lacks", path.display(), quote(name));
+                    return Err(TensorError::Damaged { path: shard, reason });
+                }
+                tensors.extend(found);
+                files += 1;
+            }
         }
         let mut seen: BTreeMap<&str, &Tensor> = BTreeMap::new();
         for tensor in &tensors {
@@ -70,11 +78,11 @@ impl Catalog {
                 let (a, b) = (other.path.display(), tensor.path.display());
                 return Err(TensorError::Conflict {
                     what: format!("the tensor {} is in {a} and in {b}", quote(&tensor.name)),
-                    help: "name each file once, and only the files of one model",
+                    help: "name each file once, and only the files of one model; a matrix whose rows lie in several files has to be put together in one first, as torch.cat does",
                 });
             }
         }
-        let place = match (locations, paths.len()) {
+        let place = match (locations, files) {
             ([one], _) => one.path.display().to_string(),
             (_, files) => format!("{files} files"),
         };
@@ -199,8 +207,8 @@ fn open(path: &Path) -> Result<(u64, File), TensorError> {
     Ok((about.len(), file))
 }
 
-/// The files an index as Hugging Face writes it refers to, each once, in the order of their names.
-fn shards(index: &Path) -> Result<Vec<PathBuf>, TensorError> {
+/// The files an index as Hugging Face writes it refers to, in the order of their names, and the tensors it says are in each.
+fn shards(index: &Path) -> Result<BTreeMap<PathBuf, Vec<String>>, TensorError> {
     /// Far beyond any model's: the largest published ones take a few MB.
     const MAX_INDEX: u64 = 100_000_000;
     #[derive(Deserialize)]
@@ -214,13 +222,13 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, TensorError> {
     }
     let index_json: Index = serde_json::from_reader(std::io::BufReader::new(file))
         .map_err(|e| damaged(format!("it is not an index of shards: {e}")))?;
-    let files: BTreeSet<String> = index_json.weight_map.into_values().collect();
     let directory = index.parent().unwrap_or(Path::new(""));
-    files
-        .into_iter()
-        .map(|file| match Path::new(&file).components().collect::<Vec<_>>()[..] {
-            [Component::Normal(name)] => Ok(directory.join(name)),
-            _ => Err(damaged(format!("{} is not the name of a file beside it", quote(&file)))),
-        })
-        .collect()
+    let mut shards: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for (tensor, file) in index_json.weight_map {
+        match Path::new(&file).components().collect::<Vec<_>>()[..] {
+            [Component::Normal(name)] => shards.entry(directory.join(name)).or_default().push(tensor),
+            _ => return Err(damaged(format!("{} is not the name of a file beside it", quote(&file)))),
+        }
+    }
+    Ok(shards)
 }

@@ -210,6 +210,20 @@ fn directories_pipes_and_foreign_files_are_refused_unopened() {
 }
 
 #[test]
+fn rows_of_one_tensor_in_several_files_are_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let header = r#"{"head":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}"#;
+    let locations = ["1.safetensors", "2.safetensors"].map(|name| {
+        safetensors(dir.path(), name, header, &[0; 4]);
+        Location { path: dir.path().join(name), tensor: Some("head".into()) }
+    });
+    let error = Catalog::open(&locations).unwrap_err();
+    assert!(error.to_string().contains("`head`") && error.to_string().contains("2.safetensors"), "{error}");
+    let help = miette::Diagnostic::help(&error).unwrap().to_string();
+    assert!(help.contains("put together in one first"), "{help}");
+}
+
+#[test]
 fn an_index_refers_to_files_beside_it_and_nowhere_else() {
     let dir = tempfile::tempdir().unwrap();
     let header = |name: &str| format!(r#"{{"{name}":{{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}}}"#);
@@ -221,6 +235,8 @@ fn an_index_refers_to_files_beside_it_and_nowhere_else() {
         catalog(&index).map(|c| c.tensors().iter().map(|t| t.name.clone()).collect::<Vec<_>>())
     };
     assert_eq!(listed(r#"{"a": "1.safetensors", "b": "2.safetensors"}"#).unwrap(), ["a", "b"]);
+    let error = listed(r#"{"a": "1.safetensors", "c": "2.safetensors"}"#).unwrap_err().to_string();
+    assert!(error.contains("2.safetensors") && error.contains("lists `c` in it, which it lacks"), "{error}");
     for outside in ["../1.safetensors", "/etc/passwd", "sub/1.safetensors", ""] {
         let error = listed(&format!(r#"{{"a": "{outside}"}}"#)).unwrap_err().to_string();
         assert!(error.contains("not the name of a file beside it"), "{error}");

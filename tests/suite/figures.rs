@@ -12,7 +12,9 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn a_figure_is_drawn_or_named_and_results_alone_decide_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("small.toml"), super::two_runs()).unwrap();
+    // [set] is the last table
+    let inside = format!("{}\"probe.diagnostics\" = [\"matrix_lar\"]\n", super::two_runs());
+    fs::write(dir.path().join("small.toml"), inside).unwrap();
     super::succeed(dir.path(), &["sweep", "small.toml"]);
     let plot = |out: &str| {
         let output = super::groklab(dir.path(), &["plot", "results/small", "--out", out]);
@@ -22,7 +24,7 @@ fn a_figure_is_drawn_or_named_and_results_alone_decide_its_bytes() {
         files(&dir.path().join(out))
     };
     let once = plot("a");
-    let expected: Vec<String> = ["frequencies", "k95", "lar", "rmse", "seeds", "spectra"]
+    let expected: Vec<String> = ["frequencies", "k95", "lar", "matrices", "rmse", "seeds", "spectra"]
         .iter()
         .flat_map(|figure| ["png", "svg"].map(|extension| format!("small-{figure}.{extension}")))
         .collect();
@@ -33,4 +35,32 @@ fn a_figure_is_drawn_or_named_and_results_alone_decide_its_bytes() {
     }));
     let again = plot("b");
     assert!(once == again);
+}
+
+#[test]
+fn parameters_that_the_manifest_does_not_vouch_for_are_named_and_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("small.toml"), super::two_runs()).unwrap();
+    super::succeed(dir.path(), &["sweep", "small.toml"]);
+    let runs = fs::read_dir(dir.path().join("results/small")).unwrap().map(|entry| entry.unwrap().path());
+    for run in runs.filter(|path| path.is_dir()) {
+        let path = run.join("final.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        // the last bit of a number: the file is as readable as before
+        let at = bytes.len() - 4;
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    }
+    let output = super::groklab(dir.path(), &["plot", "results/small", "--out", "plots"]);
+    let said = super::text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let named =
+        said.lines().filter(|line| line.starts_with("left out: ") && line.contains("final.safetensors"));
+    assert_eq!(named.count(), 2, "{said}");
+    assert!(said.contains("its digest is not the one in the manifest"), "{said}");
+    assert!(said.contains("not drawn: small-frequencies"), "{said}");
+    assert!(
+        said.contains("small-matrices: no run recorded the LAR of every matrix; set probe.diagnostics"),
+        "{said}"
+    );
 }

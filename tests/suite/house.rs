@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("store", &["config", "model", "probe"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
     ("sweep", &["config", "engine", "probe", "store", "task", "train"]),
-    ("analysis", &["config", "store"]),
+    ("analysis", &["config", "probe", "store"]),
     ("render", &["analysis", "store"]),
     (
         "cli",

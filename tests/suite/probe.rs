@@ -78,6 +78,20 @@ fn spectra_are_written_and_tied_heads_are_said() {
 }
 
 #[test]
+fn a_shard_without_a_head_says_that_another_matrix_was_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    // two tensors of which one is a matrix, [2, 2]
+    let header = r#"{"mlp.weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"norm.weight":{"dtype":"F32","shape":[2],"data_offsets":[16,24]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend([1f32, 2.0, 3.0, 4.0, 1.0, 1.0].map(f32::to_le_bytes).concat());
+    fs::write(dir.path().join("shard.safetensors"), &bytes).unwrap();
+    let args = ["probe", "--weights", "shard.safetensors", "--activations", "shard.safetensors:mlp.weight"];
+    let shown = succeed(dir.path(), &args);
+    assert!(shown.contains("this is the only matrix there is"), "{shown}");
+}
+
+#[test]
 fn unusable_files_end_with_code_3_a_reason_and_a_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

@@ -1,7 +1,11 @@
 //! LAR in the first epochs, and the depth of its early dip, against the batch size: the paper's Figure 9 on our own
-//! runs. A page for each task and setting with at least two batch sizes.
+//! runs, with the same evaluations against the step beside it: an epoch has more steps the smaller the batch. A page
+//! for each task and setting with at least two batch sizes.
 
-use crate::analysis::{Dip, EARLY_EPOCHS, Group, curve, dip};
+use crate::{
+    analysis::{Dip, EARLY_EPOCHS, Group, dip, mean_curve},
+    store::MetricsRow,
+};
 
 use super::{
     Undrawn,
@@ -17,7 +21,7 @@ use super::{
 const LEFT: f64 = 54.0;
 const RIGHT: f64 = 16.0;
 const BOTTOM: f64 = 42.0;
-const SIZE: (f64, f64) = (400.0, 270.0);
+const SIZE: (f64, f64) = (310.0, 260.0);
 const GAP: (f64, f64) = (62.0, 0.0);
 const HEAD: f64 = 24.0;
 const KEY: &str = "data.batch_size=";
@@ -71,7 +75,7 @@ fn series<'a, 'b>(groups: &'b [Group<'a>]) -> Vec<Series<'a, 'b>> {
 }
 
 fn draw_page(series: &Series<'_, '_>) -> Scene {
-    let mut grid = Grid { corner: (LEFT, 0.0), size: SIZE, gap: GAP, columns: 2, count: 2 };
+    let mut grid = Grid { corner: (LEFT, 0.0), size: SIZE, gap: GAP, columns: 3, count: 3 };
     let total_width = grid.right() + RIGHT;
     let last = (series.sizes.len() - 1) as f64;
     let color = |i: usize| sequential(i as f64 / last);
@@ -87,27 +91,43 @@ fn draw_page(series: &Series<'_, '_>) -> Scene {
     grid.corner.1 = 8.0 + legend_height(&key) + HEAD;
     let mut scene = Scene::new(total_width, grid.bottom() + BOTTOM);
     legend(&mut scene, &key, (LEFT, 6.0));
-    early(&mut scene, &grid.panel(0, Scale::Linear(0.0, EARLY_EPOCHS as f64)), series, color);
+    let epochs = grid.panel(0, Scale::Linear(0.0, EARLY_EPOCHS as f64));
+    early(&mut scene, &epochs, series, color, (&series.title, "epoch"), |row| row.epoch);
+    let last = early_rows(&series.sizes).map(|row| row.step).max().unwrap_or(1);
+    let steps = grid.panel(1, Scale::Epochs(last as f64));
+    early(&mut scene, &steps, series, color, ("the same by the step", "optimiser step"), |row| row.step);
     let (least, greatest) = (series.sizes[0].rows as f64, series.sizes[series.sizes.len() - 1].rows as f64);
-    depths(&mut scene, &grid.panel(1, Scale::Log(least / 1.5, greatest * 1.5)), series, color);
+    depths(&mut scene, &grid.panel(2, Scale::Log(least / 1.5, greatest * 1.5)), series, color);
     scene
 }
 
-/// LAR over the early epochs, mean over seeds.
-fn early(scene: &mut Scene, panel: &Panel, series: &Series<'_, '_>, color: impl Fn(usize) -> Color) {
+/// The evaluations of the early epochs.
+fn early_rows<'s>(sizes: &'s [Size<'_, '_>]) -> impl Iterator<Item = &'s MetricsRow> {
+    let rows = sizes.iter().flat_map(|size| &size.group.records).flat_map(|run| &run.metrics);
+    rows.filter(|row| row.epoch <= EARLY_EPOCHS)
+}
+
+/// LAR over the early epochs against their `time`, mean over seeds.
+fn early(
+    scene: &mut Scene,
+    panel: &Panel,
+    series: &Series<'_, '_>,
+    color: impl Fn(usize) -> Color,
+    (name, below): (&str, &str),
+    time: impl Fn(&MetricsRow) -> u64,
+) {
     let curves: Vec<Vec<(f64, f64)>> = series
         .sizes
         .iter()
         .map(|size| {
-            let points = curve(&size.group.records, |row| row.lar);
-            let early = points.iter().filter(|point| point.epoch <= EARLY_EPOCHS);
-            early.map(|point| (point.epoch as f64, point.mean)).collect()
+            let points = mean_curve(early_rows(std::slice::from_ref(size)).map(|row| (time(row), row.lar)));
+            points.iter().map(|point| (point.epoch as f64, point.mean)).collect()
         })
         .collect();
     let values = || curves.iter().flatten().map(|(_, lar)| *lar);
     let (low, high) = (values().fold(0.5, f64::min), values().fold(0.5, f64::max));
     let y = Scale::Linear(low - 0.05 * (high - low) - 0.01, high + 0.05 * (high - low) + 0.01);
-    heading(scene, panel, &series.title, "mean over seeds");
+    heading(scene, panel, name, "mean over seeds");
     let ticks = y.ticks(6);
     panel.grid(scene, y, ticks.iter().map(|(value, _)| *value));
     for (i, points) in curves.iter().enumerate() {
@@ -116,7 +136,7 @@ fn early(scene: &mut Scene, panel: &Panel, series: &Series<'_, '_>, color: impl 
     panel.frame(scene);
     panel.side_axis(scene, y, &ticks, false, Some(INK));
     panel.bottom_axis(scene, 6, true);
-    scene.text((panel.middle().0, panel.bottom() + 30.0), "epoch", TEXT, INK, Side::Middle);
+    scene.text((panel.middle().0, panel.bottom() + 30.0), below, TEXT, INK, Side::Middle);
     scene.text_upwards((panel.left - 37.0, panel.middle().1), "log-alignment ratio", TEXT, INK);
 }
 

@@ -12,7 +12,7 @@ use super::{
     grid::{Grid, heading},
     legend::{Key, legend, legend_height, legend_lines},
     scene::{Scene, Shape, Side},
-    theme::{ACCURACY, CURVE, FAINT, GROKKED, INK, LAR, MEMORIZED, SMALL, TEXT, TRAIN},
+    theme::{ACCURACY, CURVE, Color, FAINT, GROKKED, INK, LAR, MEMORIZED, SMALL, TEXT, TRAIN},
     title,
 };
 
@@ -24,9 +24,9 @@ const BOTTOM: f64 = 42.0;
 const GAP: (f64, f64) = (16.0, 34.0);
 const HEAD: f64 = 24.0;
 
-const MEMORIZED_DASH: (f64, f64) = (2.0, 2.5);
-const GROKKED_DASH: (f64, f64) = (6.0, 3.0);
-const HALF_DASH: (f64, f64) = (1.0, 2.5);
+pub(super) const MEMORIZED_DASH: (f64, f64) = (2.0, 2.5);
+pub(super) const GROKKED_DASH: (f64, f64) = (6.0, 3.0);
+pub(super) const HALF_DASH: (f64, f64) = (1.0, 2.5);
 const THIN: f64 = 1.0;
 
 /// Accuracy with room for the thickness of the line at 0 and 100 %.
@@ -124,14 +124,7 @@ fn draw(scene: &mut Scene, panel: &Panel, lar_scale: Scale, group: &Group<'_>, c
         band(scene, &val, ACCURACY);
         band(scene, &lar, LAR);
     }
-    for (checkpoint, color, pattern) in
-        [(Checkpoint::Memorized, MEMORIZED, MEMORIZED_DASH), (Checkpoint::Grokked, GROKKED, GROKKED_DASH)]
-    {
-        if let Some(means) = group.means(checkpoint) {
-            let x = panel.left + panel.width * panel.x.place(means.epoch);
-            scene.dashes(((x, panel.bottom()), (x, panel.top)), pattern, color, 1.3);
-        }
-    }
+    milestones(scene, panel, group, [MEMORIZED, GROKKED]);
     stroke(scene, &train, TRAIN, THIN);
     stroke(scene, &val, ACCURACY, CURVE);
     stroke(scene, &lar, LAR, CURVE);
@@ -140,6 +133,18 @@ fn draw(scene: &mut Scene, panel: &Panel, lar_scale: Scale, group: &Group<'_>, c
             if panel.holds(lar_scale, (epoch, lar)) {
                 scene.point(panel.at(lar_scale, (epoch, lar)), shape, 3.2, INK, true);
             }
+        }
+    }
+}
+
+/// Upright lines at the mean epochs of memorizing and grokking.
+pub(super) fn milestones(scene: &mut Scene, panel: &Panel, group: &Group<'_>, colors: [Color; 2]) {
+    for (checkpoint, color, pattern) in
+        [(Checkpoint::Memorized, colors[0], MEMORIZED_DASH), (Checkpoint::Grokked, colors[1], GROKKED_DASH)]
+    {
+        if let Some(means) = group.means(checkpoint) {
+            let x = panel.left + panel.width * panel.x.place(means.epoch);
+            scene.dashes(((x, panel.bottom()), (x, panel.top)), pattern, color, 1.3);
         }
     }
 }

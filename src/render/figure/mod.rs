@@ -9,6 +9,7 @@
 //! | [`seeds`] | 23, 24 | each seed by itself |
 //! | [`agreement`] | – | RMSE of k95 against k_pred over training |
 //! | [`frequencies`] | – | k95 against the key Fourier frequencies |
+//! | [`matrices`] | – | LAR of every matrix |
 
 pub mod agreement;
 mod axes;
@@ -21,6 +22,7 @@ pub mod k95;
 pub mod lar;
 mod legend;
 mod looks;
+pub mod matrices;
 mod scene;
 pub mod seeds;
 pub mod spectra;
@@ -35,7 +37,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     analysis::{Group, RunSummary, UnembeddingFrequencies, paper::task_title, rmse_rows},
-    store::SpectrumRow,
+    store::{Diagnostics, SpectrumRow},
 };
 
 use super::tables::percent;
@@ -47,6 +49,8 @@ pub struct Evidence {
     pub spectra: BTreeMap<String, Vec<SpectrumRow>>,
     /// Key frequencies of the final unembedding of runs of modular tasks.
     pub frequencies: BTreeMap<String, UnembeddingFrequencies>,
+    /// The diagnostics of runs that recorded the LAR of every matrix.
+    pub diagnostics: BTreeMap<String, Diagnostics>,
 }
 
 /// A figure of an experiment.
@@ -71,6 +75,7 @@ pub fn figures(experiment: &str, groups: &[Group<'_>], evidence: &Evidence) -> V
         figure("dip", dip::pages(groups)),
         figure("rmse", agreement::pages(groups, &rmse)),
         figure("frequencies", frequencies::pages(groups, &evidence.frequencies)),
+        figure("matrices", matrices::pages(groups, &evidence.diagnostics)),
     ]
 }
 

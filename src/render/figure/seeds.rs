@@ -29,6 +29,8 @@ const HEAD: f64 = 24.0;
 const UPPER: f64 = 0.62;
 const BETWEEN: f64 = 7.0;
 const THIN: f64 = 1.2;
+/// Radius of a mark.
+const MARK: f64 = 3.2;
 
 const ACCURACY_SCALE: Scale = Scale::Linear(-6.0, 106.0);
 const MARKS: [(Checkpoint, Shape); 2] =
@@ -111,18 +113,38 @@ fn accuracy(run: &RunRecord) -> Vec<CurvePoint> {
     curve(&[run], |row| 100.0 * row.val_accuracy)
 }
 
-/// Each run's milestones on its LAR.
+/// Each run's milestones on its LAR, or just above or below where another's stand: their epoch is exact.
 fn marks(scene: &mut Scene, panel: &Panel, scale: Scale, group: &Group<'_>, seeds: &[u64]) {
+    let mut taken: Vec<(f64, f64)> = Vec::new();
     for run in &group.runs {
         for (checkpoint, shape) in MARKS {
-            if let Some(point) = run.at(checkpoint) {
-                let value = (point.epoch as f64, point.lar);
-                if panel.holds(scale, value) {
-                    scene.point(panel.at(scale, value), shape, 3.2, color(run.seed, seeds), false);
-                }
+            let Some(point) = run.at(checkpoint) else { continue };
+            let value = (point.epoch as f64, point.lar);
+            if panel.holds(scale, value) {
+                let at = free_place(panel, panel.at(scale, value), &taken);
+                taken.push(at);
+                scene.point(at, shape, MARK, color(run.seed, seeds), false);
             }
         }
     }
+}
+
+/// The nearest place above or below `at`, within the panel, where a mark covers none of those at `taken`; `at` itself
+/// if there is none.
+fn free_place(panel: &Panel, (x, y): (f64, f64), taken: &[(f64, f64)]) -> (f64, f64) {
+    // a triangle reaches 1.25 radii up, a rim lies around it
+    const APART: f64 = 2.6 * MARK + 0.6;
+    let is_free = |y: &f64| {
+        let inside = (panel.top + MARK..=panel.bottom() - MARK).contains(y);
+        inside && taken.iter().all(|other| (other.0 - x).abs() >= APART || (other.1 - y).abs() >= APART)
+    };
+    // places that just clear another mark, the nearest of them
+    let beside = taken.iter().flat_map(|other| [other.1 - APART, other.1 + APART]);
+    let nearest = std::iter::once(y)
+        .chain(beside)
+        .filter(is_free)
+        .min_by(|a, b| (a - y).abs().total_cmp(&(b - y).abs()));
+    (x, nearest.unwrap_or(y))
 }
 
 fn color(seed: u64, seeds: &[u64]) -> Color {

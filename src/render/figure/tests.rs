@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     analysis::{KeyFrequencies, groups},
-    store::{self, Experiment, MetricsRow, RunRecord, RunState, made::MadeRun},
+    store::{self, Diagnostics, Experiment, MetricsRow, RunRecord, RunState, made::MadeRun},
 };
 
 const TASKS: [&str; 12] = [
@@ -73,7 +73,7 @@ fn dipping(rows: usize, seed: u64) -> RunRecord {
     run.metrics = (0..=60)
         .map(|epoch| {
             let lar = 0.5 + 0.004 * seed as f64 - depth * (epoch as f64 / 10.0).sin().max(0.0);
-            MetricsRow { epoch, lar, ..first.clone() }
+            MetricsRow { epoch, step: epoch * 4704_u64.div_ceil(rows as u64), lar, ..first.clone() }
         })
         .collect();
     run
@@ -109,9 +109,22 @@ fn evidence(experiment: &Experiment) -> Evidence {
         let key = KeyFrequencies { frequencies: vec![1, 2, 3], dimension: 6 };
         let frequencies =
             crate::analysis::UnembeddingFrequencies { additive: key.clone(), multiplicative: Some(key) };
-        evidence.frequencies.insert(id, frequencies);
+        evidence.frequencies.insert(id.clone(), frequencies);
+        evidence.diagnostics.insert(id, matrix_lars(run));
     }
     evidence
+}
+
+/// A LAR for every matrix of the run's model: the unembedding's, less a hundredth for each matrix before it.
+fn matrix_lars(run: &RunRecord) -> Diagnostics {
+    let layers = ["attn.q", "attn.k", "attn.v", "attn.o", "mlp.up", "mlp.down"];
+    let blocks =
+        (0..run.config.model.n_layers).flat_map(|l| layers.map(|layer| format!("lar.blocks.{l}.{layer}")));
+    let columns: Vec<String> =
+        ["lar.embed.token".into()].into_iter().chain(blocks).chain(["lar.unembed".into()]).collect();
+    let values = |lar: f64| (0..columns.len()).rev().map(|i| lar - 0.01 * i as f64).collect();
+    let rows = run.metrics.iter().map(|row| (row.epoch, values(row.lar))).collect();
+    Diagnostics { columns, rows }
 }
 
 fn drawn(experiment: &Experiment) -> Vec<Figure> {
@@ -215,6 +228,7 @@ fn a_figure_without_data_is_named_with_its_reason() {
         ("spectra", &Undrawn::NoSpectra),
         ("dip", &Undrawn::OneBatchSize),
         ("frequencies", &Undrawn::NoFrequencies),
+        ("matrices", &Undrawn::NoMatrixLar),
     ];
     assert_eq!(missing, expected);
     let started = experiment("started", vec![MadeRun::new("add", 0.5, 0).state(RunState::Running)]);
@@ -231,10 +245,10 @@ fn many_groups_are_parted_into_pages() {
     let pages = |experiment: &Experiment| -> Vec<usize> {
         drawn(experiment).iter().map(|figure| figure.pages.as_ref().map_or(0, Vec::len)).collect()
     };
-    // twelve tasks of five seeds: spectra four a page
-    assert_eq!(pages(&experiments()[0]), [1, 1, 3, 1, 0, 1, 1]);
+    // twelve tasks of five seeds: spectra and matrices four a page
+    assert_eq!(pages(&experiments()[0]), [1, 1, 3, 1, 0, 1, 1, 3]);
     // 29 fractions of one seed
-    assert_eq!(pages(&experiments()[7]), [3, 0, 8, 1, 0, 1, 1]);
+    assert_eq!(pages(&experiments()[7]), [3, 0, 8, 1, 0, 1, 1, 8]);
 }
 
 #[test]
@@ -269,6 +283,84 @@ fn every_seed_has_its_own_curves() {
 }
 
 #[test]
+fn milestones_at_the_same_place_hide_none_and_keep_their_epoch() {
+    // thirteen seeds that share both milestones, and their LAR
+    let figures = drawn(&experiments()[6]);
+    let scene = &figures[1].pages.as_ref().unwrap()[0];
+    let is_mark = |color: &theme::Color| theme::SERIES.contains(color);
+    let areas = scene.marks.iter().filter(|m| matches!(m, Mark::Area { color, .. } if is_mark(color)));
+    let marks: Vec<Box> = areas.map(bounds).collect();
+    assert_eq!(marks.len(), 26);
+    for (i, a) in marks.iter().enumerate() {
+        for b in &marks[..i] {
+            assert!(a.2 <= b.0 || b.2 <= a.0 || a.3 <= b.1 || b.3 <= a.1, "{a:?} on {b:?}");
+        }
+    }
+    let middles: std::collections::BTreeSet<i64> =
+        marks.iter().map(|m| (500.0 * (m.0 + m.2)).round() as i64).collect();
+    assert_eq!(middles.len(), 2);
+}
+
+/// Lines of this colour in a scene, the legend's among them.
+fn lines(scene: &Scene, wanted: theme::Color) -> usize {
+    scene.marks.iter().filter(|m| matches!(m, Mark::Line { color, .. } if *color == wanted)).count()
+}
+
+#[test]
+fn every_matrix_has_its_curve_in_its_block() {
+    let deep = |n_layers: usize| {
+        let mut run = MadeRun::new("add", 0.5, 0).record();
+        run.config.model.n_layers = n_layers;
+        let experiment = Experiment { name: "deep".into(), runs: vec![run] };
+        drawn(&experiment).pop().unwrap().pages.unwrap().remove(0)
+    };
+    // six blocks and the ends need two rows of four
+    for (n_layers, panels) in [(1, 2), (2, 3), (6, 7)] {
+        let scene = deep(n_layers);
+        for color in &theme::SERIES[..] {
+            assert_eq!(lines(&scene, *color), n_layers + 1, "{n_layers} blocks");
+        }
+        let texts = texts(&scene);
+        assert!(texts.contains(&format!("block {}", n_layers - 1).as_str()), "{texts:?}");
+        assert_eq!(texts.iter().filter(|t| **t == "epoch").count(), panels.min(4), "{n_layers} blocks");
+    }
+}
+
+#[test]
+fn the_curve_of_a_matrix_is_its_column() {
+    // one run, two evaluations: the value column of attn.k of block 1 alone is 0.6 and then 0.8
+    let run = MadeRun::new("add", 0.5, 0).record();
+    let mut diagnostics = matrix_lars(&run);
+    diagnostics.rows.truncate(2);
+    let k = diagnostics.columns.iter().position(|column| column == "lar.blocks.1.attn.k").unwrap();
+    for (row, value) in diagnostics.rows.iter_mut().zip([0.6, 0.8]) {
+        row.1.fill(0.5);
+        row.1[k] = value;
+    }
+    let experiment = Experiment { name: "one".into(), runs: vec![run] };
+    let mut evidence = Evidence::default();
+    evidence.diagnostics.insert(experiment.runs[0].manifest.run.clone(), diagnostics);
+    let figures = figures("one", &groups(&experiment), &evidence);
+    let scene = &figures[7].pages.as_ref().unwrap()[0];
+    let heights = |wanted: theme::Color| -> Vec<Vec<f64>> {
+        let lines = scene.marks.iter().filter_map(|mark| match mark {
+            Mark::Line { points, color, .. } if *color == wanted => {
+                Some(points.iter().map(|p| p.1).collect())
+            }
+            _ => None,
+        });
+        // the first is the legend's
+        lines.skip(1).collect()
+    };
+    let (q, k) = (heights(theme::SERIES[0]), heights(theme::SERIES[1]));
+    // block 0: both flat at one half; block 1: k climbs by 0.1 and 0.3 above q, so in the ratio of 1 to 3
+    assert_eq!((q.len(), k.len()), (2, 2));
+    assert_eq!(q[0], k[0]);
+    let above: Vec<f64> = q[1].iter().zip(&k[1]).map(|(q, k)| q - k).collect();
+    assert!(above[0] > 1.0 && (above[1] / above[0] - 3.0).abs() < 1e-9, "{above:?}");
+}
+
+#[test]
 fn the_dip_has_a_point_a_run_and_a_curve_a_batch_size() {
     let experiment = dense(&[32, 512, 4704]);
     let figures = drawn(&experiment);
@@ -277,8 +369,8 @@ fn the_dip_has_a_point_a_run_and_a_curve_a_batch_size() {
         let color = theme::sequential(place);
         let lines = scene.marks.iter().filter(|m| matches!(m, Mark::Line { color: c, .. } if *c == color));
         let discs = scene.marks.iter().filter(|m| matches!(m, Mark::Disc { color: c, .. } if *c == color));
-        // the legend has a line too
-        assert_eq!((lines.count(), discs.count()), (2, 3));
+        // against the epoch and against the step; the legend has a line too
+        assert_eq!((lines.count(), discs.count()), (3, 3));
     }
 }
 

@@ -24,4 +24,7 @@ pub enum Undrawn {
     /// No key frequencies.
     #[error("no finished run of a task modulo a number whose definition is found here")]
     NoFrequencies,
+    /// No LAR but the unembedding's.
+    #[error("no run recorded the LAR of every matrix; set probe.diagnostics = [\"cheap\", \"matrix_lar\"]")]
+    NoMatrixLar,
 }

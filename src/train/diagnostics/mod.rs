@@ -133,7 +133,7 @@ impl Subject<'_> {
     }
 
     fn key_frequencies(&self, fourier: &Fourier) -> Result<Vec<usize>, EngineError> {
-        Ok(probe::key_frequencies(&fourier.energies(self.unembedding())?))
+        Ok(fourier.key_frequencies(&fourier.energies(self.unembedding())?).frequencies)
     }
 }
 
