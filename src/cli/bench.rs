@@ -28,6 +28,9 @@ pub struct BenchArgs {
     /// How a CUDA device multiplies matrices
     #[arg(long, value_enum, default_value_t)]
     precision: Precision,
+    /// How many runs side by side on a CUDA device
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 4, 16, 64, 80])]
+    replicas: Vec<usize>,
 }
 
 /// Measures and prints.
@@ -50,7 +53,7 @@ pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
 fn run_cuda(args: &BenchArgs, device: &candle_core::CudaDevice) -> miette::Result<ExitCode> {
     use crate::engine::cuda::measure::measure;
 
-    let r = measure(device, args.preset, args.precision, args.seconds).map_err(report)?;
+    let r = measure(device, args.preset, args.precision, &args.replicas, args.seconds).map_err(report)?;
     if args.json {
         say(&serde_json::to_string(&r).map_err(report)?);
         return Ok(ExitCode::SUCCESS);

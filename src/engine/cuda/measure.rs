@@ -20,8 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Numbers of replicas that are measured.
-pub const REPLICAS: [usize; 5] = [1, 4, 16, 64, 80];
 /// Side of the square product that stands for the device's rate, and the rounds it is given.
 const PEAK_SIDE: usize = 4096;
 const ROUNDS: usize = 5;
@@ -62,7 +60,7 @@ pub struct Rate {
     pub share_of_peak: f64,
 }
 
-/// Measures x + y at one half of the table, each number of replicas for about `seconds`.
+/// Measures x + y at one half of the table, each of the `numbers` of replicas for about `seconds`.
 ///
 /// # Errors
 /// As [`open`]; numbers of replicas that do not fit are left out.
@@ -70,6 +68,7 @@ pub fn measure(
     device: &CudaDevice,
     preset: Preset,
     precision: Precision,
+    numbers: &[usize],
     seconds: f64,
 ) -> Result<CudaReport, EngineError> {
     let config = preset.config("add", 0.5, 0);
@@ -79,7 +78,7 @@ pub fn measure(
     let gflop = FactoredEngine::new(&run.config.model, run.task.n_symbols)?.flops(batch) / 1e9;
     let (peak_gflops, bandwidth) = limits(device, precision)?;
     let (mut rates, mut work, mut evaluation_share, mut adamw) = (Vec::new(), Vec::new(), f64::NAN, f64::NAN);
-    for replicas in REPLICAS {
+    for &replicas in numbers {
         let mut subject = match Subject::new(device, &run, replicas, precision) {
             Err(EngineError::Memory { .. }) => continue,
             subject => subject?,
