@@ -31,20 +31,20 @@ pub(super) struct Attempt<'a> {
 
 impl<'a> Claimed<'a> {
     /// Claims the run's directory, or says why there is nothing to do.
-    pub(super) fn new(run: &'a PlannedRun, execution: &Execution) -> Result<Self, Settled> {
+    pub(super) fn new(run: &'a PlannedRun, execution: &Execution) -> Result<Self, Box<Settled>> {
         if execution.stop.load(Ordering::Relaxed) {
-            return Err(Settled::Stopped);
+            return Err(Settled::Stopped.into());
         }
         let failed = |e: StoreError| Settled::Failed(e.to_string());
         let dir = execution.results.join(&run.id);
         let claim = store::claim(&dir).map_err(failed)?.ok_or(Settled::Elsewhere)?;
         let manifest = store::read_manifest(&dir).map_err(failed)?;
         if let Some(m) = manifest.as_ref().filter(|m| m.run != run.id) {
-            return Err(Settled::Failed(format!("{} holds the run {}", dir.display(), m.run)));
+            return Err(Settled::Failed(format!("{} holds the run {}", dir.display(), m.run)).into());
         }
         store::tidy(&dir, manifest.as_ref()).map_err(failed)?;
         match manifest {
-            Some(m) if m.state == RunState::Finished => Err(Settled::Already(m)),
+            Some(m) if m.state == RunState::Finished => Err(Settled::Already(m).into()),
             manifest => Ok(Self { run, dir, manifest, _claim: claim }),
         }
     }

@@ -187,7 +187,7 @@ fn run_with(
 ) -> Settled {
     let mut claimed = match Claimed::new(run, execution) {
         Ok(claimed) => claimed,
-        Err(settled) => return settled,
+        Err(settled) => return *settled,
     };
     let result = guarded(|| {
         let (mut engine, engine_name) = build()?;

@@ -94,11 +94,11 @@ impl Entry<'_> {
     /// when its turn comes.
     fn unless_over(self, execution: &Execution) -> Option<Self> {
         match Claimed::new(self.run, execution) {
-            Ok(_) | Err(Settled::Elsewhere) => Some(self),
-            Err(settled) => {
-                self.settle(settled);
+            Err(settled) if !matches!(*settled, Settled::Elsewhere) => {
+                self.settle(*settled);
                 None
             }
+            _ => Some(self),
         }
     }
 
@@ -106,7 +106,7 @@ impl Entry<'_> {
     fn fail(self, reason: String, execution: &Execution) {
         let settled = match Claimed::new(self.run, execution) {
             Ok(claimed) => claimed.fail(reason),
-            Err(settled) => settled,
+            Err(settled) => *settled,
         };
         self.settle(settled);
     }

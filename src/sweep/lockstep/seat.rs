@@ -67,7 +67,7 @@ impl<'a> Seat<'a> {
         let mut claimed = match Claimed::new(entry.run, execution) {
             Ok(claimed) => claimed,
             Err(settled) => {
-                entry.settle(settled);
+                entry.settle(*settled);
                 return None;
             }
         };
