@@ -19,7 +19,7 @@
 //! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop |
 //! | [`train`] | the loop, evaluation, milestones, stopping |
 //! | [`store`] | the only place that knows files |
-//! | [`sweep`] | many runs over a pool of threads |
+//! | [`sweep`] | many runs: over a pool of threads, or side by side on one device |
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
 //! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`bench`] | how fast a step is on this machine |

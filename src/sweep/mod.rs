@@ -1,4 +1,5 @@
-//! plan → claim → run → settle: many runs over a pool of threads, one thread a run, each recorded in its own directory.
+//! plan → claim → run → settle: many runs, one thread a run or side by side on one device, each recorded in its own
+//! directory.
 //!
 //! Any number of processes may sweep into one directory: each run is claimed by one of them. A run that stopped on
 //! the way is taken up where its manifest says, and its files end with the same bytes as if it had never stopped.

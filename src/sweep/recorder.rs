@@ -94,6 +94,13 @@ impl<'a> Recorder<'a> {
         m.probe_seconds = probe + trainer.clock.probe.as_secs_f64();
     }
 
+    /// Lets the first save come earlier by this share of the time between saves: runs that begin together do not all
+    /// save at once then.
+    pub(super) fn hurry_first_save(&mut self, share: f64) {
+        let earlier = self.execution.checkpoint_every.mul_f64(share);
+        self.last_save = self.last_save.checked_sub(earlier).unwrap_or(self.last_save);
+    }
+
     /// Whether the run should be saved as it stands: time is up, or a milestone is new.
     pub(super) fn is_save_due(&self, trainer: &Trainer) -> bool {
         let is_time = self.last_save.elapsed() >= self.execution.checkpoint_every;

@@ -78,14 +78,16 @@ impl<'a> Group<'a> {
     /// Begins runs of the queue where a slot is free; whether any run has one.
     fn fill(&mut self) -> bool {
         loop {
-            let free: Vec<_> = self.seats.iter_mut().filter(|place| place.is_none()).collect();
+            let slots = self.seats.len() as f64;
+            let places = self.seats.iter_mut().enumerate();
+            let free: Vec<_> = places.filter(|(_, place)| place.is_none()).collect();
             let next: Vec<_> = self.queue.drain(..free.len().min(self.queue.len())).collect();
             if next.is_empty() {
                 return self.seats.iter().any(Option::is_some);
             }
             let (engine, execution, reporter) = (&self.engine, self.execution, self.reporter);
-            free.into_par_iter().zip(next).with_max_len(1).for_each(|(place, entry)| {
-                *place = Seat::begin(entry, engine, execution, reporter);
+            free.into_par_iter().zip(next).with_max_len(1).for_each(|((slot, place), entry)| {
+                *place = Seat::begin(entry, engine, slot as f64 / slots, execution, reporter);
             });
         }
     }

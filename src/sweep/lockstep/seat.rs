@@ -57,10 +57,11 @@ struct Wants {
 }
 
 impl<'a> Seat<'a> {
-    /// Claims and begins a run, or settles it.
+    /// Claims and begins a run, or settles it. `share`, from 0 to 1, tells it from the others that begin with it.
     pub(super) fn begin(
         entry: Entry<'a>,
         engine: &str,
+        share: f64,
         execution: &'a Execution,
         reporter: &'a dyn Reporter,
     ) -> Option<Self> {
@@ -73,6 +74,7 @@ impl<'a> Seat<'a> {
         };
         let begun = guarded(|| {
             let mut attempt = claimed.begin(engine, execution, reporter)?;
+            attempt.recorder.hurry_first_save(share);
             // epoch 0 has no steps
             let steps = attempt.trainer.prepare(attempt.trainer.next_epoch.max(1));
             Ok((attempt, steps))
