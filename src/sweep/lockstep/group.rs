@@ -3,6 +3,7 @@
 
 use super::{
     super::{Entry, Execution, Reporter, guarded},
+    SLOTS_AT_MOST,
     seat::Seat,
 };
 use crate::{
@@ -39,7 +40,7 @@ impl<'a> Group<'a> {
         execution: &'a Execution<'a>,
         reporter: &'a dyn Reporter,
     ) -> Self {
-        let slots = device.slots().clamp(1, queue.len().max(1));
+        let slots = device.slots().min(queue.len()).clamp(1, SLOTS_AT_MOST);
         Self {
             engine: device.describe(),
             device,

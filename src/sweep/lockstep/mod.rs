@@ -22,6 +22,9 @@ use std::{cmp::Reverse, collections::VecDeque};
 /// Groups of one shape at most: a device that fails again and again is not opened for ever.
 const OPENED_AT_MOST: usize = 3;
 
+/// Runs side by side at most. Each has four files open, and a process may often have no more than 1024.
+const SLOTS_AT_MOST: usize = 200;
+
 /// Settles all entries, whose optimiser is adamw.
 pub(super) fn lockstep<'a>(
     entries: Vec<Entry<'a>>,
@@ -45,7 +48,7 @@ fn run_shape<'a>(
 ) {
     let mut reason = String::new();
     for _ in 0..OPENED_AT_MOST {
-        let device = match guarded(|| Ok(open(shape, queue.len())?)) {
+        let device = match guarded(|| Ok(open(shape, queue.len().min(SLOTS_AT_MOST))?)) {
             Ok(device) => device,
             Err(why) => {
                 reason = why;
