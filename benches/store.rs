@@ -14,10 +14,10 @@ fn bench(c: &mut Criterion) {
     let task = Task::find("add").unwrap();
     let run = PlannedRun::new(Preset::Paper.config("add", 0.5, 0), task.into());
     let device = candle_core::Device::Cpu;
-    let (engine, name) =
+    let (mut engine, name) =
         engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device).unwrap();
-    let mut trainer = Trainer::new(&run, engine).unwrap();
-    let (row, _) = trainer.measure(0).unwrap();
+    let mut trainer = Trainer::new(&run).unwrap();
+    let (row, _) = trainer.measure(engine.as_mut(), 0).unwrap();
     // beside the build, on the disk where results would be: a temporary directory may be memory
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let manifest = Manifest::fresh(&run, (1, 1), trainer.layout.len(), &name);

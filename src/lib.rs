@@ -19,7 +19,7 @@
 //! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop |
 //! | [`train`] | the loop, evaluation, milestones, stopping |
 //! | [`store`] | the only place that knows files |
-//! | [`sweep`] | many runs over a pool of threads |
+//! | [`sweep`] | many runs: over a pool of threads, or side by side on one device |
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
 //! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`bench`] | how fast a step is on this machine |
@@ -34,9 +34,9 @@
 //! (config.model.d_model, config.model.d_mlp) = (16, 32);
 //! let run = PlannedRun::new(config, Task::find("add")?.into());
 //! let device = candle_core::Device::Cpu;
-//! let (engine, _) = engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device)?;
-//! let mut trainer = Trainer::new(&run, engine)?;
-//! let (row, _) = trainer.measure(0)?;
+//! let (mut engine, _) = engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device)?;
+//! let mut trainer = Trainer::new(&run)?;
+//! let (row, _) = trainer.measure(engine.as_mut(), 0)?;
 //! assert!((row.lar - row.lar_spectra).abs() < 1e-5 && row.train_accuracy < 0.2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -3,8 +3,8 @@
 use super::{progress::Progress, report, say, tell};
 use crate::{
     config::PlannedRun,
-    engine::{DeviceChoice, EngineChoice, open_device},
-    sweep::{Execution, Settled, sweep},
+    engine::{DeviceChoice, EngineChoice, Precision, Shape, open_device, open_replicas},
+    sweep::{Execution, Place, Settled, sweep},
 };
 use clap::Args;
 use miette::{Context, IntoDiagnostic};
@@ -42,6 +42,12 @@ pub struct ExecutionArgs {
     /// Seconds between checkpoints, at epoch ends; milestones are saved at once
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = parse_seconds)]
     pub checkpoint_every: f64,
+    /// On a CUDA device: how it multiplies
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
+    /// On a CUDA device: runs side by side at most [default: as many as fit]
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<NonZeroUsize>,
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
@@ -79,10 +85,25 @@ pub fn execute(
 ) -> miette::Result<Ended> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let signals = Signals::watch()?;
+    let choice = args.compute.engine;
+    let device = open_device(args.compute.device).map_err(report)?;
+    let limit = args.replicas.map(NonZeroUsize::get);
+    let open = |shape: &Shape, waiting: usize| open_replicas(&device, shape, waiting, args.precision, limit);
+    let (place, most) = match device.is_cuda() && choice != EngineChoice::Plain {
+        // every core works for the runs on the device
+        true => (Place::Replicas(&open), cores),
+        false => {
+            if args.replicas.is_some() || args.precision != Precision::default() {
+                tell(
+                    "--replicas and --precision are for runs side by side on a CUDA device; they change nothing here",
+                );
+            }
+            (Place::Engines { choice, device: device.clone() }, plan.len())
+        }
+    };
     let execution = Execution {
-        jobs: jobs.map_or(cores, NonZeroUsize::get).min(plan.len()).max(1),
-        engine: args.compute.engine,
-        device: open_device(args.compute.device).map_err(report)?,
+        jobs: jobs.map_or(cores, NonZeroUsize::get).min(most).max(1),
+        place,
         results,
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
         stop: &signals.stop,

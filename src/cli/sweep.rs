@@ -17,7 +17,7 @@ pub struct SweepArgs {
     /// Experiment file, or the name of one that comes with the program (binary-ops, evening, add-fractions,
     /// batch-dip, quick)
     experiment: String,
-    /// Runs at a time [default: one a core]
+    /// Runs at a time; with runs side by side on a device, threads [default: one a core]
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
     /// Epochs at most, instead of the experiment's; makes other runs with other ids

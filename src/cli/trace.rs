@@ -47,13 +47,13 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let run = args.run.plan()?;
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
-    let (engine, name) = engine::build(args.compute.engine, model, n_symbols, &device).map_err(report)?;
-    let mut trainer = Trainer::new(&run, engine).map_err(report)?;
+    let (mut engine, name) = engine::build(args.compute.engine, model, n_symbols, &device).map_err(report)?;
+    let mut trainer = Trainer::new(&run).map_err(report)?;
     if let Some(from) = &args.from {
         trainer.params =
             read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols)).map_err(report)?;
     }
-    let trace = trace(&mut trainer, args.steps).map_err(report)?;
+    let trace = trace(&mut trainer, engine.as_mut(), args.steps).map_err(report)?;
 
     let equations: Vec<i64> =
         trainer.split.train.iter().flat_map(|e| [e.x, e.y, e.answer].map(i64::from)).collect();

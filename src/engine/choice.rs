@@ -1,6 +1,6 @@
-//! Which engine a run gets, and on which device.
+//! Which engine a run gets, and on which device; and how many runs go side by side on a device.
 
-use super::{Engine, EngineError, PlainEngine, cpu::FactoredEngine};
+use super::{Engine, EngineError, PlainEngine, Replicas, Shape, cpu::FactoredEngine};
 use crate::config::ModelConfig;
 use candle_core::Device;
 
@@ -10,13 +10,13 @@ pub enum EngineChoice {
     /// The fastest engine that can do it.
     #[default]
     Auto,
-    /// The factored step; an error where it cannot be had.
+    /// The factored step: on the CPU an engine a run, on a CUDA device many runs side by side.
     Factored,
     /// The reference model under candle's autograd.
     Plain,
 }
 
-/// An engine for the model, and its name for the manifest.
+/// An engine for one run alone, and its name for the manifest.
 pub fn build(
     choice: EngineChoice,
     model: &ModelConfig,
@@ -38,7 +38,7 @@ pub fn build(
                 static ONCE: std::sync::Once = std::sync::Once::new();
                 ONCE.call_once(|| {
                     tracing::warn!(
-                        "plain engine: the factored step is written for the CPU, the device is {place}"
+                        "plain engine: the factored step takes one run on the CPU, or many side by side, not one on {place}"
                     );
                 });
             }
@@ -46,6 +46,42 @@ pub fn build(
             Ok((Box::new(engine), format!("plain (candle, {place})")))
         }
     }
+}
+
+/// How a device multiplies f32 matrices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// In f32.
+    #[default]
+    F32,
+    /// With factors rounded to TF32 (10 bits of fraction), sums in f32: faster, other numbers.
+    Tf32,
+}
+
+impl Precision {
+    /// For manifests and tables: `f32` or `tf32`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+        }
+    }
+}
+
+/// A group of replicas on a CUDA device for so many runs as are `waiting`: `limit` of them at most, and as many as fit.
+pub fn open_replicas(
+    device: &Device,
+    shape: &Shape,
+    waiting: usize,
+    precision: Precision,
+    limit: Option<usize>,
+) -> Result<Box<dyn Replicas>, EngineError> {
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(device) = device {
+        return Ok(Box::new(super::cuda::open(device, shape, waiting, precision, limit)?));
+    }
+    let _ = (device, shape, waiting, precision, limit);
+    Err(EngineError::NoDevice("only a CUDA device takes runs side by side".to_owned()))
 }
 
 /// Where to compute.
@@ -58,26 +94,6 @@ pub enum DeviceChoice {
     Cpu,
     /// The first CUDA device; an error without one.
     Cuda,
-}
-
-/// How a CUDA device multiplies matrices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Precision {
-    /// In f32.
-    #[default]
-    F32,
-    /// Factors rounded to TF32's 10 bits, sums in f32: faster; changes results.
-    Tf32,
-}
-
-impl Precision {
-    /// For manifests and tables: `f32` or `tf32`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Tf32 => "tf32",
-        }
-    }
 }
 
 /// Opens the device.

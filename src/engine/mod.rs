@@ -1,5 +1,6 @@
 //! Who computes a step. The plain engine is the model in candle operations; the factored engine does the same
-//! arithmetic with less work. Both see parameters as one flat buffer laid out by [`crate::model::ParamLayout`].
+//! arithmetic with less work; [`Replicas`] do it for many runs side by side on one device. All see parameters as one
+//! flat buffer laid out by [`crate::model::ParamLayout`].
 
 mod choice;
 pub mod cpu;
@@ -10,7 +11,7 @@ mod plain;
 mod replicas;
 mod tally;
 
-pub use choice::{DeviceChoice, EngineChoice, Precision, build, open_device};
+pub use choice::{DeviceChoice, EngineChoice, Precision, build, open_device, open_replicas};
 pub use footprint::footprint;
 pub use plain::PlainEngine;
 pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
@@ -81,8 +82,10 @@ pub enum EngineError {
         /// Replicas that would fit.
         fits: usize,
     },
-    /// `--engine factored` on a CUDA device.
-    #[error("the factored engine computes on the CPU; use --device cpu, or --engine plain for this device")]
+    /// `--engine factored` for one run alone on a CUDA device.
+    #[error(
+        "the factored engine takes one run alone on the CPU only; use --device cpu, or --engine plain for this device"
+    )]
     FactoredIsForCpu,
     /// candle's backward pass left a parameter out.
     #[error(

@@ -97,7 +97,8 @@ pub struct Manifest {
     pub steps: u64,
     /// What happened when.
     pub milestones: Milestones,
-    /// Wall-clock time of training, evaluation and probing together.
+    /// Wall-clock time of training, evaluation and probing together. Runs side by side on one device share their
+    /// seconds, and each has them whole.
     pub wall_seconds: f64,
     /// Part of it spent on evaluation (forward passes over all rows).
     pub evaluation_seconds: f64,

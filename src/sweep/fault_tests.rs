@@ -7,7 +7,7 @@ use crate::{
     engine::Evaluation,
     probe::Moments,
     store::{
-        Op,
+        self, Op, RunState,
         faults::{self, Fault},
         read_run, verify_run,
     },
@@ -17,16 +17,17 @@ use std::{
     collections::BTreeMap,
     fs,
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 /// Remembers what it is told.
 #[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
+pub(super) struct Notes(Mutex<Vec<String>>);
 
 impl Notes {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.0.lock().unwrap().join("\n")
     }
 }
@@ -39,7 +40,7 @@ impl Reporter for Notes {
     fn settled(&self, _: &PlannedRun, _: &Settled) {}
 }
 
-fn tiny_config(seed: u64) -> RunConfig {
+pub(super) fn tiny_config(seed: u64) -> RunConfig {
     let mut config = Preset::Paper.config("tiny", 0.5, seed);
     let m = &mut config.model;
     (m.n_layers, m.d_model, m.n_heads, m.d_mlp) = (1, 4, 1, 4);
@@ -55,15 +56,14 @@ fn tiny(seed: u64) -> PlannedRun {
     PlannedRun::new(tiny_config(seed), Arc::new(task))
 }
 
-static NEVER: AtomicBool = AtomicBool::new(false);
+pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Saves at every epoch.
-fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'a> {
+pub(super) fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'a> {
     Execution {
         results: results.to_owned(),
         jobs: 1,
-        engine: EngineChoice::Auto,
-        device: Device::Cpu,
+        place: Place::Engines { choice: EngineChoice::Auto, device: Device::Cpu },
         checkpoint_every: Duration::ZERO,
         stop,
     }
@@ -76,7 +76,7 @@ fn run_in(results: &Path) -> (Settled, String) {
 }
 
 /// All files of a run but the lock, the manifest without times, and nothing that a kill might have left.
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
@@ -226,7 +226,7 @@ impl<F: Fn(u64) -> Result<(), EngineError> + Send> Engine for Watched<F> {
     }
 }
 
-fn run_watched(
+pub(super) fn run_watched(
     results: &Path,
     stop: &AtomicBool,
     at_step: impl Fn(u64) -> Result<(), EngineError> + Copy + Send + 'static,

@@ -1,44 +1,67 @@
-//! plan → claim → run → settle: many runs over a pool of threads, one thread a run, each recorded in its own directory.
+//! plan → claim → run → settle: many runs, one thread a run or side by side on one device, each recorded in its own
+//! directory.
 //!
 //! Any number of processes may sweep into one directory: each run is claimed by one of them. A run that stopped on
 //! the way is taken up where its manifest says, and its files end with the same bytes as if it had never stopped.
 
+mod attempt;
 #[cfg(test)]
 mod fault_tests;
+mod lockstep;
 mod recorder;
 
 pub use recorder::{Live, Reporter};
 
 use crate::{
-    config::PlannedRun,
-    engine::{self, Engine, EngineChoice, EngineError},
-    store::{self, Manifest, Resumed, RunState, RunWriter, StoreError},
-    train::{TrainError, Trainer, train},
+    config::{OptimizerName, PlannedRun},
+    engine::{self, Engine, EngineChoice, EngineError, Replicas, Shape},
+    store::Manifest,
+    train::train,
 };
+use attempt::{Claimed, guarded};
 use candle_core::Device;
+use lockstep::lockstep;
 use rayon::prelude::*;
-use recorder::Recorder;
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 /// How runs are carried out; nothing here changes what they are.
 pub struct Execution<'a> {
     /// Where the run directories stand.
     pub results: PathBuf,
-    /// Runs at a time.
+    /// Threads; with an engine a run, the runs at a time.
     pub jobs: usize,
-    /// Who computes the steps.
-    pub engine: EngineChoice,
-    /// Where.
-    pub device: Device,
+    /// Who computes the steps, and where.
+    pub place: Place<'a>,
     /// Time between checkpoints; milestones are saved at once.
     pub checkpoint_every: Duration,
     /// Set from outside to stop all runs after their present step.
     pub stop: &'a AtomicBool,
+}
+
+/// Who computes the steps, and where.
+pub enum Place<'a> {
+    /// An engine for each run, on a thread of its own.
+    Engines {
+        /// Which.
+        choice: EngineChoice,
+        /// Where it computes.
+        device: Device,
+    },
+    /// Many runs side by side on one device. Those with another optimiser than adamw go the other way, on the CPU.
+    Replicas(&'a Open<'a>),
+}
+
+/// Opens a group of replicas of this shape for so many runs as are waiting, or for as many of them as it has room for.
+pub type Open<'a> = dyn Fn(&Shape, usize) -> Result<Box<dyn Replicas>, EngineError> + Sync + 'a;
+
+impl Place<'_> {
+    /// What a run gets that has an engine of its own.
+    fn engine(&self) -> (EngineChoice, &Device) {
+        match self {
+            Self::Engines { choice, device } => (*choice, device),
+            Self::Replicas(_) => (EngineChoice::Auto, &Device::Cpu),
+        }
+    }
 }
 
 /// What became of one run.
@@ -76,20 +99,13 @@ pub fn sweep(
         .build()
         .map_err(|source| PoolError { jobs: execution.jobs, source })?;
     let mut settled: Vec<Settled> = plan.iter().map(|_| Settled::Elsewhere).collect();
+    note_those_left_to_the_cpu(plan, execution, reporter);
     loop {
         let open = |settled: &[Settled]| settled.iter().filter(|s| matches!(s, Settled::Elsewhere)).count();
         let before = open(&settled);
-        // with_max_len(1): a thread takes one run at a time, so a long run does not hold short ones back
-        pool.install(|| {
-            plan.par_iter().zip(&mut settled).with_max_len(1).for_each(|(run, settled)| {
-                if matches!(settled, Settled::Elsewhere) {
-                    *settled = run_one(run, execution, reporter);
-                    if !matches!(settled, Settled::Elsewhere) {
-                        reporter.settled(run, settled);
-                    }
-                }
-            });
-        });
+        let entries = plan.iter().zip(&mut settled).filter(|(_, s)| matches!(s, Settled::Elsewhere));
+        let entries = entries.map(|(run, settled)| Entry { run, settled, reporter }).collect();
+        pool.install(|| pass(entries, execution, reporter));
         let left = open(&settled);
         if left == 0 || left == before {
             break;
@@ -101,10 +117,63 @@ pub fn sweep(
     Ok(settled)
 }
 
-/// One run: skipped if it is finished or another process is at it, taken up where it stopped, or begun.
+/// A run of the plan, and the place for what becomes of it.
+struct Entry<'a> {
+    run: &'a PlannedRun,
+    settled: &'a mut Settled,
+    reporter: &'a dyn Reporter,
+}
+
+impl Entry<'_> {
+    /// A run that another process is at is told of in the end only: that process may go away.
+    fn settle(self, settled: Settled) {
+        if !matches!(settled, Settled::Elsewhere) {
+            self.reporter.settled(self.run, &settled);
+        }
+        *self.settled = settled;
+    }
+}
+
+/// Goes once through the runs that are not settled.
+fn pass<'a>(entries: Vec<Entry<'a>>, execution: &'a Execution, reporter: &'a dyn Reporter) {
+    let (side_by_side, alone) = match execution.place {
+        Place::Replicas(open) => {
+            let (adamw, others) = entries.into_iter().partition(|entry| has_moments(entry.run));
+            (Some((open, adamw)), others)
+        }
+        Place::Engines { .. } => (None, entries),
+    };
+    if let Some((open, entries)) = side_by_side {
+        lockstep(entries, open, execution, reporter);
+    }
+    // with_max_len(1): a thread takes one run at a time, so a long run does not hold short ones back
+    alone.into_par_iter().with_max_len(1).for_each(|entry| {
+        let settled = run_one(entry.run, execution, reporter);
+        entry.settle(settled);
+    });
+}
+
+/// Whether a device can take the run's steps: its optimiser is our AdamW.
+fn has_moments(run: &PlannedRun) -> bool {
+    run.config.optim.name == OptimizerName::AdamW
+}
+
+fn note_those_left_to_the_cpu(plan: &[PlannedRun], execution: &Execution, reporter: &dyn Reporter) {
+    let mut others = plan.iter().filter(|run| !has_moments(run));
+    if let (Place::Replicas(_), Some(first)) = (&execution.place, others.next()) {
+        let count = 1 + others.count();
+        let text =
+            format!("computed on the CPU ({count} such runs): the device knows no optimiser but adamw");
+        reporter.note(first, &text);
+    }
+}
+
+/// One run on an engine of its own: skipped if it is finished or another process is at it, taken up where it stopped,
+/// or begun.
 pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter) -> Settled {
+    let (choice, device) = execution.place.engine();
     run_with(run, execution, reporter, &|| {
-        engine::build(execution.engine, &run.config.model, run.task.n_symbols, &execution.device)
+        engine::build(choice, &run.config.model, run.task.n_symbols, device)
     })
 }
 
@@ -117,114 +186,17 @@ fn run_with(
     reporter: &dyn Reporter,
     build: &dyn Fn() -> Built,
 ) -> Settled {
-    if execution.stop.load(Ordering::Relaxed) {
-        return Settled::Stopped;
-    }
-    let dir = execution.results.join(&run.id);
-    let _claim = match store::claim(&dir) {
-        Ok(Some(claim)) => claim,
-        Ok(None) => return Settled::Elsewhere,
-        Err(e) => return Settled::Failed(e.to_string()),
+    let mut claimed = match Claimed::new(run, execution) {
+        Ok(claimed) => claimed,
+        Err(settled) => return *settled,
     };
-    let manifest = match store::read_manifest(&dir) {
-        Ok(Some(m)) if m.run != run.id => {
-            return Settled::Failed(format!("{} holds the run {}", dir.display(), m.run));
-        }
-        Ok(manifest) => manifest,
-        Err(e) => return Settled::Failed(e.to_string()),
-    };
-    if let Err(e) = store::tidy(&dir, manifest.as_ref()) {
-        return Settled::Failed(e.to_string());
-    }
-    if let Some(m) = manifest.as_ref().filter(|m| m.state == RunState::Finished) {
-        return Settled::Already(m.clone());
-    }
-    // a panic in one run must not take the others with it
-    let result = catch_unwind(AssertUnwindSafe(|| attempt(run, &dir, manifest, execution, reporter, build)));
-    let reason = match result {
-        Ok(Ok(settled)) => return settled,
-        Ok(Err(e)) => e.to_string(),
-        Err(panic) => format!("internal error: {}", panic_text(&*panic)),
-    };
-    match store::record_failure(&dir, &reason) {
-        Ok(()) => Settled::Failed(reason),
-        Err(e) => Settled::Failed(format!("{reason} (and the failure could not be recorded: {e})")),
-    }
-}
-
-fn attempt(
-    run: &PlannedRun,
-    dir: &Path,
-    manifest: Option<Manifest>,
-    execution: &Execution,
-    reporter: &dyn Reporter,
-    build: &dyn Fn() -> Built,
-) -> Result<Settled, TrainError> {
-    let (engine, engine_name) = build()?;
-    tracing::info!("{}: {engine_name}", run.id);
-    let mut trainer = Trainer::new(run, engine)?;
-    let split = (trainer.split.train.len(), trainer.split.val.len());
-    let fresh = Manifest::fresh(run, split, trainer.layout.len(), &engine_name);
-    let mut writer = match take_up(run, dir, manifest, &mut trainer, reporter)? {
-        Some(mut writer) => {
-            let from = trainer.next_epoch;
-            if !writer.manifest.engine.ends_with(&engine_name) {
-                let change = format!("{}; from epoch {from} {engine_name}", writer.manifest.engine);
-                reporter.note(run, &format!("another engine than before: {change}"));
-                writer.manifest.engine = change;
-            }
-            reporter.note(run, &format!("taken up at epoch {from}, step {}", trainer.step));
-            writer
-        }
-        None => RunWriter::create(dir, &run.config, fresh)?,
-    };
-    let mut recorder = Recorder::new(run, &mut writer, reporter, execution, &trainer);
-    let stopped = train(&mut trainer, &mut recorder)?;
-    recorder.note_progress(&trainer);
-    match stopped {
-        Some(reason) => {
-            writer.manifest.stopped = Some(reason);
-            Ok(Settled::Finished(writer.finish(&trainer.layout, &trainer.params)?))
-        }
-        None => {
-            if trainer.next_epoch > 0 {
-                writer.save(trainer.snapshot().as_ref(), &trainer.layout)?;
-            }
-            Ok(Settled::Stopped)
-        }
-    }
-}
-
-/// Brings the trainer to where the run stopped, as far as its files are whole; none when it must begin.
-fn take_up(
-    run: &PlannedRun,
-    dir: &Path,
-    manifest: Option<Manifest>,
-    trainer: &mut Trainer,
-    reporter: &dyn Reporter,
-) -> Result<Option<RunWriter>, StoreError> {
-    let Some(manifest) = manifest.filter(|m| !m.saved.is_empty()) else { return Ok(None) };
-    if trainer.optimizer().adamw().is_none() {
-        reporter.note(run, "begun anew: this optimiser's state cannot be saved (only adamw's can)");
-        return Ok(None);
-    }
-    let layout = trainer.layout.clone();
-    let damage = &mut |e: &StoreError| reporter.note(run, &format!("not taken up from a damaged file: {e}"));
-    let Some(Resumed { writer, snapshot }) = RunWriter::resume(dir, &run.config, manifest, &layout, damage)?
-    else {
-        reporter.note(run, "begun anew: there is no whole checkpoint");
-        return Ok(None);
-    };
-    if let Err(e) = trainer.restore(snapshot) {
-        reporter.note(run, &format!("begun anew: {e}"));
-        return Ok(None);
-    }
-    Ok(Some(writer))
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+    let result = guarded(|| {
+        let (mut engine, engine_name) = build()?;
+        let mut attempt = claimed.begin(&engine_name, execution, reporter)?;
+        let stopped = train(&mut attempt.trainer, engine.as_mut(), &mut attempt.recorder)?;
+        Ok(attempt.settle(stopped)?)
+    });
+    result.unwrap_or_else(|reason| claimed.fail(reason))
 }
 
 /// Every n-th run of a plan: shard `i` of `n`, counted from 1.

@@ -4,7 +4,7 @@ use super::{Execution, Settled};
 use crate::{
     config::PlannedRun,
     probe::Spectra,
-    store::{Checkpoint, MetricsRow, Milestones, RunWriter, StoreError},
+    store::{Checkpoint, Manifest, MetricsRow, Milestones, RunWriter, StopReason, StoreError},
     train::{Record, Trainer},
 };
 use std::{
@@ -44,7 +44,7 @@ pub struct Live<'a> {
 /// Writes what the loop tells, saves the run in time, and shows it.
 pub(super) struct Recorder<'a> {
     run: &'a PlannedRun,
-    writer: &'a mut RunWriter,
+    writer: RunWriter,
     reporter: &'a dyn Reporter,
     execution: &'a Execution<'a>,
     start: Instant,
@@ -60,7 +60,7 @@ pub(super) struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     pub(super) fn new(
         run: &'a PlannedRun,
-        writer: &'a mut RunWriter,
+        writer: RunWriter,
         reporter: &'a dyn Reporter,
         execution: &'a Execution<'a>,
         trainer: &Trainer,
@@ -83,7 +83,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Brings the manifest up to where the trainer stands; it is written with the next save.
-    pub(super) fn note_progress(&mut self, trainer: &Trainer) {
+    fn note_progress(&mut self, trainer: &Trainer) {
         let [wall, evaluation, probe] = self.before;
         let m = &mut self.writer.manifest;
         m.epochs = trainer.next_epoch.saturating_sub(1);
@@ -92,6 +92,56 @@ impl<'a> Recorder<'a> {
         m.wall_seconds = wall + self.start.elapsed().as_secs_f64();
         m.evaluation_seconds = evaluation + trainer.clock.evaluation.as_secs_f64();
         m.probe_seconds = probe + trainer.clock.probe.as_secs_f64();
+    }
+
+    /// Lets the first save come earlier by this share of the time between saves: runs that begin together do not all
+    /// save at once then.
+    pub(super) fn hurry_first_save(&mut self, share: f64) {
+        let earlier = self.execution.checkpoint_every.mul_f64(share);
+        self.last_save = self.last_save.checked_sub(earlier).unwrap_or(self.last_save);
+    }
+
+    /// Whether the run should be saved as it stands: time is up, or a milestone is new.
+    pub(super) fn is_save_due(&self, trainer: &Trainer) -> bool {
+        let is_time = self.last_save.elapsed() >= self.execution.checkpoint_every;
+        is_time || trainer.milestones != self.saved_milestones
+    }
+
+    /// Saves the run as it stands.
+    pub(super) fn save(&mut self, trainer: &Trainer) -> Result<(), StoreError> {
+        self.note_progress(trainer);
+        self.writer.save(trainer.snapshot().as_ref(), &trainer.layout)?;
+        self.saved_milestones = trainer.milestones;
+        self.last_save = Instant::now();
+        Ok(())
+    }
+
+    /// Ends the record of a run that ended for this reason.
+    pub(super) fn finish(mut self, trainer: &Trainer, reason: StopReason) -> Result<Manifest, StoreError> {
+        self.note_progress(trainer);
+        self.writer.manifest.stopped = Some(reason);
+        self.writer.finish(&trainer.layout, &trainer.params)
+    }
+
+    /// Shows how the run stands.
+    pub(super) fn show(&mut self, trainer: &Trainer) {
+        let config = &self.run.config.train;
+        let max_epochs = config.max_epochs;
+        let grokked = trainer.milestones.grokked;
+        let expected_end = grokked.map_or(max_epochs, |m| (m.epoch + config.patience).min(max_epochs));
+        let epoch = trainer.next_epoch - 1;
+        self.reporter.live(
+            self.run,
+            &Live {
+                epoch,
+                done_here: trainer.next_epoch - self.first_epoch,
+                max_epochs,
+                expected_end,
+                row: self.latest.as_ref(),
+                elapsed: self.start.elapsed(),
+                is_new: std::mem::take(&mut self.is_new),
+            },
+        );
     }
 }
 
@@ -115,30 +165,10 @@ impl Record for Recorder<'_> {
     }
 
     fn epoch(&mut self, trainer: &Trainer) -> Result<(), StoreError> {
-        let is_due = self.last_save.elapsed() >= self.execution.checkpoint_every;
-        if is_due || trainer.milestones != self.saved_milestones {
-            self.note_progress(trainer);
-            self.writer.save(trainer.snapshot().as_ref(), &trainer.layout)?;
-            self.saved_milestones = trainer.milestones;
-            self.last_save = Instant::now();
+        if self.is_save_due(trainer) {
+            self.save(trainer)?;
         }
-        let config = &self.run.config.train;
-        let max_epochs = config.max_epochs;
-        let grokked = trainer.milestones.grokked;
-        let expected_end = grokked.map_or(max_epochs, |m| (m.epoch + config.patience).min(max_epochs));
-        let epoch = trainer.next_epoch - 1;
-        self.reporter.live(
-            self.run,
-            &Live {
-                epoch,
-                done_here: trainer.next_epoch - self.first_epoch,
-                max_epochs,
-                expected_end,
-                row: self.latest.as_ref(),
-                elapsed: self.start.elapsed(),
-                is_new: std::mem::take(&mut self.is_new),
-            },
-        );
+        self.show(trainer);
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     config::TrainConfig,
-    store::{Checkpoint, Mark, MetricsRow, Milestones, StopReason},
+    engine::Evaluation,
+    store::{Checkpoint, Mark, Milestones, StopReason},
 };
 
 /// An accuracy above this is "all right".
@@ -11,25 +12,30 @@ pub const GROKKED_ACCURACY: f64 = 0.99;
 pub const MEMORIZED_VAL_ACCURACY: f64 = 0.5;
 
 impl Milestones {
-    /// Takes note of an evaluation; `finite` is false when a training loss before it was not.
-    /// Returns the checkpoints it reached.
-    pub fn update(&mut self, row: &MetricsRow, finite: bool) -> Vec<Checkpoint> {
-        let mark = Mark { epoch: row.epoch, step: row.step };
-        if !finite || !row.train_loss.is_finite() || !row.val_loss.is_finite() {
+    /// Takes note of an evaluation of both sides of the split; `finite` is false when a training loss before it was
+    /// not. Returns the checkpoints it reached.
+    pub fn update(
+        &mut self,
+        mark: Mark,
+        train: &Evaluation,
+        val: &Evaluation,
+        finite: bool,
+    ) -> Vec<Checkpoint> {
+        if !finite || !train.loss.is_finite() || !val.loss.is_finite() {
             self.diverged.get_or_insert(mark);
             return Vec::new();
         }
         let mut reached = Vec::new();
-        let fits = row.train_accuracy > GROKKED_ACCURACY;
-        if self.memorized.is_none() && fits && row.val_accuracy < MEMORIZED_VAL_ACCURACY {
+        let fits = train.accuracy > GROKKED_ACCURACY;
+        if self.memorized.is_none() && fits && val.accuracy < MEMORIZED_VAL_ACCURACY {
             self.memorized = Some(mark);
             reached.push(Checkpoint::Memorized);
         }
-        if self.grokked.is_none() && fits && row.val_accuracy > GROKKED_ACCURACY {
+        if self.grokked.is_none() && fits && val.accuracy > GROKKED_ACCURACY {
             self.grokked = Some(mark);
             reached.push(Checkpoint::Grokked);
         }
-        if self.grokked.is_some() && row.val_accuracy < MEMORIZED_VAL_ACCURACY {
+        if self.grokked.is_some() && val.accuracy < MEMORIZED_VAL_ACCURACY {
             self.collapsed.get_or_insert(mark);
         }
         reached
@@ -50,21 +56,16 @@ impl Milestones {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::made::MadeRun;
 
-    /// An evaluation with the given accuracies.
-    fn row(epoch: u64, train_accuracy: f64, val_accuracy: f64) -> MetricsRow {
-        let mut row = MadeRun::new("add", 0.5, 0).metrics().remove(0);
-        (row.epoch, row.step) = (epoch, 10 * epoch);
-        (row.train_accuracy, row.val_accuracy) = (train_accuracy, val_accuracy);
-        row
+    /// Takes note of an evaluation with the given accuracies, ten steps an epoch.
+    fn note(milestones: &mut Milestones, (epoch, train, val): (u64, f64, f64), finite: bool) {
+        let side = |accuracy| Evaluation { loss: 0.1, accuracy, zero_loss_share: 0.0 };
+        milestones.update(Mark { epoch, step: 10 * epoch }, &side(train), &side(val), finite);
     }
 
     fn after(history: &[(u64, f64, f64)]) -> Milestones {
         let mut milestones = Milestones::default();
-        for &(epoch, train, val) in history {
-            milestones.update(&row(epoch, train, val), true);
-        }
+        history.iter().for_each(|&evaluation| note(&mut milestones, evaluation, true));
         milestones
     }
 
@@ -104,7 +105,7 @@ mod tests {
         assert_eq!(grokked.stop_reason(180, &config), Some(StopReason::Grokked));
         assert_eq!(Milestones::default().stop_reason(1000, &config), Some(StopReason::Budget));
         let mut broken = grokked;
-        broken.update(&row(90, 1.0, 1.0), false);
+        note(&mut broken, (90, 1.0, 1.0), false);
         assert_eq!(broken.stop_reason(90, &config), Some(StopReason::Diverged));
         assert_eq!(broken.diverged.map(|m| m.step), Some(900));
     }

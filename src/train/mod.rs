@@ -1,30 +1,33 @@
 //! The training loop, evaluation, milestones and stopping.
+//!
+//! A [`Trainer`] is the state of a run on the host; an engine is lent to it. What follows an evaluation (milestones, the
+//! reason to stop, the row, spectra, diagnostics) does not ask who made it.
 
 mod diagnostics;
+mod evaluation;
 mod milestones;
 mod trace;
 
 pub use diagnostics::Diagnostics;
+pub use evaluation::Assessed;
 pub use milestones::{GROKKED_ACCURACY, MEMORIZED_VAL_ACCURACY};
 pub use trace::{Trace, trace};
 
 use crate::{
     config::{ConfigError, PlannedRun},
     data::{BatchOrder, Split, SplitError},
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, ReplicaState, ReplicaStep},
     model::{ParamLayout, initial_parameters},
-    optim::{self, OptimError, Optimizer, learning_rate},
-    probe::{self, Moments, Probe, ProbeError, Spectra},
+    optim::{self, AdamW, AdamWStep, OptimError, Optimizer, learning_rate},
+    probe::{ProbeError, Spectra},
     store::{Checkpoint, Counters, MetricsRow, Milestones, Snapshot, StopReason, StoreError},
     task::Equation,
 };
-use diagnostics::Subject;
 use std::time::{Duration, Instant};
 
-/// One run in memory: everything a step needs, and everything that a later process needs to go on.
+/// One run in memory: everything a step needs but an engine, and everything that a later process needs to go on.
 pub struct Trainer<'a> {
     run: &'a PlannedRun,
-    engine: Box<dyn Engine>,
     optimizer: Box<dyn Optimizer>,
     /// Names and places of the parameters.
     pub layout: ParamLayout,
@@ -41,8 +44,6 @@ pub struct Trainer<'a> {
     pub next_epoch: u64,
     /// What is recorded besides.
     pub diagnostics: Diagnostics,
-    /// Of the inputs of the unembedding, at the last evaluation.
-    moments: Moments,
     /// What happened when.
     pub milestones: Milestones,
     /// Time spent so far.
@@ -109,32 +110,25 @@ pub enum TrainError {
 
 /// Trains from where the trainer stands until the run has grokked and its patience is over, its budget is spent
 /// or it diverges: the reason is returned. None when `record` asked it to stop before.
-pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Option<StopReason>, TrainError> {
-    let config = &trainer.run.config;
+pub fn train(
+    trainer: &mut Trainer,
+    engine: &mut dyn Engine,
+    record: &mut dyn Record,
+) -> Result<Option<StopReason>, TrainError> {
     loop {
-        let epoch = trainer.next_epoch;
-        let pass = if epoch == 0 { Pass::Complete } else { trainer.epoch(&|| !record.is_stopping())? };
+        let pass = match trainer.next_epoch {
+            0 => Pass::Complete,
+            _ => trainer.epoch(engine, &|| !record.is_stopping())?,
+        };
         if pass == Pass::Cut {
             return Ok(None);
         }
-        let mut stopped = trainer.milestones.stop_reason(epoch, &config.train);
-        if stopped.is_some() || pass == Pass::NotFinite || config.probe.is_due(epoch) {
-            let (row, spectra) = trainer.measure(epoch)?;
-            let reached = trainer.milestones.update(&row, pass == Pass::Complete);
-            stopped = trainer.milestones.stop_reason(epoch, &config.train);
-            record.row(&row)?;
-            if !trainer.diagnostics.is_empty() {
-                let values = trainer.diagnose(spectra.as_ref())?;
-                record.diagnostics(epoch, trainer.diagnostics.columns(), &values)?;
-            }
-            let start = (epoch == 0).then_some(Checkpoint::Initial);
-            let end = stopped.map(|_| Checkpoint::Final);
-            for checkpoint in start.into_iter().chain(reached).chain(end) {
-                if let Some(spectra) = &spectra {
-                    record.spectra(checkpoint, epoch, spectra)?;
-                }
-            }
+        if trainer.is_due(pass) {
+            let evaluated = trainer.evaluate(engine)?;
+            let assessed = trainer.assess(evaluated, pass);
+            trainer.record(&assessed, record)?;
         }
+        let stopped = trainer.stop_reason();
         trainer.next_epoch += 1;
         if stopped.is_some() {
             return Ok(stopped);
@@ -144,23 +138,21 @@ pub fn train(trainer: &mut Trainer, record: &mut dyn Record) -> Result<Option<St
 }
 
 impl<'a> Trainer<'a> {
-    /// Draws the split and the initial parameters of `run`; `engine` computes its steps.
-    pub fn new(run: &'a PlannedRun, engine: Box<dyn Engine>) -> Result<Self, TrainError> {
+    /// Draws the split and the initial parameters of `run`.
+    pub fn new(run: &'a PlannedRun) -> Result<Self, TrainError> {
         let config = &run.config;
         config.check()?;
         let layout = ParamLayout::new(&config.model, run.task.n_symbols);
         let split = Split::new(&run.task.equations, config.train_fraction, config.split_seed)?;
         Ok(Self {
-            engine,
             optimizer: optim::build(&config.optim, &layout)?,
             params: initial_parameters(&config.model, &layout, config.seed),
-            grads: vec![0.0; layout.len()],
+            grads: Vec::new(),
             order: BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch),
             batch: Vec::with_capacity(config.data.batch_size.min(split.train.len())),
             step: 0,
             next_epoch: 0,
             diagnostics: Diagnostics::new(run, &layout)?,
-            moments: Moments::new(config.model.d_model, 0),
             milestones: Milestones::default(),
             clock: Clock::default(),
             run,
@@ -170,9 +162,9 @@ impl<'a> Trainer<'a> {
     }
 
     /// The steps of the next epoch that are still to do, while `go_on` says so.
-    fn epoch(&mut self, go_on: &dyn Fn() -> bool) -> Result<Pass, TrainError> {
+    fn epoch(&mut self, engine: &mut dyn Engine, go_on: &dyn Fn() -> bool) -> Result<Pass, TrainError> {
         let start = Instant::now();
-        let pass = self.steps_of_epoch(self.next_epoch, go_on, &mut |_, _| ())?;
+        let pass = self.steps_of_epoch(engine, self.next_epoch, go_on, &mut |_, _| ())?;
         self.clock.training += start.elapsed();
         Ok(pass)
     }
@@ -180,21 +172,22 @@ impl<'a> Trainer<'a> {
     /// The steps of `epoch` (from 1) that are still to do, while `go_on` says so; `seen` gets the rows and the loss of each.
     pub fn steps_of_epoch(
         &mut self,
+        engine: &mut dyn Engine,
         epoch: u64,
         go_on: &dyn Fn() -> bool,
         seen: &mut dyn FnMut(&[u32], f32),
     ) -> Result<Pass, TrainError> {
         let config = &self.run.config;
+        self.grads.resize(self.layout.len(), 0.0);
         self.order.shuffle(config.seed, epoch);
-        let before = epoch.saturating_sub(1) * self.order.steps() as u64;
-        let done = self.step.saturating_sub(before);
+        let done = self.step.saturating_sub(self.steps_before(epoch));
         for rows in self.order.batches().skip(done as usize) {
             if !go_on() {
                 return Ok(Pass::Cut);
             }
             self.batch.clear();
             self.batch.extend(rows.iter().map(|&i| self.split.train[i as usize]));
-            let loss = self.engine.loss_and_gradients(&self.params, &self.batch, &mut self.grads)?;
+            let loss = engine.loss_and_gradients(&self.params, &self.batch, &mut self.grads)?;
             seen(rows, loss);
             if !loss.is_finite() {
                 return Ok(Pass::NotFinite);
@@ -204,6 +197,49 @@ impl<'a> Trainer<'a> {
             self.step += 1;
         }
         Ok(Pass::Complete)
+    }
+
+    /// Steps of the epochs before `epoch`, counted from 1.
+    fn steps_before(&self, epoch: u64) -> u64 {
+        epoch.saturating_sub(1) * self.order.steps() as u64
+    }
+
+    /// The steps of `epoch` (from 1) that are still to do, for a device that takes a whole epoch at once; those of AdamW.
+    /// The epoch may lie ahead: nothing here depends on what the steps before it give.
+    pub fn prepare(&mut self, epoch: u64) -> Vec<ReplicaStep> {
+        let config = &self.run.config;
+        self.order.shuffle(config.seed, epoch);
+        let before = self.steps_before(epoch);
+        let done = self.step.saturating_sub(before);
+        let batches = self.order.batches().zip(before..).skip(done as usize);
+        batches
+            .map(|(rows, step)| ReplicaStep {
+                batch: rows.iter().map(|&i| self.split.train[i as usize]).collect(),
+                update: AdamWStep::new(&config.optim, step + 1, learning_rate(&config.optim, step)),
+            })
+            .collect()
+    }
+
+    /// Takes note of the steps that a device did in `time`, by their losses.
+    pub fn advance(&mut self, losses: &[f32], time: Duration) -> Pass {
+        let done = losses.iter().take_while(|loss| loss.is_finite()).count();
+        self.step += done as u64;
+        self.clock.training += time;
+        if done == losses.len() { Pass::Complete } else { Pass::NotFinite }
+    }
+
+    /// What a device needs to go on from here; none with another optimiser than adamw.
+    pub fn replica_state(&self) -> Option<ReplicaState<'_>> {
+        let AdamW { m, v, .. } = self.optimizer.adamw()?;
+        Some(ReplicaState { params: &self.params, m, v, train: &self.split.train, val: &self.split.val })
+    }
+
+    /// Where the moments go that a device has; none with another optimiser than adamw.
+    pub fn moments_mut(&mut self) -> Option<(&mut [f32], &mut [f32])> {
+        let step = self.step;
+        let adamw = self.optimizer.adamw_mut()?;
+        adamw.t = step;
+        Some((&mut adamw.m, &mut adamw.v))
     }
 
     /// All that is needed to go on from here; none with an optimiser that keeps its state to itself.
@@ -232,72 +268,6 @@ impl<'a> Trainer<'a> {
         self.params = snapshot.params;
         (self.next_epoch, self.step, self.milestones) = (next_epoch, step, milestones);
         Ok(())
-    }
-
-    /// Evaluates both sides of the split and probes the unembedding. The spectra are missing only
-    /// where the numbers are no longer finite; the probe columns are NaN (counts 0) then.
-    pub fn measure(&mut self, epoch: u64) -> Result<(MetricsRow, Option<Spectra>), TrainError> {
-        let config = &self.run.config;
-        let (n, m) = (config.model.d_model, self.run.task.n_symbols);
-        let start = Instant::now();
-        let mut moments = Moments::new(n, m);
-        let train = self.engine.evaluate(&self.params, &self.split.train, Some(&mut moments))?;
-        let val = self.engine.evaluate(&self.params, &self.split.val, None)?;
-        self.clock.evaluation += start.elapsed();
-
-        let start = Instant::now();
-        let w = &self.params[self.layout.unembedding(m, n)];
-        let finite = train.loss.is_finite() && self.params.iter().all(|p| p.is_finite());
-        let probed = if finite { Some(probe::probe(w, m, n, &moments)?) } else { None };
-        self.clock.probe += start.elapsed();
-        self.moments = moments;
-
-        let p = probed.as_ref().map_or(Probe::UNDEFINED, |(p, _)| *p);
-        let row = MetricsRow {
-            run: self.run.id.clone(),
-            task: self.run.task.name.clone(),
-            train_fraction: config.train_fraction,
-            seed: config.seed,
-            split_seed: config.split_seed,
-            epoch,
-            step: self.step,
-            train_loss: train.loss,
-            val_loss: val.loss,
-            train_accuracy: train.accuracy,
-            val_accuracy: val.accuracy,
-            lar: p.lar,
-            lar_spectra: p.lar_spectra,
-            k_pred: p.k_pred,
-            k90: p.k90,
-            k95: p.k95,
-            k99: p.k99,
-            p1: p.p1,
-            q1: p.q1,
-            l1: p.l1,
-            sigma_p: p.sigma_p,
-            sigma_q: p.sigma_q,
-            pearson: p.pearson,
-            spearman: p.spearman,
-            stable_rank: p.stable_rank,
-            effective_rank: p.effective_rank,
-            weight_norm: probe::weight_norm(&self.params),
-            zero_loss_share: train.zero_loss_share,
-        };
-        Ok((row, probed.map(|(_, spectra)| spectra)))
-    }
-
-    /// The diagnostics of the evaluation that [`measure`](Self::measure) has just made, with its spectra; NaN without.
-    pub fn diagnose(&mut self, spectra: Option<&Spectra>) -> Result<Vec<f64>, TrainError> {
-        let start = Instant::now();
-        let Self { run, layout, params, split, moments, .. } = self;
-        let values = match spectra {
-            Some(spectra) => {
-                self.diagnostics.values(&Subject { run, layout, params, split, moments, spectra })?
-            }
-            None => vec![f64::NAN; self.diagnostics.columns().len()],
-        };
-        self.clock.probe += start.elapsed();
-        Ok(values)
     }
 
     /// The optimiser, for those who want its state.

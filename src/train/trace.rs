@@ -1,6 +1,7 @@
 //! The first steps of a run with every number that is needed to replay them elsewhere.
 
 use super::{Pass, TrainError, Trainer};
+use crate::engine::Engine;
 use std::cell::Cell;
 
 /// What happened in the recorded steps.
@@ -19,7 +20,7 @@ pub struct Trace {
 }
 
 /// Runs `steps` steps and records them; the trainer holds the final parameters and moments afterwards.
-pub fn trace(trainer: &mut Trainer, steps: u64) -> Result<Trace, TrainError> {
+pub fn trace(trainer: &mut Trainer, engine: &mut dyn Engine, steps: u64) -> Result<Trace, TrainError> {
     let mut trace = Trace { initial: trainer.params.clone(), ..Trace::default() };
     let optim = &trainer.run.config.optim;
     let mut epoch = 0;
@@ -27,7 +28,7 @@ pub fn trace(trainer: &mut Trainer, steps: u64) -> Result<Trace, TrainError> {
         epoch += 1;
         let left = Cell::new(steps - trainer.step);
         let mut step = trainer.step;
-        let pass = trainer.steps_of_epoch(epoch, &|| left.get() > 0, &mut |rows, loss| {
+        let pass = trainer.steps_of_epoch(engine, epoch, &|| left.get() > 0, &mut |rows, loss| {
             trace.batch_rows.extend(rows.iter().map(|&r| i64::from(r)));
             trace.batch_sizes.push(rows.len() as i64);
             trace.losses.push(loss);

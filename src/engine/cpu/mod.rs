@@ -25,6 +25,8 @@ mod vector;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+pub(crate) mod replicas;
+#[cfg(test)]
 mod tests;
 
 #[cfg(feature = "cuda")]

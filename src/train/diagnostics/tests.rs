@@ -178,14 +178,16 @@ fn what_a_task_does_not_have_is_absent_not_zero() {
 fn the_engine_that_trains_changes_no_diagnostic_of_the_same_parameters() {
     let run = PlannedRun::new(config(Preset::Paper, &["all"]), sum_modulo_13().into());
     let values = |choice| {
-        let (engine, _) = engine::build(choice, &run.config.model, 13, &candle_core::Device::Cpu).unwrap();
-        let mut trainer = Trainer::new(&run, engine).unwrap();
-        let (row, spectra) = trainer.measure(0).unwrap();
-        let values = trainer.diagnose(spectra.as_ref()).unwrap();
+        let (mut engine, _) =
+            engine::build(choice, &run.config.model, 13, &candle_core::Device::Cpu).unwrap();
+        let mut trainer = Trainer::new(&run).unwrap();
+        let evaluated = trainer.evaluate(engine.as_mut()).unwrap();
+        let (row, spectra) = trainer.measure(engine.as_mut(), 0).unwrap();
+        let values = trainer.diagnose(&evaluated.moments, spectra.as_ref()).unwrap();
         let columns = trainer.diagnostics.columns();
         let unembed = values[columns.iter().position(|column| column == "lar.unembed").unwrap()];
         assert!((row.lar - unembed).abs() < 1e-6, "{} {unembed}", row.lar);
-        let undefined = trainer.diagnose(None).unwrap();
+        let undefined = trainer.diagnose(&evaluated.moments, None).unwrap();
         assert!(undefined.len() == values.len() && undefined.iter().all(|v| v.is_nan()));
         values
     };

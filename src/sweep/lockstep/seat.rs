@@ -1,0 +1,270 @@
+//! One run that has a slot of the device: what is done for it, and when its host copy may be overwritten.
+
+use super::super::{
+    Claimed, Entry, Execution, Reporter,
+    attempt::{Attempt, guarded},
+};
+use crate::{
+    engine::{EngineError, Evaluated, ReplicaStep, Replicas},
+    store::StopReason,
+    train::{Assessed, Pass, TrainError},
+};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+/// Runs that are evaluated more seldom than this do not wait for the round in which others are.
+const ALIGNED_AT_MOST: u64 = 32;
+
+/// A run and its slot's state.
+pub(super) struct Seat<'a> {
+    entry: Entry<'a>,
+    claimed: Claimed<'a>,
+    attempt: Attempt<'a>,
+    stand: Stand,
+    /// Of the epoch that is to be started next.
+    steps: Vec<ReplicaStep>,
+    /// Steps of the epoch on the device.
+    on_the_way: usize,
+    /// An evaluation that is not recorded yet: the host's parameters are those it was made of.
+    unrecorded: Option<Assessed>,
+    wants: Wants,
+    /// The host's parameters and moments are to be saved.
+    save: bool,
+}
+
+/// How far a run is in its round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// Not on the device: it waits for its turn.
+    Waiting,
+    /// The steps of its epoch are done, in this way.
+    Stepped(Pass),
+    /// Its epoch is closed; the next can be started.
+    Ready,
+    /// On the device.
+    Running,
+    /// Over, for this reason; without one it is to be taken up another time. The host has all that is to be written.
+    Ended(Option<StopReason>),
+}
+
+/// What a closing epoch wants from the device.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wants {
+    evaluation: bool,
+    save: bool,
+}
+
+impl<'a> Seat<'a> {
+    /// Claims and begins a run, or settles it. `share`, from 0 to 1, tells it from the others that begin with it.
+    pub(super) fn begin(
+        entry: Entry<'a>,
+        engine: &str,
+        share: f64,
+        execution: &'a Execution,
+        reporter: &'a dyn Reporter,
+    ) -> Option<Self> {
+        let mut claimed = match Claimed::new(entry.run, execution) {
+            Ok(claimed) => claimed,
+            Err(settled) => {
+                entry.settle(*settled);
+                return None;
+            }
+        };
+        let begun = guarded(|| {
+            let mut attempt = claimed.begin(engine, execution, reporter)?;
+            attempt.recorder.hurry_first_save(share);
+            // epoch 0 has no steps
+            let steps = attempt.trainer.prepare(attempt.trainer.next_epoch.max(1));
+            Ok((attempt, steps))
+        });
+        match begun {
+            Ok((attempt, steps)) => Some(Self {
+                entry,
+                claimed,
+                attempt,
+                stand: Stand::Waiting,
+                steps,
+                on_the_way: 0,
+                unrecorded: None,
+                wants: Wants::default(),
+                save: false,
+            }),
+            Err(reason) => {
+                entry.settle(claimed.fail(reason));
+                None
+            }
+        }
+    }
+
+    /// Epochs that are done.
+    pub(super) fn epochs(&self) -> u64 {
+        self.attempt.trainer.next_epoch.saturating_sub(1)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.stand == Stand::Waiting
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.stand == Stand::Running
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.stand, Stand::Ended(_))
+    }
+
+    /// Whether it waits for this round: evaluations of runs that started at different times fall together.
+    pub(super) fn is_turn(&self, round: u64) -> bool {
+        let every = self.entry.run.config.probe.every.max(1);
+        self.is_waiting() && (every > ALIGNED_AT_MOST || round % every == self.epochs() % every)
+    }
+
+    /// Goes onto the device.
+    pub(super) fn load(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
+        let trainer = &self.attempt.trainer;
+        let state = trainer.replica_state();
+        let no_moments = || EngineError::Shape("only the state of adamw can go to a device".into());
+        device.load(slot, &state.ok_or_else(no_moments)?)?;
+        let is_new = trainer.next_epoch == 0;
+        self.stand = if is_new { Stand::Stepped(Pass::Complete) } else { Stand::Ready };
+        Ok(())
+    }
+
+    /// Finds out what the end of the epoch wants, and records what was evaluated before, if the host's copy of the
+    /// parameters is going to be overwritten.
+    pub(super) fn look(&mut self, is_stopping: bool) -> Result<(), TrainError> {
+        let Attempt { trainer, recorder } = &self.attempt;
+        self.wants = match self.stand {
+            Stand::Stepped(pass) => {
+                Wants { evaluation: trainer.is_due(pass), save: recorder.is_save_due(trainer) }
+            }
+            _ => Wants::default(),
+        };
+        if self.wants.evaluation || self.wants.save || is_stopping {
+            self.record()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn wants_evaluation(&self) -> bool {
+        self.wants.evaluation
+    }
+
+    /// Takes note of its evaluation, which took `time`.
+    pub(super) fn assess(&mut self, evaluated: Evaluated, time: Duration) {
+        let Attempt { trainer, recorder } = &mut self.attempt;
+        let Stand::Stepped(pass) = self.stand else { return };
+        trainer.clock.evaluation += time;
+        self.unrecorded = Some(trainer.assess(evaluated, pass));
+        // a milestone
+        self.wants.save |= recorder.is_save_due(trainer);
+    }
+
+    /// Closes the epoch, and copies from the device what the host needs for it.
+    pub(super) fn close(
+        &mut self,
+        device: &mut dyn Replicas,
+        slot: usize,
+        is_stopping: bool,
+    ) -> Result<(), TrainError> {
+        let trainer = &mut self.attempt.trainer;
+        let mut wants = mem::take(&mut self.wants);
+        let stand = match self.stand {
+            Stand::Stepped(_) => {
+                let stopped = trainer.stop_reason();
+                trainer.next_epoch += 1;
+                if stopped.is_some() { Stand::Ended(stopped) } else { Stand::Ready }
+            }
+            stand => stand,
+        };
+        let stand = match stand {
+            Stand::Ready if is_stopping => {
+                wants.save = true;
+                Stand::Ended(None)
+            }
+            Stand::Waiting if is_stopping => Stand::Ended(None),
+            stand => stand,
+        };
+        if matches!(stand, Stand::Ended(Some(_))) {
+            wants.save = false;
+        }
+        if wants.evaluation || wants.save {
+            device.read_params(slot, &mut trainer.params)?;
+        }
+        if let (true, Some((m, v))) = (wants.save, trainer.moments_mut()) {
+            device.read_moments(slot, m, v)?;
+        }
+        self.save = wants.save && stand == Stand::Ready;
+        self.stand = stand;
+        Ok(())
+    }
+
+    /// The steps of the next epoch; none if the run is not ready.
+    pub(super) fn start(&mut self) -> Option<Vec<ReplicaStep>> {
+        if self.stand != Stand::Ready {
+            return None;
+        }
+        self.stand = Stand::Running;
+        self.on_the_way = self.steps.len();
+        Some(mem::take(&mut self.steps))
+    }
+
+    /// Draws the batches of the epoch after the one that was started.
+    pub(super) fn prepare(&mut self) {
+        if matches!(self.stand, Stand::Running | Stand::Stepped(_)) {
+            let trainer = &mut self.attempt.trainer;
+            self.steps = trainer.prepare(trainer.next_epoch + 1);
+        }
+    }
+
+    /// What files are written meanwhile: what must be now, and before `deadline` also what can wait.
+    pub(super) fn write(&mut self, deadline: Instant) -> Result<(), TrainError> {
+        if self.save || self.is_ended() || Instant::now() < deadline {
+            self.record()?;
+        }
+        if mem::take(&mut self.save) {
+            self.attempt.recorder.save(&self.attempt.trainer)?;
+        }
+        Ok(())
+    }
+
+    /// Probes and records the evaluation that is not recorded yet.
+    fn record(&mut self) -> Result<(), TrainError> {
+        if let Some(assessed) = self.unrecorded.take() {
+            let Attempt { trainer, recorder } = &mut self.attempt;
+            trainer.record(&assessed, recorder)?;
+            recorder.show(trainer);
+        }
+        Ok(())
+    }
+
+    /// Takes note of the losses of its epoch, which took `time`.
+    pub(super) fn advance(&mut self, losses: &[f32], time: Duration) -> Result<(), String> {
+        let is_cut = losses.last().is_some_and(|loss| !loss.is_finite());
+        if losses.len() > self.on_the_way || losses.len() < self.on_the_way && !is_cut {
+            return Err(format!("the device gave {} losses for {} steps", losses.len(), self.on_the_way));
+        }
+        self.stand = Stand::Stepped(self.attempt.trainer.advance(losses, time));
+        Ok(())
+    }
+
+    /// Writes the end of a run that is over.
+    pub(super) fn settle(self) {
+        let Self { entry, claimed, attempt, stand, .. } = self;
+        let reason = if let Stand::Ended(reason) = stand { reason } else { None };
+        let result = guarded(|| Ok(attempt.settle(reason)?));
+        entry.settle(result.unwrap_or_else(|reason| claimed.fail(reason)));
+    }
+
+    /// Settles it as failed.
+    pub(super) fn fail(self, reason: String) {
+        self.entry.settle(self.claimed.fail(reason));
+    }
+
+    /// Leaves the seat as if it had never had it; only for a run that was not on the device.
+    pub(super) fn stand_up(self) -> Entry<'a> {
+        self.entry
+    }
+}
