@@ -14,8 +14,14 @@ fn bench(c: &mut Criterion) {
     let task = Task::find("add").unwrap();
     let run = PlannedRun::new(Preset::Paper.config("add", 0.5, 0), task.into());
     let device = candle_core::Device::Cpu;
-    let (mut engine, name) =
-        engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device).unwrap();
+    let (mut engine, name) = engine::build(
+        EngineChoice::Auto,
+        engine::Precision::F32,
+        &run.config.model,
+        run.task.n_symbols,
+        &device,
+    )
+    .unwrap();
     let mut trainer = Trainer::new(&run).unwrap();
     let (row, _) = trainer.measure(engine.as_mut(), 0).unwrap();
     // beside the build, on the disk where results would be: a temporary directory may be memory

@@ -28,13 +28,13 @@
 //!
 //! # A run in memory
 //! ```
-//! use groklab::{config::{PlannedRun, Preset}, engine::{self, EngineChoice}, task::Task, train::Trainer};
+//! use groklab::{config::{PlannedRun, Preset}, engine::{self, EngineChoice, Precision}, task::Task, train::Trainer};
 //!
 //! let mut config = Preset::Paper.config("add", 0.05, 0);
 //! (config.model.d_model, config.model.d_mlp) = (16, 32);
 //! let run = PlannedRun::new(config, Task::find("add")?.into());
 //! let device = candle_core::Device::Cpu;
-//! let (mut engine, _) = engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &device)?;
+//! let (mut engine, _) = engine::build(EngineChoice::Auto, Precision::F32, &run.config.model, run.task.n_symbols, &device)?;
 //! let mut trainer = Trainer::new(&run)?;
 //! let (row, _) = trainer.measure(engine.as_mut(), 0)?;
 //! assert!((row.lar - row.lar_spectra).abs() < 1e-5 && row.train_accuracy < 0.2);

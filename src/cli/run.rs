@@ -42,7 +42,7 @@ pub struct ExecutionArgs {
     /// Seconds between checkpoints, at epoch ends; milestones are saved at once
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = parse_seconds)]
     pub checkpoint_every: f64,
-    /// On a CUDA device: how it multiplies
+    /// How matrices are multiplied
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
     /// On a CUDA device: runs side by side at most [default: as many as fit]
@@ -93,12 +93,10 @@ pub fn execute(
         // every core works for the runs on the device
         true => (Place::Replicas(&open), cores),
         false => {
-            if args.replicas.is_some() || args.precision != Precision::default() {
-                tell(
-                    "--replicas and --precision are for runs side by side on a CUDA device; they change nothing here",
-                );
+            if args.replicas.is_some() {
+                tell("--replicas is for runs side by side on a CUDA device; it changes nothing here");
             }
-            (Place::Engines { choice, device: device.clone() }, plan.len())
+            (Place::Engines { choice, precision: args.precision, device: device.clone() }, plan.len())
         }
     };
     let execution = Execution {

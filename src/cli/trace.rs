@@ -15,7 +15,7 @@
 use super::{report, say, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
-    engine,
+    engine::{self, Precision},
     model::ParamLayout,
     store::{named_tensors, read_parameters, write_safetensors},
     train::{Trainer, trace},
@@ -47,7 +47,8 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let run = args.run.plan()?;
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
-    let (mut engine, name) = engine::build(args.compute.engine, model, n_symbols, &device).map_err(report)?;
+    let (mut engine, name) =
+        engine::build(args.compute.engine, Precision::F32, model, n_symbols, &device).map_err(report)?;
     let mut trainer = Trainer::new(&run).map_err(report)?;
     if let Some(from) = &args.from {
         trainer.params =

@@ -17,8 +17,12 @@ pub enum EngineChoice {
 }
 
 /// An engine for one run alone, and its name for the manifest.
+///
+/// # Errors
+/// [`EngineError::PrecisionIsForFactored`] for the plain engine in anything but f32; otherwise that of the engine.
 pub fn build(
     choice: EngineChoice,
+    precision: Precision,
     model: &ModelConfig,
     n_symbols: usize,
     device: &Device,
@@ -27,10 +31,11 @@ pub fn build(
     match choice {
         EngineChoice::Factored if on_cuda => Err(EngineError::FactoredIsForCpu),
         EngineChoice::Auto | EngineChoice::Factored if !on_cuda => {
-            let engine = FactoredEngine::new(model, n_symbols)?;
+            let engine = FactoredEngine::with_precision(model, n_symbols, precision)?;
             let name = engine.describe();
             Ok((Box::new(engine), name))
         }
+        _ if precision != Precision::F32 => Err(EngineError::PrecisionIsForFactored),
         _ => {
             let place = if on_cuda { "cuda" } else { "cpu" };
             if choice == EngineChoice::Auto {
@@ -48,13 +53,14 @@ pub fn build(
     }
 }
 
-/// How a device multiplies f32 matrices.
+/// How f32 matrices are multiplied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Precision {
     /// In f32.
     #[default]
     F32,
-    /// With factors rounded to TF32 (10 bits of fraction), sums in f32: faster, other numbers.
+    /// With factors rounded to TF32 (10 bits of fraction), sums in f32: other numbers; on a CUDA device faster, on the
+    /// CPU slower, to see what it does.
     Tf32,
 }
 

@@ -87,6 +87,9 @@ pub enum EngineError {
         "the factored engine takes one run alone on the CPU only; use --device cpu, or --engine plain for this device"
     )]
     FactoredIsForCpu,
+    /// `--precision tf32` for the plain engine.
+    #[error("the plain engine multiplies in f32 only; leave --precision out, or use --engine factored")]
+    PrecisionIsForFactored,
     /// candle's backward pass left a parameter out.
     #[error(
         "no gradient reached the parameter {0}: an operation of the model has no backward pass in candle"

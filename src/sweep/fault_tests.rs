@@ -63,7 +63,7 @@ pub(super) fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'
     Execution {
         results: results.to_owned(),
         jobs: 1,
-        place: Place::Engines { choice: EngineChoice::Auto, device: Device::Cpu },
+        place: Place::Engines { choice: EngineChoice::Auto, precision: Precision::F32, device: Device::Cpu },
         checkpoint_every: Duration::ZERO,
         stop,
     }
@@ -233,8 +233,13 @@ pub(super) fn run_watched(
 ) -> Settled {
     let run = tiny(0);
     run_with(&run, &execution(results, stop), &Notes::default(), &|| {
-        let (inner, name) =
-            engine::build(EngineChoice::Auto, &run.config.model, run.task.n_symbols, &Device::Cpu)?;
+        let (inner, name) = engine::build(
+            EngineChoice::Auto,
+            Precision::F32,
+            &run.config.model,
+            run.task.n_symbols,
+            &Device::Cpu,
+        )?;
         Ok((Box::new(Watched { inner, steps: 0, at_step }), name))
     })
 }

@@ -14,7 +14,7 @@ pub use recorder::{Live, Reporter};
 
 use crate::{
     config::{OptimizerName, PlannedRun},
-    engine::{self, Engine, EngineChoice, EngineError, Replicas, Shape},
+    engine::{self, Engine, EngineChoice, EngineError, Precision, Replicas, Shape},
     store::Manifest,
     train::train,
 };
@@ -44,6 +44,8 @@ pub enum Place<'a> {
     Engines {
         /// Which.
         choice: EngineChoice,
+        /// How it multiplies.
+        precision: Precision,
         /// Where it computes.
         device: Device,
     },
@@ -56,10 +58,10 @@ pub type Open<'a> = dyn Fn(&Shape, usize) -> Result<Box<dyn Replicas>, EngineErr
 
 impl Place<'_> {
     /// What a run gets that has an engine of its own.
-    fn engine(&self) -> (EngineChoice, &Device) {
+    fn engine(&self) -> (EngineChoice, Precision, &Device) {
         match self {
-            Self::Engines { choice, device } => (*choice, device),
-            Self::Replicas(_) => (EngineChoice::Auto, &Device::Cpu),
+            Self::Engines { choice, precision, device } => (*choice, *precision, device),
+            Self::Replicas(_) => (EngineChoice::Auto, Precision::F32, &Device::Cpu),
         }
     }
 }
@@ -171,9 +173,9 @@ fn note_those_left_to_the_cpu(plan: &[PlannedRun], execution: &Execution, report
 /// One run on an engine of its own: skipped if it is finished or another process is at it, taken up where it stopped,
 /// or begun.
 pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter) -> Settled {
-    let (choice, device) = execution.place.engine();
+    let (choice, precision, device) = execution.place.engine();
     run_with(run, execution, reporter, &|| {
-        engine::build(choice, &run.config.model, run.task.n_symbols, device)
+        engine::build(choice, precision, &run.config.model, run.task.n_symbols, device)
     })
 }
 

@@ -3,8 +3,9 @@
 //! The forward product runs on a transposed copy of W, made once a step: packing Wᵀ anew for every block of rows
 //! costs more. The backward products take W and the rows as they lie.
 
-use super::gemm::{Into, product, product_tn};
+use super::gemm::{Into, multiply, product, product_tn};
 use super::vector::add;
+use crate::engine::Precision;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
@@ -15,6 +16,7 @@ pub(in crate::engine) struct Linear {
     pub bias: Option<Range<usize>>,
     pub inputs: usize,
     pub outputs: usize,
+    pub precision: Precision,
 }
 
 /// The parameters of a step: as given, and with every linear layer's weight transposed in place.
@@ -50,18 +52,20 @@ impl Linear {
     }
 
     fn product(&self, w: Weights<'_>, x: &[f32], y: &mut [f32], into: Into) {
-        product(y, x, &w.transposed[self.weight.clone()], [self.rows(x), self.inputs, self.outputs], into);
+        let shape = [self.rows(x), self.inputs, self.outputs];
+        multiply(self.precision, product, y, (x, &w.transposed[self.weight.clone()]), shape, into);
     }
 
     /// dx = dy·W, or added to it.
     pub fn backward_input(&self, w: Weights<'_>, dy: &[f32], dx: &mut [f32], into: Into) {
-        product(dx, dy, &w.flat[self.weight.clone()], [self.rows(dx), self.outputs, self.inputs], into);
+        let shape = [self.rows(dx), self.outputs, self.inputs];
+        multiply(self.precision, product, dx, (dy, &w.flat[self.weight.clone()]), shape, into);
     }
 
     /// dW = dyᵀ·x, or added to it; the bias' gradient is always added.
     pub fn backward_weight(&self, arch: Arch, x: &[f32], dy: &[f32], grads: &mut [f32], into: Into) {
         let shape = [self.outputs, self.rows(x), self.inputs];
-        product_tn(&mut grads[self.weight.clone()], dy, x, shape, into);
+        multiply(self.precision, product_tn, &mut grads[self.weight.clone()], (dy, x), shape, into);
         if let Some(bias) = &self.bias {
             arch.dispatch(AddRows { sum: &mut grads[bias.clone()], rows: dy });
         }

@@ -38,7 +38,7 @@ pub use vector::{instruction_set_name, instruction_sets};
 
 use crate::{
     config::{Activation, ModelConfig, Positions},
-    engine::{Engine, EngineError, Evaluation, Tally},
+    engine::{Engine, EngineError, Evaluation, Precision, Tally},
     model::sinusoidal_positions,
     probe::Moments,
     task::Equation,
@@ -71,6 +71,7 @@ pub struct FactoredEngine {
     head: Head,
     scratch: Scratch,
     times: StageTimes,
+    precision: Precision,
 }
 
 /// Final norm and unembedding, by equation.
@@ -97,7 +98,19 @@ impl FactoredEngine {
     /// # Errors
     /// [`EngineError::Shape`] if a size is zero or the width is no multiple of the heads.
     pub fn new(config: &ModelConfig, n_symbols: usize) -> Result<Self, EngineError> {
-        Self::with_instruction_set(config, n_symbols, Arch::new())
+        Self::build(config, n_symbols, Arch::new(), Precision::F32)
+    }
+
+    /// An engine that multiplies in another precision than f32.
+    ///
+    /// # Errors
+    /// As [`FactoredEngine::new`].
+    pub fn with_precision(
+        config: &ModelConfig,
+        n_symbols: usize,
+        precision: Precision,
+    ) -> Result<Self, EngineError> {
+        Self::build(config, n_symbols, Arch::new(), precision)
     }
 
     /// An engine whose own loops run on `arch`, one of [`instruction_sets`]; the products always choose for themselves.
@@ -109,7 +122,16 @@ impl FactoredEngine {
         n_symbols: usize,
         arch: Arch,
     ) -> Result<Self, EngineError> {
-        let params = Params::new(config, n_symbols)?;
+        Self::build(config, n_symbols, arch, Precision::F32)
+    }
+
+    fn build(
+        config: &ModelConfig,
+        n_symbols: usize,
+        arch: Arch,
+        precision: Precision,
+    ) -> Result<Self, EngineError> {
+        let params = Params::new(config, n_symbols, precision)?;
         let sinusoids = match config.positions {
             Positions::Learned => Vec::new(),
             Positions::Sinusoidal => sinusoidal_positions(config.d_model).iter().map(|&p| p as f32).collect(),
@@ -127,13 +149,15 @@ impl FactoredEngine {
             head: Head::default(),
             scratch: Scratch::default(),
             times: StageTimes::default(),
+            precision,
             params,
         })
     }
 
     /// For the manifest: `factored (AVX-512)`.
     pub fn describe(&self) -> String {
-        format!("factored ({})", instruction_set_name(self.arch))
+        let rounded = if self.precision == Precision::F32 { "" } else { ", tf32" };
+        format!("factored ({}{rounded})", instruction_set_name(self.arch))
     }
 
     /// Where the steps spend their time; switch on before use.

@@ -3,7 +3,7 @@
 use super::{attention::Heads, linear::Linear};
 use crate::{
     config::{ModelConfig, Norm},
-    engine::EngineError,
+    engine::{EngineError, Precision},
     model::{ParamKind, ParamLayout},
 };
 use std::ops::Range;
@@ -39,7 +39,7 @@ pub(in crate::engine) struct Params {
 }
 
 impl Params {
-    pub fn new(config: &ModelConfig, n_symbols: usize) -> Result<Self, EngineError> {
+    pub fn new(config: &ModelConfig, n_symbols: usize, precision: Precision) -> Result<Self, EngineError> {
         let (d, m) = (config.d_model, config.d_mlp);
         let positive = n_symbols > 0 && config.n_layers > 0 && d > 0 && m > 0 && config.n_heads > 0;
         if !positive || !d.is_multiple_of(config.n_heads) {
@@ -68,7 +68,7 @@ impl Params {
                 false => None,
             };
             let outputs = weight.len() / inputs;
-            Ok::<_, EngineError>(Linear { weight, bias, inputs, outputs })
+            Ok::<_, EngineError>(Linear { weight, bias, inputs, outputs, precision })
         };
         let blocks = (0..config.n_layers).map(|l| {
             let name = |part: &str| format!("blocks.{l}.{part}");
@@ -93,7 +93,7 @@ impl Params {
             positions: place("embed.position.weight"),
             blocks: blocks.collect::<Result<_, EngineError>>()?,
             final_norm: norm("final_norm".into())?,
-            unembed: Linear { weight, bias: None, inputs: d, outputs: n_symbols },
+            unembed: Linear { weight, bias: None, inputs: d, outputs: n_symbols, precision },
             summed: layout.iter().filter(|p| p.kind != ParamKind::Weight).map(|p| p.range.clone()).collect(),
             len: layout.len(),
         })

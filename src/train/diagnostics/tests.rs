@@ -54,8 +54,14 @@ fn of_formula(run: &PlannedRun) -> Vec<(String, f64)> {
     let is_train = |e: &Equation| (3 * e.x + 5 * e.y) % 7 < 4;
     let (train, val) = run.task.equations.iter().copied().partition(is_train);
     let split = Split { train, val };
-    let (mut engine, _) =
-        engine::build(EngineChoice::Auto, &run.config.model, v, &candle_core::Device::Cpu).unwrap();
+    let (mut engine, _) = engine::build(
+        EngineChoice::Auto,
+        engine::Precision::F32,
+        &run.config.model,
+        v,
+        &candle_core::Device::Cpu,
+    )
+    .unwrap();
     let mut moments = Moments::new(d, v);
     engine.evaluate(&params, &split.train, Some(&mut moments)).unwrap();
     let spectra = Spectra::new(
@@ -179,7 +185,8 @@ fn the_engine_that_trains_changes_no_diagnostic_of_the_same_parameters() {
     let run = PlannedRun::new(config(Preset::Paper, &["all"]), sum_modulo_13().into());
     let values = |choice| {
         let (mut engine, _) =
-            engine::build(choice, &run.config.model, 13, &candle_core::Device::Cpu).unwrap();
+            engine::build(choice, engine::Precision::F32, &run.config.model, 13, &candle_core::Device::Cpu)
+                .unwrap();
         let mut trainer = Trainer::new(&run).unwrap();
         let evaluated = trainer.evaluate(engine.as_mut()).unwrap();
         let (row, spectra) = trainer.measure(engine.as_mut(), 0).unwrap();
