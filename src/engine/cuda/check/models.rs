@@ -23,8 +23,8 @@ const EPOCH: usize = 10;
 
 pub(super) fn check(device: &CudaDevice, precision: Precision, small: bool, note: Note<'_>) {
     let tf32 = precision == Precision::Tf32;
-    // each of the two engines is within 1e-5 of f64
-    let gradient = if tf32 { 2e-2 } else { 2e-5 };
+    // each of the two engines is within 1e-5 of f64; in TF32 the last bit of f32 decides which way a factor is rounded
+    let gradient = if tf32 { 5e-3 } else { 2e-5 };
     let on = On { device, precision };
     for (name, model) in models() {
         note(
@@ -33,12 +33,12 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, small: bool, note
             on.gradients(&model, 11, [20, 13, 1]),
         );
     }
-    let loss = if tf32 { 5e-2 } else { 1e-4 };
-    let small_training = (small_model(2), 29, 64);
+    let loss = if tf32 { 1e-2 } else { 1e-4 };
+    let small_training = (small_model(2), 13, 16);
     note("200 steps: loss of each", loss, on.training(&small_training));
     note(
         "evaluation: loss, accuracy, moments",
-        if tf32 { 1e-2 } else { 1e-5 },
+        if tf32 { 5e-3 } else { 1e-5 },
         on.evaluation(&small_training),
     );
     note("the same calls again: bytes that differ", 0.0, on.repetition(&small_training));
@@ -182,7 +182,7 @@ impl On<'_> {
             .collect();
         replicas.start_epoch(&epochs)?;
         let losses = replicas.finish_epoch()?;
-        let mut engine = FactoredEngine::new(model, v)?;
+        let mut engine = FactoredEngine::with_precision(model, v, self.precision)?;
         let mut error = 0f64;
         for (slot, (params, batch)) in runs.iter().enumerate() {
             let (mut expected, mut got) = (vec![0.0; params.len()], vec![0.0; params.len()]);
@@ -229,7 +229,7 @@ impl On<'_> {
         let layout = ParamLayout::new(model, *v);
         let mut error = 0f64;
         for (run, got) in runs.iter().zip(&got) {
-            let mut engine = FactoredEngine::new(model, *v)?;
+            let mut engine = FactoredEngine::with_precision(model, *v, self.precision)?;
             let mut adamw = AdamW::new(&run.optim, &layout);
             let (mut params, mut grads) = (run.params.clone(), vec![0.0; run.params.len()]);
             let mut losses = Vec::new();
@@ -256,7 +256,7 @@ impl On<'_> {
         for (slot, got) in [1, 0].into_iter().zip(replicas.evaluate(&[1, 0])?) {
             let mut params = vec![0.0; runs[slot].params.len()];
             replicas.read_params(slot, &mut params)?;
-            let mut engine = FactoredEngine::new(model, *v)?;
+            let mut engine = FactoredEngine::with_precision(model, *v, self.precision)?;
             let mut moments = Moments::new(model.d_model, *v);
             let train = engine.evaluate(&params, &runs[slot].train, Some(&mut moments))?;
             let val = engine.evaluate(&params, &runs[slot].val, None)?;
