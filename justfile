@@ -70,3 +70,15 @@ build:
 # the program with CUDA, on a machine without a GPU: target/release/groklab --device cuda elsewhere
 cuda-build *args:
     scripts/cuda-build.sh {{args}}
+
+# what `just cuda-build` made, on a stand-in for a device: kernels, gradients, sweeps, memory
+cuda-check *program:
+    scripts/cuda-check.sh {{program}}
+
+# the main study in about an hour on two cores
+grok-evening: build
+    target/release/groklab sweep evening
+    target/release/groklab table results/evening
+    target/release/groklab claims results/evening
+    target/release/groklab report results/evening --out results/evening.html
+    target/release/groklab plot results/evening

@@ -47,3 +47,7 @@ stub nvrtc libnvrtc.so.13 nvrtc 7
 for name in libcudart.so libcudart.so.13; do ln -sf ../libcudart.so.13 "$stubs/$name"; done
 
 cargo build --profile "${CUDA_PROFILE:-release}" --locked --features cuda "$@"
+# cargo keeps symbols for backtraces; a program that travels does without
+if [ "${CUDA_PROFILE:-release}" = release ] && [ -x "${CARGO_TARGET_DIR:-target}/release/groklab" ]; then
+  strip "${CARGO_TARGET_DIR:-target}/release/groklab"
+fi

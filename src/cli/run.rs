@@ -32,6 +32,9 @@ pub struct ComputeArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
+    /// How matrices are multiplied
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: Precision,
 }
 
 /// How runs are carried out; nothing here changes what they are.
@@ -42,9 +45,6 @@ pub struct ExecutionArgs {
     /// Seconds between checkpoints, at epoch ends; milestones are saved at once
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = parse_seconds)]
     pub checkpoint_every: f64,
-    /// How matrices are multiplied
-    #[arg(long, value_enum, default_value_t)]
-    pub precision: Precision,
     /// On a CUDA device: runs side by side at most [default: as many as fit]
     #[arg(long, value_name = "N")]
     pub replicas: Option<NonZeroUsize>,
@@ -88,7 +88,8 @@ pub fn execute(
     let choice = args.compute.engine;
     let device = open_device(args.compute.device).map_err(report)?;
     let limit = args.replicas.map(NonZeroUsize::get);
-    let open = |shape: &Shape, waiting: usize| open_replicas(&device, shape, waiting, args.precision, limit);
+    let open =
+        |shape: &Shape, waiting: usize| open_replicas(&device, shape, waiting, args.compute.precision, limit);
     let (place, most) = match device.is_cuda() && choice != EngineChoice::Plain {
         // every core works for the runs on the device
         true => (Place::Replicas(&open), cores),
@@ -96,7 +97,7 @@ pub fn execute(
             if args.replicas.is_some() {
                 tell("--replicas is for runs side by side on a CUDA device; it changes nothing here");
             }
-            (Place::Engines { choice, precision: args.precision, device: device.clone() }, plan.len())
+            (Place::Engines { choice, precision: args.compute.precision, device: device.clone() }, plan.len())
         }
     };
     let execution = Execution {

@@ -15,7 +15,7 @@
 use super::{report, say, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
-    engine::{self, Precision},
+    engine,
     model::ParamLayout,
     store::{named_tensors, read_parameters, write_safetensors},
     train::{Trainer, trace},
@@ -48,7 +48,8 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
     let (mut engine, name) =
-        engine::build(args.compute.engine, Precision::F32, model, n_symbols, &device).map_err(report)?;
+        engine::build(args.compute.engine, args.compute.precision, model, n_symbols, &device)
+            .map_err(report)?;
     let mut trainer = Trainer::new(&run).map_err(report)?;
     if let Some(from) = &args.from {
         trainer.params =

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     config::PlannedRun,
-    engine::Precision,
     store::{read_results, read_run, verify_run},
     task::Task,
 };
@@ -71,8 +70,7 @@ fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
         ));
     }
     let again = tempfile::tempdir().into_diagnostic().wrap_err("cannot make a temporary directory")?;
-    let execution =
-        ExecutionArgs { compute, checkpoint_every: 60.0, precision: Precision::default(), replicas: None };
+    let execution = ExecutionArgs { compute, checkpoint_every: 60.0, replicas: None };
     let ended = execute(&[planned], again.path().to_owned(), None, &execution)?;
     if ended != Ended::Well {
         return Ok(ended.into());

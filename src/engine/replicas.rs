@@ -2,7 +2,8 @@
 //! given.
 //!
 //! Promises of whoever implements [`Replicas`]: what a slot computes depends on that slot's state and steps alone, not on
-//! the other slots, their number, or which slot it is; the same calls give the same bits.
+//! what the other slots hold or which slot it is; the same calls give the same bits. A library that chooses its algorithm
+//! by the number of slots may change the rounding with it.
 
 use super::{EngineError, Evaluation};
 use crate::{
