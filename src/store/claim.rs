@@ -15,7 +15,15 @@ const LOCK: &str = ".lock";
 /// The right to write a run's directory, given back when dropped.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Claim {
+    /// Closing would do, but for a child process that another thread is just starting: it holds the file until it runs
+    /// its program.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 /// Who holds a claim, as it says in the lock file.
@@ -44,7 +52,7 @@ pub fn claim(dir: &Path) -> Result<Option<Claim>, StoreError> {
                 };
                 let _ = file.set_len(0);
                 let _ = file.write_all(&serde_json::to_vec(&holder).unwrap_or_default());
-                return Ok(Some(Claim { _lock: file }));
+                return Ok(Some(Claim { lock: file }));
             }
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(wait)),
             Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path)(e)),
@@ -62,7 +70,10 @@ pub(super) fn holder(dir: &Path) -> Result<Option<Option<Holder>>, StoreError> {
         Err(e) => return Err(StoreError::io("open", &path)(e)),
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(None),
+        Ok(()) => {
+            let _ = file.unlock();
+            Ok(None)
+        }
         Err(TryLockError::WouldBlock) => {
             let text = disk::read(&path, 4096).unwrap_or_default();
             Ok(Some(serde_json::from_slice(&text).ok()))
@@ -80,7 +91,7 @@ pub(super) fn wait_for(dir: &Path) -> Result<Claim, StoreError> {
         file.lock()?;
         Ok(file)
     };
-    lock().map(|lock| Claim { _lock: lock }).map_err(StoreError::io("lock", &path))
+    lock().map(|lock| Claim { lock }).map_err(StoreError::io("lock", &path))
 }
 
 /// Opens a lock file; a pipe in its place would block.
