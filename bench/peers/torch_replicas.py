@@ -9,44 +9,10 @@ import json
 import time
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
+from torch_model import B, V, Model, written_out
 
-V, D, H, M, L, B, T = 97, 128, 4, 512, 2, 512, 4
 STEPS, ROUNDS = 10, 5  # an epoch of x + y at one half of the table
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(D), nn.LayerNorm(D)
-        self.qkv, self.o = nn.Linear(D, 3 * D, bias=False), nn.Linear(D, D, bias=False)
-        self.up, self.down = nn.Linear(D, M, bias=False), nn.Linear(M, D, bias=False)
-
-    @staticmethod
-    def attention(q, k, v):  # written out: vmap has no rule for the fused one
-        scores = (q @ k.transpose(-1, -2)) * (D // H) ** -0.5
-        future = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
-        return scores.masked_fill(future, float("-inf")).softmax(-1) @ v
-
-    def forward(self, h):
-        b = h.shape[0]
-        q, k, v = self.qkv(self.norm1(h)).view(b, T, 3, H, D // H).permute(2, 0, 3, 1, 4)
-        mixed = self.attention(q, k, v)
-        h = h + self.o(mixed.transpose(1, 2).reshape(b, T, D))
-        return h + self.down(F.gelu(self.up(self.norm2(h))))
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.token, self.position = nn.Embedding(V + 2, D), nn.Parameter(torch.randn(T, D))
-        self.blocks = nn.Sequential(*[Block() for _ in range(L)])
-        self.norm, self.head = nn.LayerNorm(D), nn.Linear(D, V, bias=False)
-
-    def forward(self, tokens):
-        return self.head(self.norm(self.blocks(self.token(tokens) + self.position)[:, -1]))
-
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("mode", choices=["vmap", "compile", "graphs"])
@@ -79,9 +45,9 @@ def step(p, m, v, t, x, y):
 if args.mode != "vmap":
     step = torch.compile(step, mode="reduce-overhead" if args.mode == "graphs" else None)
 wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-skeleton = Model().to(device)
+skeleton = Model(written_out).to(device)
 for replicas in args.replicas:
-    models = [Model().to(device) for _ in range(replicas)]
+    models = [Model(written_out).to(device) for _ in range(replicas)]
     p = {k: torch.stack([dict(model.named_parameters())[k].detach() for model in models]) for k, _ in models[0].named_parameters()}
     m, v = ({k: torch.zeros_like(w) for k, w in p.items()} for _ in range(2))
     t = torch.zeros((), device=device)

@@ -5,37 +5,10 @@ import sys
 import time
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
+from torch_model import B, V, Model
 
-V, D, H, M, L, B, T = 97, 128, 4, 512, 2, 512, 4
 WARM_UP, STEPS = 5, 20
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(D), nn.LayerNorm(D)
-        self.qkv, self.o = nn.Linear(D, 3 * D, bias=False), nn.Linear(D, D, bias=False)
-        self.up, self.down = nn.Linear(D, M, bias=False), nn.Linear(M, D, bias=False)
-
-    def forward(self, h):
-        b = h.shape[0]
-        q, k, v = self.qkv(self.norm1(h)).view(b, T, 3, H, D // H).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        h = h + self.o(mixed.transpose(1, 2).reshape(b, T, D))
-        return h + self.down(F.gelu(self.up(self.norm2(h))))
-
-
-class Model(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.token, self.position = nn.Embedding(V + 2, D), nn.Parameter(torch.randn(T, D))
-        self.blocks = nn.Sequential(*[Block() for _ in range(L)])
-        self.norm, self.head = nn.LayerNorm(D), nn.Linear(D, V, bias=False)
-
-    def forward(self, tokens):
-        return self.head(self.norm(self.blocks(self.token(tokens) + self.position)[:, -1]))
 
 
 def main(mode):

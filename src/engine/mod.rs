@@ -9,6 +9,8 @@ pub mod cuda;
 mod footprint;
 mod plain;
 mod replicas;
+#[cfg(any(test, feature = "cuda"))]
+mod samples;
 mod tally;
 
 pub use choice::{DeviceChoice, EngineChoice, Precision, build, open_device, open_replicas};

@@ -2,52 +2,19 @@
 
 use super::{reference::loss_gradient_logits, *};
 use crate::{
-    config::{LinearInit, Norm, Preset},
-    engine::PlainEngine,
-    model::{ParamKind, ParamLayout},
+    config::{Norm, Preset},
+    engine::{
+        PlainEngine,
+        samples::{random_batch, random_params, small_model},
+    },
+    model::ParamLayout,
 };
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 fn tiny(n_layers: usize) -> ModelConfig {
-    ModelConfig {
-        n_layers,
-        d_model: 16,
-        n_heads: 2,
-        d_mlp: 24,
-        norm: Norm::Pre,
-        final_norm: true,
-        activation: Activation::Gelu,
-        positions: Positions::Learned,
-        bias: false,
-        tied: false,
-        embedding_std: 1.0,
-        linear_init: LinearInit::UniformFanIn,
-        init_scale: 1.0,
-    }
-}
-
-/// Numbers in the range of a trained model's: no gain is 1, no shift or bias 0.
-fn random_params(config: &ModelConfig, v: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
-    let layout = ParamLayout::new(config, v);
-    let mut params = Vec::with_capacity(layout.len());
-    for p in layout.iter() {
-        let width = *p.shape.last().unwrap() as f32;
-        let (center, spread) = match p.kind {
-            ParamKind::Embedding => (0.0, 1.5),
-            ParamKind::Weight => (0.0, 1.5 / width.sqrt()),
-            ParamKind::Gain => (1.0, 0.4),
-            ParamKind::Shift | ParamKind::Bias { .. } => (0.0, 0.4),
-        };
-        params.extend(p.range.clone().map(|_| center + spread * rng.random_range(-1.0f32..1.0)));
-    }
-    params
-}
-
-fn random_batch(v: usize, n: usize, rng: &mut ChaCha8Rng) -> Vec<Equation> {
-    let mut symbol = || rng.random_range(0..v) as u16;
-    (0..n).map(|_| Equation { x: symbol(), y: symbol(), answer: symbol() }).collect()
+    ModelConfig { d_model: 16, n_heads: 2, d_mlp: 24, ..small_model(n_layers) }
 }
 
 /// Loss, gradients of every parameter (1e-5 of the largest entry) and evaluation against f64.

@@ -1,6 +1,6 @@
 //! Each kernel alone, on three replicas: a full batch, a smaller one, and one that pauses.
 
-use super::{Note, equations, numbers, random, small_model, worst, worst_f64};
+use super::{Note, numbers, random, worst, worst_f64};
 use crate::{
     config::{Activation, Decay, Norm, Preset},
     engine::{
@@ -17,6 +17,7 @@ use crate::{
             buffers::{CHUNK, UPDATE_BYTES, batch_stride},
             device::{Arg, Dims, Gpu, Grid, Kernel, Matrix},
         },
+        samples::{random_batch, small_model},
     },
     model::ParamLayout,
     optim::{AdamW, AdamWStep},
@@ -84,7 +85,7 @@ impl Rig {
     fn new(device: &CudaDevice, precision: Precision, name: &str) -> Result<Self, EngineError> {
         let gpu = Gpu::new(device.cuda_stream(), (3 * STRIDE + STRIDE) * 4, precision)?;
         let mut rng = random(name, 0);
-        let batches = BATCHES.map(|n| equations(&mut rng, V, n));
+        let batches = BATCHES.map(|n| random_batch(V, n, &mut rng));
         let mut rig = Self { gpu, next: 0, name: name.into(), drawn: 0, batches, packed: 0, updates: 0 };
         // behind the replicas
         let stride = batch_stride(CAPACITY, V);

@@ -5,13 +5,7 @@ mod kernels;
 mod models;
 
 use super::Precision;
-use crate::{
-    config::{Activation, LinearInit, ModelConfig, Norm, Positions},
-    data::stream,
-    engine::EngineError,
-    model::{ParamKind, ParamLayout},
-    task::Equation,
-};
+use crate::{data::stream, engine::EngineError};
 use candle_core::cuda_backend::CudaDevice;
 use rand::Rng;
 use rand_chacha::ChaCha12Rng;
@@ -83,44 +77,4 @@ fn random(name: &str, index: u64) -> ChaCha12Rng {
 
 fn numbers(rng: &mut ChaCha12Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.random_range(-2.0f32..2.0)).collect()
-}
-
-fn equations(rng: &mut ChaCha12Rng, v: usize, n: usize) -> Vec<Equation> {
-    let mut symbol = || rng.random_range(0..v) as u16;
-    (0..n).map(|_| Equation { x: symbol(), y: symbol(), answer: symbol() }).collect()
-}
-
-/// A small model with odd sizes.
-fn small_model(n_layers: usize) -> ModelConfig {
-    ModelConfig {
-        n_layers,
-        d_model: 40,
-        n_heads: 5,
-        d_mlp: 52,
-        norm: Norm::Pre,
-        final_norm: true,
-        activation: Activation::Gelu,
-        positions: Positions::Learned,
-        bias: false,
-        tied: false,
-        embedding_std: 1.0,
-        linear_init: LinearInit::UniformFanIn,
-        init_scale: 1.0,
-    }
-}
-
-/// Numbers in the range of a trained model's: no gain is 1, no shift or bias 0.
-fn random_params(config: &ModelConfig, v: usize, rng: &mut ChaCha12Rng) -> Vec<f32> {
-    let mut params = Vec::new();
-    for p in ParamLayout::new(config, v).iter() {
-        let width = p.shape.last().copied().unwrap_or(1) as f32;
-        let (center, spread) = match p.kind {
-            ParamKind::Embedding => (0.0, 1.5),
-            ParamKind::Weight => (0.0, 1.5 / width.sqrt()),
-            ParamKind::Gain => (1.0, 0.4),
-            ParamKind::Shift | ParamKind::Bias { .. } => (0.0, 0.4),
-        };
-        params.extend(p.range.clone().map(|_| center + spread * rng.random_range(-1.0f32..1.0)));
-    }
-    params
 }

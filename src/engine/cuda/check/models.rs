@@ -1,12 +1,13 @@
 //! Whole models: gradients, training and evaluation against the CPU engine, and what the replicas promise.
 
-use super::{Note, equations, random, random_params, small_model, worst, worst_f64};
+use super::{Note, random, worst, worst_f64};
 use crate::{
     config::{Activation, Decay, ModelConfig, Norm, OptimConfig, Positions, Preset},
     engine::{
         Engine, EngineError, Evaluated, Precision, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape,
         cpu::FactoredEngine,
         cuda::{CudaReplicas, open},
+        samples::{random_batch, random_params, small_model},
     },
     model::ParamLayout,
     optim::{AdamW, AdamWStep, learning_rate},
@@ -112,7 +113,7 @@ impl Run {
     fn new((model, v, batch): &Setting, index: u64) -> Self {
         let mut rng = random("run", index);
         let params = crate::model::initial_parameters(model, &ParamLayout::new(model, *v), index);
-        let mut table = equations(&mut rng, *v, EPOCH * batch + 37);
+        let mut table = random_batch(*v, EPOCH * batch + 37, &mut rng);
         for e in &mut table {
             e.answer = ((usize::from(e.x) + usize::from(e.y)) % v) as u16;
         }
@@ -168,7 +169,7 @@ impl On<'_> {
         };
         let mut runs = Vec::new();
         for (slot, n) in sizes.into_iter().enumerate() {
-            let (params, batch) = (random_params(model, v, &mut rng), equations(&mut rng, v, n));
+            let (params, batch) = (random_params(model, v, &mut rng), random_batch(v, n, &mut rng));
             let zeros = vec![0.0; params.len()];
             let state = ReplicaState { params: &params, m: &zeros, v: &zeros, train: &batch, val: &batch };
             replicas.load(slot, &state)?;
