@@ -60,3 +60,40 @@ impl PanelData {
         Self { title: waves.heading(), remark: remark(points), runs: points.iter().map(run).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::{KeyFrequencies, groups},
+        store::{Experiment, made::MadeRun},
+    };
+
+    #[test]
+    fn runs_at_one_place_stand_side_by_side_with_their_own_frequencies() {
+        let mut runs: Vec<_> =
+            (0..3).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120).record()).collect();
+        for (run, k95) in runs.iter_mut().zip([4, 4, 9]) {
+            run.metrics.iter_mut().for_each(|row| row.k95 = k95);
+        }
+        let experiment = Experiment { name: "three".into(), runs };
+        let found = [vec![1, 5], vec![2, 7], vec![3]].map(|frequencies| UnembeddingFrequencies {
+            additive: KeyFrequencies { dimension: 2 * frequencies.len(), frequencies },
+            multiplicative: None,
+        });
+        let ids = experiment.runs.iter().map(|run| run.manifest.run.clone());
+        let found = ids.zip(found).collect();
+        let data = serde_json::to_value(FrequenciesData::of(&groups(&experiment), &found)).unwrap();
+        let panels = data["drawn"]["panels"].as_array().unwrap();
+        assert_eq!(panels.len(), 1, "no waves over logarithms");
+        let runs = panels[0]["runs"].as_array().unwrap();
+        let numbers = |name: &str| runs.iter().map(|run| run[name].clone()).collect::<Vec<_>>();
+        assert_eq!(numbers("dimension"), [4.0, 4.0, 2.0]);
+        assert_eq!(numbers("k95"), [4.0, 4.0, 9.0]);
+        assert_eq!(numbers("beside"), [0, 1, 0]);
+        assert_eq!(runs[1]["keys"], serde_json::json!([2, 7]));
+        // residuals 0, 0 and 7
+        let rmse = format!("RMSE, grokked: {:.2} (3 runs)", (49.0_f64 / 3.0).sqrt());
+        assert_eq!(panels[0]["remark"], rmse);
+    }
+}
