@@ -61,13 +61,14 @@ async function drawAll() {
   });
   await settle();
 }
-/** Moves the pointer over the middle of a plot, then along it until a value is shown; returns the text. */
+/** Moves the pointer over the middle of a plot, then along it and round until a value is shown; returns the text. */
 async function valueIn(name, nth = 0) {
   await figure(name).scrollIntoViewIfNeeded();
   await settle();
   const box = await figure(name).locator(".u-over").nth(nth).boundingBox();
-  for (let across = 0.5; across < 1; across += 0.05)
+  for (let step = 0; step < 20; step++)
     for (let down = 0.05; down < 1; down += 0.1) {
+      const across = (0.5 + 0.05 * step) % 1;
       await page.mouse.move(box.x + across * box.width, box.y + down * box.height);
       const tip = figure(name).locator(".tip").nth(nth);
       if (await tip.isVisible()) return tip.innerText();
