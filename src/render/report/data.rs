@@ -1,7 +1,8 @@
 //! The data behind the figures, as the one JSON block of the report.
 //!
-//! Every evaluation is there, none is left out or averaged. A number has five significant digits, a quantity that is
-//! not finite is `null`; epochs, milestones and counts are exact.
+//! Every evaluation is there, none is left out or averaged; figures that show means over seeds have them besides, and
+//! the diagnostics of a run as part of them only. A number has five significant digits, a quantity that is not finite
+//! is `null`; epochs, milestones and counts are exact.
 
 use serde::Serialize;
 

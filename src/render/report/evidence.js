@@ -54,14 +54,14 @@ function showDip(experiment, dip, host) {
     tell: (i) => [`batch size ${number(rows[i])}`, `depth ${number(dip.sizes[i].mean_depth)}`],
   };
   return figure(host, {
-    id: "dip", title: `Early dip of LAR, ${dip.title}`, note: "means over all seeds of a batch size, whichever are shown",
+    id: "dip", title: `Early dip of LAR, ${dip.title}`, note: `depth: ${dip.definition}; means over all seeds of a batch size, whichever are shown`,
     legend: dip.sizes.map((size) => ({ tag: `size ${size.rows}`, label: `batch size ${number(size.rows)}`, ...look(size.group) })),
     plots: [
       { title: "by the epoch", x: epochAxis(last(byEpoch)), y: lar, series: byEpoch },
       { title: "by the step", x: { ...epochAxis(last(byStep)), label: "optimiser step", log: true }, y: lar, series: byStep },
       {
-        title: "depth", note: dip.definition, series: [mean, ...depths],
-        x: axis({ label: "batch size (training rows a step)", log: true, at: rows }), y: axis({ label: "depth", linearOnly: true }),
+        title: "depth", series: [mean, ...depths],
+        x: axis({ label: "batch size", log: true, at: rows }), y: axis({ label: "depth", linearOnly: true }),
       },
     ],
   });
