@@ -42,8 +42,8 @@ report-test:
     set -eu
     out=target/report-test
     npm install --prefix "$out/npm" --no-save --silent playwright-core@1.65.1
-    cargo run -- sweep tests/report/small.toml --out "$out/results"
-    cargo run -- report "$out/results/small" --out "$out/report.html"
+    for study in small small-batches; do cargo run -- sweep "tests/report/$study.toml" --out "$out/results"; done
+    cargo run -- report "$out/results" --out "$out/report.html"
     NODE_PATH="$out/npm/node_modules" node tests/report/check.mjs "$out/report.html" "$out/screenshots"
 
 # every fuzz target for so many seconds; needs nightly Rust and `cargo install cargo-fuzz --locked`.

@@ -4,6 +4,7 @@ mod bench;
 mod claims;
 mod completions;
 mod diagnostics;
+mod evidence;
 mod export;
 mod gpu_check;
 mod man;

@@ -1,17 +1,20 @@
 //! `groklab report`: results as one HTML file.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path, PathBuf},
+};
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{plot::warn_of_damage, report as diagnostic, tell};
+use super::{evidence::evidence, plot::warn_of_damage, report as diagnostic, tell};
 use crate::{
-    analysis::claims::claims,
+    analysis::{claims::claims, groups},
     render::{
         claims::claim_rows,
-        report::{Attachment, Section, address_part, html},
+        report::{Section, address_part, html},
     },
-    store::{Experiment, ReadError, read_results, write_atomic},
+    store::{Experiment, read_results, write_atomic},
 };
 
 /// Write a report: one HTML file with tables, interactive figures and a page a run; needs no network.
@@ -33,32 +36,23 @@ pub fn run(args: &ReportArgs) -> miette::Result<()> {
         return Err(miette::miette!(help = help, "{} is a directory", args.out.display()));
     }
     let from = place_of(&args.out).into_diagnostic().wrap_err("failed to find where the report goes")?;
-    let mut damaged = Vec::new();
-    let sections: Vec<Section<'_>> = results
-        .experiments
-        .iter()
-        .map(|experiment| {
-            let attachments = attachments(experiment, &from, &mut damaged);
-            Section { experiment, attachments, claims: claim_rows(&claims(experiment)) }
-        })
-        .collect();
-    warn_of_damage(&damaged)?;
+    let mut sections = Vec::new();
+    for experiment in &results.experiments {
+        // every run has its spectra on its page
+        let evidence = evidence(&groups(experiment), |_, _| false)?;
+        let claims = claim_rows(&claims(experiment));
+        sections.push(Section { experiment, evidence, links: links(experiment, &from), claims });
+    }
     let page = html(&sections).map_err(diagnostic)?;
     write_atomic(&args.out, page.as_bytes()).map_err(diagnostic)?;
     tell(&format!("wrote {}", args.out.display()));
     Ok(())
 }
 
-/// Spectra and links of the runs; spectra that cannot be read are named and left out.
-fn attachments(experiment: &Experiment, from: &Path, damaged: &mut Vec<ReadError>) -> Vec<Attachment> {
-    let attached = experiment.runs.iter().map(|run| {
-        let spectra = run.spectra().unwrap_or_else(|error| {
-            damaged.push(error);
-            Vec::new()
-        });
-        Attachment { spectra, link: address(from, &run.dir) }
-    });
-    attached.collect()
+/// Addresses of the runs' directories, by run id.
+fn links(experiment: &Experiment, from: &Path) -> BTreeMap<String, String> {
+    let links = experiment.runs.iter().map(|run| Some((run.manifest.run.clone(), address(from, &run.dir)?)));
+    links.flatten().collect()
 }
 
 /// The directory of `file`, absolute and without symbolic links as far as it exists.

@@ -4,8 +4,9 @@
 //
 // `just report-test` makes results, writes the report and runs this. Needs playwright-core (NODE_PATH) and a Chromium
 // (CHROMIUM, or /usr/bin/chromium). Promises: no console error, no network request, every figure drawn, a value under
-// the pointer, series that can be hidden, linear and logarithmic axes, zoom, keys, the page of a run, links to files
-// that exist, light and dark, paper, nothing wider than the window.
+// the pointer, series that can be hidden, linear and logarithmic axes, zoom, keys, figures that need more data or the
+// reason why one is not drawn, the page of a run, links to files that exist, light and dark, paper, nothing wider than
+// the window.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -60,15 +61,16 @@ async function drawAll() {
   });
   await settle();
 }
-/** Moves the pointer over the middle of a plot, then along it until a value is shown; returns the text. */
-async function valueIn(name) {
+/** Moves the pointer over the middle of a plot, then along it and round until a value is shown; returns the text. */
+async function valueIn(name, nth = 0) {
   await figure(name).scrollIntoViewIfNeeded();
   await settle();
-  const box = await figure(name).locator(".u-over").first().boundingBox();
-  for (let across = 0.5; across < 1; across += 0.05)
+  const box = await figure(name).locator(".u-over").nth(nth).boundingBox();
+  for (let step = 0; step < 20; step++)
     for (let down = 0.05; down < 1; down += 0.1) {
+      const across = (0.5 + 0.05 * step) % 1;
       await page.mouse.move(box.x + across * box.width, box.y + down * box.height);
-      const tip = figure(name).locator(".tip").first();
+      const tip = figure(name).locator(".tip").nth(nth);
       if (await tip.isVisible()) return tip.innerText();
     }
   return "";
@@ -181,6 +183,59 @@ await check("keys move along a curve and zoom", async () => {
 });
 
 await check("scattered points have values", async () => assert.match(await valueIn("k95"), /k_pred [\d.]+\s+k95 \d+/));
+await check("a figure that an experiment lacks data for is named with its reason", async () => {
+  const remarks = await page.locator(".undrawn").allInnerTexts();
+  assert.equal(remarks.length, 2, "of the experiment with one batch size");
+  assert.match(remarks[0], /^Not drawn: Early dip of LAR: .*one batch size/);
+  assert.match(remarks[1], /^Not drawn: LAR of every matrix: .*probe\.diagnostics/);
+  for (const name of ["dip", "matrices"]) assert.equal(await page.locator(`[data-figure="${name}"]`).count(), 1);
+});
+
+await check("the early dip has values by epoch, by step and by batch size, and axes of its own", async () => {
+  assert.match(await valueIn("dip"), /batch size \d+\s+epoch \d+\s+LAR [\d.]+/);
+  assert.match(await valueIn("dip", 1), /batch size \d+\s+step [\d,]+\s+LAR [\d.]+/);
+  assert.match(await valueIn("dip", 2), /depth [\d.]+/);
+  await page.mouse.move(2, 2);
+  const logs = () => figure("dip").locator('[data-axis="x"]').evaluateAll((all) => all.map((b) => b.getAttribute("aria-pressed")));
+  assert.deepEqual(await logs(), ["false", "true", "true"]);
+  const before = await pixels("dip");
+  await figure("dip").locator('[data-axis="x"]').first().click();
+  await settle();
+  assert.deepEqual(await logs(), ["true", "true", "true"]);
+  assert.notEqual(await pixels("dip"), before);
+  await figure("dip").locator('[data-axis="x"]').first().click();
+  assert.equal(await pixels("dip"), before);
+  const counts = () => figure("dip").locator(".plot").evaluateAll((all) => all.map((plot) => Number(plot.dataset.series)));
+  // two runs a batch size, and their mean
+  assert.deepEqual(await counts(), [2, 2, 5]);
+  await figure("dip").locator(".chip").first().click();
+  await settle();
+  assert.deepEqual(await counts(), [1, 1, 3]);
+  await figure("dip").locator(".chip").first().click();
+});
+
+await check("key frequencies have a point a run that says which they are", async () => {
+  for (const value of [await valueIn("frequencies"), await valueIn("frequencies", 1)])
+    assert.match(value, /k95 \d+\s+\d+ dimensions\s+(frequencies [\d, …]+|no key frequency)/);
+});
+
+await check("every matrix has a curve in its block, for the group that is chosen", async () => {
+  const counts = () => figure("matrices").locator(".plot").evaluateAll((all) => all.map((plot) => Number(plot.dataset.series)));
+  await figure("matrices").scrollIntoViewIfNeeded();
+  await settle();
+  assert.deepEqual(await counts(), [2, 6, 6]);
+  assert.match(await valueIn("matrices", 1), /epoch \d+\s+LAR [\d.]+\s+[\d.]+ to [\d.]+, 2 runs/);
+  const title = () => figure("matrices").locator("h3").innerText();
+  assert.match(await title(), /batch size 64/);
+  await figure("matrices").locator('[data-tag="q"]').click();
+  await settle();
+  assert.deepEqual(await counts(), [2, 5, 5]);
+  await page.locator("label", { hasText: "Every matrix of" }).locator("select").selectOption({ index: 1 });
+  await settle();
+  assert.match(await title(), /batch size 576/);
+  assert.deepEqual(await counts(), [2, 6, 6]);
+});
+
 await check("nothing is wider than 1280 pixels", () => nothingWider(1280));
 
 await check("a run has a page with its config, and links to files that exist", async () => {
@@ -238,7 +293,7 @@ await check("nothing is wider than 390 pixels", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   await drawAll();
   await nothingWider(390);
-  assert.notEqual(await valueIn("lar"), "");
+  for (const name of ["lar", "dip", "frequencies", "matrices"]) assert.notEqual(await valueIn(name), "", name);
   await nothingWider(390);
   await page.mouse.move(2, 2);
   await shot("light-390");

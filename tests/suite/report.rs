@@ -66,3 +66,45 @@ fn damaged_spectra_are_named_and_the_rest_is_shown() {
     let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert_eq!(page.matches("\"checkpoint\":\"initial\"").count(), 1);
 }
+
+/// The value that begins at the first `"name":` of the page's data.
+fn value(page: &str, name: &str) -> serde_json::Value {
+    let (_, rest) = page.split_once(&format!("\"{name}\":")).unwrap();
+    serde_json::Deserializer::from_str(rest).into_iter().next().unwrap().unwrap()
+}
+
+#[test]
+fn figures_that_need_more_are_shown_or_named_with_the_words_of_plot() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = |study: String| {
+        fs::write(dir.path().join("small.toml"), study).unwrap();
+        super::succeed(dir.path(), &["sweep", "small.toml"]);
+        super::succeed(dir.path(), &["report", "results/small"]);
+        fs::read_to_string(dir.path().join("report.html")).unwrap()
+    };
+    let plain = page(super::two_runs());
+    let said = super::text(&super::groklab(dir.path(), &["plot", "results/small"]).stderr);
+    for name in ["dip", "matrices"] {
+        let reason = value(&plain, name)["undrawn"].as_str().unwrap().to_owned();
+        assert!(said.contains(&format!("not drawn: small-{name}: {reason}\n")), "{reason}: {said}");
+    }
+    // n = 16 directions of a head of 97 residues
+    let panels = value(&plain, "frequencies")["drawn"]["panels"].clone();
+    assert_eq!(panels.as_array().unwrap().len(), 2, "97 is prime");
+    assert_eq!(panels[0]["runs"].as_array().unwrap().len(), 2);
+
+    fs::remove_dir_all(dir.path().join("results")).unwrap();
+    let more = "\"probe.dense_until\" = 60\n\"probe.diagnostics\" = [\"matrix_lar\"]\n[grid]\n\"data.batch_size\" = [64, 512]\n";
+    let study = super::two_runs().replace("max_epochs\" = 3", "max_epochs\" = 60");
+    let more = page(format!("{study}{more}"));
+    let dips = value(&more, "dip")["drawn"].clone();
+    let rows: Vec<_> = dips[0]["sizes"].as_array().unwrap().iter().map(|size| size["rows"].clone()).collect();
+    assert_eq!(rows, [64, 512]);
+    assert_eq!(dips[0]["sizes"][0]["runs"].as_array().unwrap().len(), 2);
+    let groups = value(&more, "matrices")["drawn"].clone();
+    assert_eq!(groups.as_array().unwrap().len(), 2);
+    // embedding and unembedding, two blocks of six matrices
+    let curves =
+        groups[0]["panels"].as_array().unwrap().iter().map(|panel| panel["curves"].as_array().unwrap());
+    assert_eq!(curves.map(Vec::len).collect::<Vec<_>>(), [2, 6, 6]);
+}

@@ -3,7 +3,7 @@
 //! for each task and setting with at least two batch sizes.
 
 use crate::{
-    analysis::{Dip, EARLY_EPOCHS, Group, dip, mean_curve},
+    analysis::{CurvePoint, Dip, EARLY_EPOCHS, Group, RunSummary, dip, mean_curve},
     store::MetricsRow,
 };
 
@@ -27,22 +27,54 @@ const HEAD: f64 = 24.0;
 const KEY: &str = "data.batch_size=";
 
 /// Groups that differ in the batch size alone.
-struct Series<'a, 'b> {
-    title: String,
-    /// Increasing.
-    sizes: Vec<Size<'a, 'b>>,
+pub(in crate::render) struct Series<'a, 'b> {
+    pub title: String,
+    /// At least two, increasing.
+    pub sizes: Vec<Size<'a, 'b>>,
 }
 
 /// The runs of one batch size.
-struct Size<'a, 'b> {
-    rows: usize,
+pub(in crate::render) struct Size<'a, 'b> {
+    pub rows: usize,
+    /// Place of the group among all.
+    pub at: usize,
     group: &'b Group<'a>,
-    dips: Vec<Dip>,
+    /// Of each run that was evaluated at every early epoch, at least one.
+    pub dips: Vec<(&'b RunSummary, Dip)>,
+}
+
+impl Size<'_, '_> {
+    /// The evaluations of the early epochs.
+    fn early_rows(&self) -> impl Iterator<Item = &MetricsRow> {
+        let rows = self.group.records.iter().flat_map(|run| &run.metrics);
+        rows.filter(|row| row.epoch <= EARLY_EPOCHS)
+    }
+
+    /// LAR over the early epochs against their `time`, which is the epoch of the points.
+    pub fn early(&self, time: impl Fn(&MetricsRow) -> u64) -> Vec<CurvePoint> {
+        mean_curve(self.early_rows().map(|row| (time(row), row.lar)))
+    }
+
+    /// Mean depth of the dip over runs.
+    pub fn mean_depth(&self) -> f64 {
+        let sum: f64 = self.dips.iter().map(|(_, dip)| dip.depth).sum();
+        sum / self.dips.len() as f64
+    }
 }
 
 /// The pages.
 pub fn pages(groups: &[Group<'_>]) -> Result<Vec<Scene>, Undrawn> {
-    let mut series = series(groups);
+    Ok(series(groups)?.iter().map(draw_page).collect())
+}
+
+/// What the depth of a dip is, in words.
+pub(in crate::render) fn definition() -> String {
+    format!("LAR at epoch 0 − least LAR up to epoch {EARLY_EPOCHS}")
+}
+
+/// What the pages show.
+pub(in crate::render) fn series<'a, 'b>(groups: &'b [Group<'a>]) -> Result<Vec<Series<'a, 'b>>, Undrawn> {
+    let mut series = by_setting(groups);
     series.retain(|series| series.sizes.len() > 1);
     if series.is_empty() {
         return Err(Undrawn::OneBatchSize);
@@ -51,18 +83,19 @@ pub fn pages(groups: &[Group<'_>]) -> Result<Vec<Scene>, Undrawn> {
         series.sizes.retain(|size| !size.dips.is_empty());
     }
     series.retain(|series| series.sizes.len() > 1);
-    if series.is_empty() { Err(Undrawn::NotDense) } else { Ok(series.iter().map(draw_page).collect()) }
+    if series.is_empty() { Err(Undrawn::NotDense) } else { Ok(series) }
 }
 
-fn series<'a, 'b>(groups: &'b [Group<'a>]) -> Vec<Series<'a, 'b>> {
+fn by_setting<'a, 'b>(groups: &'b [Group<'a>]) -> Vec<Series<'a, 'b>> {
     let mut found: Vec<(String, Series<'a, 'b>)> = Vec::new();
-    for group in groups {
+    for (at, group) in groups.iter().enumerate() {
         let Some(rows) = group.records.first().map(|run| run.config.data.batch_size) else { continue };
         let others: Vec<&str> = group.variant.split_whitespace().filter(|s| !s.starts_with(KEY)).collect();
         let own = Group { variant: others.join(" "), ..group.clone() };
         let id = format!("{} {} {}", own.task, own.train_fraction, own.variant);
-        let dips = group.records.iter().filter_map(|run| dip(run)).collect();
-        let size = Size { rows, group, dips };
+        let runs = group.runs.iter().zip(&group.records);
+        let dips = runs.filter_map(|(summary, run)| Some((summary, dip(run)?))).collect();
+        let size = Size { rows, at, group, dips };
         match found.iter_mut().find(|(other, _)| *other == id) {
             Some((_, series)) => series.sizes.push(size),
             None => found.push((id, Series { title: title(&own, groups), sizes: vec![size] })),
@@ -93,18 +126,12 @@ fn draw_page(series: &Series<'_, '_>) -> Scene {
     legend(&mut scene, &key, (LEFT, 6.0));
     let epochs = grid.panel(0, Scale::Linear(0.0, EARLY_EPOCHS as f64));
     early(&mut scene, &epochs, series, color, (&series.title, "epoch"), |row| row.epoch);
-    let last = early_rows(&series.sizes).map(|row| row.step).max().unwrap_or(1);
+    let last = series.sizes.iter().flat_map(Size::early_rows).map(|row| row.step).max().unwrap_or(1);
     let steps = grid.panel(1, Scale::Epochs(last as f64));
     early(&mut scene, &steps, series, color, ("the same by the step", "optimiser step"), |row| row.step);
     let (least, greatest) = (series.sizes[0].rows as f64, series.sizes[series.sizes.len() - 1].rows as f64);
     depths(&mut scene, &grid.panel(2, Scale::Log(least / 1.5, greatest * 1.5)), series, color);
     scene
-}
-
-/// The evaluations of the early epochs.
-fn early_rows<'s>(sizes: &'s [Size<'_, '_>]) -> impl Iterator<Item = &'s MetricsRow> {
-    let rows = sizes.iter().flat_map(|size| &size.group.records).flat_map(|run| &run.metrics);
-    rows.filter(|row| row.epoch <= EARLY_EPOCHS)
 }
 
 /// LAR over the early epochs against their `time`, mean over seeds.
@@ -120,7 +147,7 @@ fn early(
         .sizes
         .iter()
         .map(|size| {
-            let points = mean_curve(early_rows(std::slice::from_ref(size)).map(|row| (time(row), row.lar)));
+            let points = size.early(&time);
             points.iter().map(|point| (point.epoch as f64, point.mean)).collect()
         })
         .collect();
@@ -142,20 +169,17 @@ fn early(
 
 /// Depth of the dip against the batch size.
 fn depths(scene: &mut Scene, panel: &Panel, series: &Series<'_, '_>, color: impl Fn(usize) -> Color) {
-    let depths = || series.sizes.iter().flat_map(|size| &size.dips).map(|dip| dip.depth);
+    let depths = || series.sizes.iter().flat_map(|size| &size.dips).map(|(_, dip)| dip.depth);
     // room for the points at 0
     let y = Scale::Linear(-0.012, 1.08 * depths().fold(0.05, f64::max));
     let runs = series.sizes.iter().map(|size| size.dips.len()).sum::<usize>();
     heading(scene, panel, "depth of the early dip", &format!("{runs} runs"));
     let ticks = y.ticks(6);
     panel.grid(scene, y, ticks.iter().map(|(value, _)| *value));
-    let mean = |size: &Size<'_, '_>| {
-        let sum: f64 = size.dips.iter().map(|dip| dip.depth).sum();
-        (size.rows as f64, sum / size.dips.len() as f64)
-    };
+    let mean = |size: &Size<'_, '_>| (size.rows as f64, size.mean_depth());
     scene.line(series.sizes.iter().map(|size| panel.at(y, mean(size))).collect(), INK, CURVE);
     for (i, size) in series.sizes.iter().enumerate() {
-        for dip in &size.dips {
+        for (_, dip) in &size.dips {
             let at = panel.at(y, (size.rows as f64, dip.depth));
             scene.point(at, Shape::Circle, 3.4, color(i), false);
         }
@@ -165,8 +189,7 @@ fn depths(scene: &mut Scene, panel: &Panel, series: &Series<'_, '_>, color: impl
     panel.bottom_ticks(scene, &size_ticks(panel, series), true);
     let below = "batch size (training rows a step)";
     scene.text((panel.middle().0, panel.bottom() + 30.0), below, TEXT, INK, Side::Middle);
-    let words = format!("LAR at epoch 0 − least LAR up to epoch {EARLY_EPOCHS}");
-    scene.text_upwards((panel.left - 37.0, panel.middle().1), &words, TEXT, INK);
+    scene.text_upwards((panel.left - 37.0, panel.middle().1), &definition(), TEXT, INK);
 }
 
 /// A tick for each batch size, with its label unless the one before would touch it.

@@ -33,13 +33,13 @@ type ByRun = BTreeMap<String, UnembeddingFrequencies>;
 
 /// The waves of a panel.
 #[derive(Clone, Copy, PartialEq)]
-enum Waves {
+pub(in crate::render) enum Waves {
     Additive,
     Multiplicative,
 }
 
 impl Waves {
-    fn heading(self) -> &'static str {
+    pub fn heading(self) -> &'static str {
         match self {
             Self::Additive => "waves over the residue",
             Self::Multiplicative => "waves over its discrete logarithm",
@@ -55,23 +55,22 @@ impl Waves {
 }
 
 /// A run in a panel.
-struct Point<'a> {
+pub(in crate::render) struct Point<'a> {
     group: usize,
-    run: &'a RunSummary,
+    pub run: &'a RunSummary,
+    pub keys: &'a KeyFrequencies,
     /// Dimension of the key frequencies, k95.
-    at: (f64, f64),
+    pub at: (f64, f64),
+    /// Whole numbers coincide: its place among those at the same place, up to six side by side.
+    pub beside: usize,
 }
+
+/// The runs that have these waves, at least one.
+pub(in crate::render) type Cloud<'a> = (Waves, Vec<Point<'a>>);
 
 /// One page: a panel for waves over the residues, and one over their logarithms where a modulus is prime.
 pub fn pages(groups: &[Group<'_>], frequencies: &ByRun) -> Result<Vec<Scene>, Undrawn> {
-    let panels: Vec<(Waves, Vec<Point<'_>>)> = [Waves::Additive, Waves::Multiplicative]
-        .map(|waves| (waves, points(groups, frequencies, waves)))
-        .into_iter()
-        .filter(|(_, points)| !points.is_empty())
-        .collect();
-    if panels.is_empty() {
-        return Err(Undrawn::NoFrequencies);
-    }
+    let panels = panels(groups, frequencies)?;
     let values = panels.iter().flat_map(|(_, points)| points).flat_map(|point| [point.at.0, point.at.1]);
     let greatest = values.fold(10.0, f64::max);
     // room for the points at 0
@@ -89,21 +88,51 @@ pub fn pages(groups: &[Group<'_>], frequencies: &ByRun) -> Result<Vec<Scene>, Un
     for (i, (waves, points)) in panels.iter().enumerate() {
         draw(&mut scene, &grid.panel(i, scale), scale, *waves, points, &looks, i == 0);
     }
-    let words = format!(
-        "key frequencies: more than {KEY_ENERGY} times the mean energy of the unembedding's Fourier components"
-    );
-    scene.text((LEFT, grid.bottom() + 47.0), &words, SMALL, FAINT, Side::Left);
+    scene.text((LEFT, grid.bottom() + 47.0), &definition(), SMALL, FAINT, Side::Left);
     scene.text_upwards((17.0, grid.corner.1 + SIZE / 2.0), "k95 at the end", TEXT, INK);
     Ok(vec![scene])
 }
 
-fn points<'a>(groups: &'a [Group<'_>], frequencies: &ByRun, waves: Waves) -> Vec<Point<'a>> {
+/// What the page shows.
+pub(in crate::render) fn panels<'a>(
+    groups: &'a [Group<'_>],
+    frequencies: &'a ByRun,
+) -> Result<Vec<Cloud<'a>>, Undrawn> {
+    let panels: Vec<Cloud<'_>> = [Waves::Additive, Waves::Multiplicative]
+        .map(|waves| (waves, points(groups, frequencies, waves)))
+        .into_iter()
+        .filter(|(_, points)| !points.is_empty())
+        .collect();
+    if panels.is_empty() { Err(Undrawn::NoFrequencies) } else { Ok(panels) }
+}
+
+/// What a key frequency is, in words.
+pub(in crate::render) fn definition() -> String {
+    format!(
+        "key frequencies: more than {KEY_ENERGY} times the mean energy of the unembedding's Fourier components"
+    )
+}
+
+/// How far k95 lies from the dimensions of the runs that grokked.
+pub(in crate::render) fn remark(points: &[Point<'_>]) -> String {
+    let grokked: Vec<(f64, f64)> = points.iter().filter(|p| p.run.has_grokked).map(|p| p.at).collect();
+    match rmse(&grokked) {
+        Some(rmse) => format!("RMSE, grokked: {:.2} ({})", rmse.rmse, plural(rmse.runs)),
+        None => "no run grokked".into(),
+    }
+}
+
+fn points<'a>(groups: &'a [Group<'_>], frequencies: &'a ByRun, waves: Waves) -> Vec<Point<'a>> {
     let runs = groups.iter().enumerate().flat_map(|(group, g)| g.runs.iter().map(move |run| (group, run)));
-    runs.filter_map(|(group, run)| {
-        let dimension = waves.of(frequencies.get(&run.run)?)?.dimension as f64;
-        Some(Point { group, run, at: (dimension, f64::from(run.at(Checkpoint::Final)?.k95)) })
-    })
-    .collect()
+    let mut points: Vec<Point<'_>> = Vec::new();
+    for (group, run) in runs {
+        let keys = frequencies.get(&run.run).and_then(|found| waves.of(found));
+        let (Some(keys), Some(last)) = (keys, run.at(Checkpoint::Final)) else { continue };
+        let at = (keys.dimension as f64, f64::from(last.k95));
+        let before = points.iter().filter(|other| other.at == at).count();
+        points.push(Point { group, run, keys, at, beside: before % 6 });
+    }
+    points
 }
 
 fn draw(
@@ -115,23 +144,16 @@ fn draw(
     looks: &Looks,
     first: bool,
 ) {
-    let grokked: Vec<(f64, f64)> = points.iter().filter(|p| p.run.has_grokked).map(|p| p.at).collect();
-    let remark = match rmse(&grokked) {
-        Some(rmse) => format!("RMSE, grokked: {:.2} ({})", rmse.rmse, plural(rmse.runs)),
-        None => "no run grokked".into(),
-    };
-    heading(scene, panel, waves.heading(), &remark);
+    heading(scene, panel, waves.heading(), &remark(points));
     let ticks = scale.ticks(6);
     panel.grid(scene, scale, ticks.iter().map(|(value, _)| *value));
     let corners = ((panel.left, panel.bottom()), (panel.right(), panel.top));
     scene.dashes(corners, IDENTITY_DASH, FAINT, 1.0);
     panel.frame(scene);
-    for (i, point) in points.iter().enumerate() {
+    for point in points {
         let (color, shape) = looks.at(point.group);
-        // whole numbers coincide: up to six stand side by side
-        let before = points[..i].iter().filter(|other| other.at == point.at).count();
         let (x, y) = panel.at(scale, point.at);
-        let at = (x + STEP * (before % 6) as f64, y);
+        let at = (x + STEP * point.beside as f64, y);
         scene.point(at, shape, 3.4, color, !point.run.has_grokked);
     }
     panel.side_axis(scene, scale, &ticks, false, first.then_some(INK));

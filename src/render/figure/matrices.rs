@@ -53,16 +53,20 @@ pub fn has_matrix_lar(diagnostics: &Diagnostics) -> bool {
     diagnostics.columns.iter().any(|column| column.starts_with(PREFIX))
 }
 
-/// The curves of one panel with their colours.
-type Curves = Vec<(Color, Vec<CurvePoint>)>;
+/// LAR of one matrix, mean and range over seeds.
+pub(in crate::render) struct Curve {
+    pub name: &'static str,
+    pub color: Color,
+    pub points: Vec<CurvePoint>,
+}
 
 /// A group some of whose runs have the diagnostic.
-struct Shown<'a, 'b> {
-    group: &'b Group<'a>,
+pub(in crate::render) struct Shown<'a, 'b> {
+    pub group: &'b Group<'a>,
     /// Runs behind the curves.
     runs: usize,
     /// Embedding and unembedding, then a panel a block.
-    panels: Vec<Curves>,
+    pub panels: Vec<Vec<Curve>>,
 }
 
 impl<'a, 'b> Shown<'a, 'b> {
@@ -73,18 +77,19 @@ impl<'a, 'b> Shown<'a, 'b> {
             .filter_map(|run| diagnostics.get(&run.manifest.run))
             .filter(|diagnostics| has_matrix_lar(diagnostics))
             .collect();
-        let curves = |start: String, matrices: &[(&str, &str, Color)]| -> Curves {
+        let curves = |start: String, matrices: &[(&str, &'static str, Color)]| -> Vec<Curve> {
             matrices
                 .iter()
-                .map(|(matrix, _, color)| {
-                    let name = format!("{PREFIX}{start}{matrix}");
-                    (*color, mean_curve(runs.iter().flat_map(|run| run.column(&name))))
+                .map(|(matrix, name, color)| {
+                    let column = format!("{PREFIX}{start}{matrix}");
+                    let points = mean_curve(runs.iter().flat_map(|run| run.column(&column)));
+                    Curve { name, color: *color, points }
                 })
-                .filter(|(_, points)| !points.is_empty())
+                .filter(|curve| !curve.points.is_empty())
                 .collect()
         };
         let blocks = (0..).map(|block| curves(format!("blocks.{block}."), &LAYERS));
-        let panels: Vec<Curves> = std::iter::once(curves(String::new(), &ENDS))
+        let panels: Vec<_> = std::iter::once(curves(String::new(), &ENDS))
             .chain(blocks.take_while(|curves| !curves.is_empty()))
             .collect();
         panels.iter().any(|curves| !curves.is_empty()).then_some(Self { group, runs: runs.len(), panels })
@@ -95,13 +100,27 @@ impl<'a, 'b> Shown<'a, 'b> {
     }
 
     fn points(&self) -> impl Iterator<Item = &CurvePoint> {
-        self.panels.iter().flatten().flat_map(|(_, points)| points)
+        self.panels.iter().flatten().flat_map(|curve| &curve.points)
     }
+}
+
+/// What a panel is called.
+pub(in crate::render) fn panel_name(i: usize) -> String {
+    if i == 0 { "embedding, unembedding".into() } else { format!("block {}", i - 1) }
+}
+
+/// The groups that the pages show, at least one.
+pub(in crate::render) fn shown<'a, 'b>(
+    groups: &'b [Group<'a>],
+    diagnostics: &ByRun,
+) -> Result<Vec<Shown<'a, 'b>>, Undrawn> {
+    let shown: Vec<_> = groups.iter().filter_map(|group| Shown::of(group, diagnostics)).collect();
+    if shown.is_empty() { Err(Undrawn::NoMatrixLar) } else { Ok(shown) }
 }
 
 /// The pages. Means over the seeds alive, with the range over seeds behind; groups without the diagnostic are left out.
 pub fn pages(groups: &[Group<'_>], diagnostics: &ByRun) -> Result<Vec<Scene>, Undrawn> {
-    let shown: Vec<Shown<'_, '_>> = groups.iter().filter_map(|group| Shown::of(group, diagnostics)).collect();
+    let shown = shown(groups, diagnostics)?;
     let points = || shown.iter().flat_map(Shown::points);
     let last = points().map(|point| point.epoch).max().ok_or(Undrawn::NoMatrixLar)?;
     let low = points().map(|point| point.min).fold(0.4, f64::min);
@@ -139,8 +158,7 @@ fn draw_page(page: &[Shown<'_, '_>], all: &[Group<'_>], columns: usize, scales: 
             let remark = format!("{}/{} grokked", shown.group.grokked(), shown.group.runs.len());
             heading(&mut scene, &row, &title(shown.group, all), &remark);
         }
-        let name = if i == 0 { "embedding, unembedding".into() } else { format!("block {}", i - 1) };
-        scene.text((panel.left, panel.top - 7.0), &name, SMALL, INK, Side::Left);
+        scene.text((panel.left, panel.top - 7.0), &panel_name(i), SMALL, INK, Side::Left);
         draw(&mut scene, &panel, scales.lar, shown, &shown.panels[i]);
         let labels = grid.starts_row(place).then_some(INK);
         panel.side_axis(&mut scene, scales.lar, &scales.lar.ticks(5), false, labels);
@@ -157,7 +175,7 @@ fn draw_page(page: &[Shown<'_, '_>], all: &[Group<'_>], columns: usize, scales: 
     scene
 }
 
-fn draw(scene: &mut Scene, panel: &Panel, y: Scale, shown: &Shown<'_, '_>, curves: &Curves) {
+fn draw(scene: &mut Scene, panel: &Panel, y: Scale, shown: &Shown<'_, '_>, curves: &[Curve]) {
     panel.grid(scene, y, y.ticks(5).iter().map(|(value, _)| *value));
     let half = |x| (x, panel.at(y, (0.0, 0.5)).1);
     scene.dashes((half(panel.left), half(panel.right())), HALF_DASH, FAINT, 1.0);
@@ -165,14 +183,14 @@ fn draw(scene: &mut Scene, panel: &Panel, y: Scale, shown: &Shown<'_, '_>, curve
         scene.text(panel.middle(), "no finite evaluation yet", SMALL, FAINT, Side::Middle);
     }
     if shown.runs > 1 {
-        for (color, points) in curves {
-            band(scene, &binned(panel, y, points), *color);
+        for curve in curves {
+            band(scene, &binned(panel, y, &curve.points), curve.color);
         }
     }
     // colours belong to matrices here
     milestones(scene, panel, shown.group, [INK, INK]);
-    for (color, points) in curves {
-        stroke(scene, &binned(panel, y, points), *color, WIDTH);
+    for curve in curves {
+        stroke(scene, &binned(panel, y, &curve.points), curve.color, WIDTH);
     }
     panel.frame(scene);
 }

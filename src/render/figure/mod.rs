@@ -26,7 +26,7 @@ pub mod matrices;
 mod scene;
 pub mod seeds;
 pub mod spectra;
-mod theme;
+pub(super) mod theme;
 mod undrawn;
 
 pub use backend::{FigureError, png, svg};

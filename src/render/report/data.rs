@@ -1,7 +1,8 @@
 //! The data behind the figures, as the one JSON block of the report.
 //!
-//! Every evaluation is there, none is left out or averaged. A number has five significant digits, a quantity that is
-//! not finite is `null`; epochs, milestones and counts are exact.
+//! Every evaluation is there, none is left out or averaged; figures that show means over seeds have them besides, and
+//! the diagnostics of a run as part of them only. A number has five significant digits, a quantity that is not finite
+//! is `null`; epochs, milestones and counts are exact.
 
 use serde::Serialize;
 
@@ -11,13 +12,17 @@ use crate::{
         figure::{plural, title},
         tables::percent,
     },
-    store::{Checkpoint as Recorded, Experiment, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
+    store::{Checkpoint as Recorded, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
 };
 
-use super::{Attachment, ReportError, Section, anchor};
-
-/// Significant digits of a number: a plot is some 500 points high.
-const DIGITS: usize = 5;
+use super::{
+    ReportError, Section, anchor,
+    curve::{Column, rounded, strides},
+    dip::DipData,
+    drawn::Drawn,
+    frequencies::FrequenciesData,
+    matrices::MatricesData,
+};
 
 /// JSON of all sections that can stand inside a `<script>` element.
 pub(super) fn json(sections: &[Section<'_>]) -> Result<String, ReportError> {
@@ -41,6 +46,9 @@ struct ExperimentData {
     rmse: Vec<RmseCurve>,
     /// RMSE at the three checkpoints, as in the table.
     remarks: [String; 3],
+    dip: Drawn<Vec<DipData>>,
+    frequencies: Drawn<FrequenciesData>,
+    matrices: Drawn<Vec<MatricesData>>,
 }
 
 #[derive(Serialize)]
@@ -85,8 +93,6 @@ struct PointData {
     k95: u32,
 }
 
-type Column = Vec<Option<f64>>;
-
 /// One value an evaluation, under the names of `metrics.csv`.
 #[derive(Serialize)]
 struct Columns {
@@ -124,7 +130,7 @@ impl ExperimentData {
         let parts = groups.iter().enumerate().map(|(i, group)| RmseCurve::of(Some(i), &group.records));
         let runs = groups.iter().enumerate().flat_map(|(at, group)| {
             let runs = group.runs.iter().zip(&group.records);
-            runs.map(move |(run, record)| RunData::of(at, run, record, attachment(section, record)))
+            runs.map(move |(run, record)| RunData::of(at, run, record, section))
         });
         Self {
             name: experiment.name.clone(),
@@ -132,15 +138,12 @@ impl ExperimentData {
             rmse: parts.chain((groups.len() > 1).then(|| RmseCurve::of(None, &all))).collect(),
             runs: runs.collect(),
             remarks: Checkpoint::ALL.map(|checkpoint| remark(checkpoint, &cells)),
+            dip: DipData::all(&groups),
+            frequencies: FrequenciesData::of(&groups, &section.evidence.frequencies),
+            matrices: MatricesData::all(&groups, &section.evidence.diagnostics),
             groups: groups.iter().map(|group| GroupData { title: title(group, &groups) }).collect(),
         }
     }
-}
-
-/// What belongs to `record` beyond its metrics.
-pub(super) fn attachment<'a>(section: &'a Section<'_>, record: &RunRecord) -> Option<&'a Attachment> {
-    let Experiment { runs, .. } = section.experiment;
-    runs.iter().position(|run| std::ptr::eq(run, record)).and_then(|i| section.attachments.get(i))
 }
 
 impl RmseCurve {
@@ -157,12 +160,12 @@ impl RmseCurve {
 }
 
 impl RunData {
-    fn of(group: usize, run: &RunSummary, record: &RunRecord, attached: Option<&Attachment>) -> Self {
+    fn of(group: usize, run: &RunSummary, record: &RunRecord, section: &Section<'_>) -> Self {
         let point = |checkpoint| {
             let Point { epoch, lar, k_pred, k95 } = run.at(checkpoint)?;
             (lar.is_finite() && k_pred.is_finite()).then_some(PointData { epoch, lar, k_pred, k95 })
         };
-        let spectra = attached.map_or(&[][..], |attached| &attached.spectra);
+        let spectra = section.evidence.spectra.get(&run.run).map_or(&[][..], Vec::as_slice);
         let checkpoints = spectra.chunk_by(|a, b| a.checkpoint == b.checkpoint);
         Self {
             id: run.run.clone(),
@@ -172,7 +175,7 @@ impl RunData {
             memorized: point(Checkpoint::Memorized),
             grokked: point(Checkpoint::Grokked),
             last: point(Checkpoint::Final),
-            link: attached.and_then(|attached| attached.link.clone()),
+            link: section.links.get(&run.run).cloned(),
             files: files(record),
             facts: facts(run, record),
             // a config that was read from TOML can be written as TOML
@@ -279,53 +282,4 @@ fn remark(checkpoint: Checkpoint, cells: &[RmseRow]) -> String {
     };
     let lines: Vec<String> = lines.into_iter().flatten().collect();
     if lines.is_empty() { "no run got here".into() } else { format!("RMSE {}", lines.join(" · ")) }
-}
-
-/// `value` with [`DIGITS`] significant digits; none if it is not finite.
-fn rounded(value: f64) -> Option<f64> {
-    if !value.is_finite() {
-        return None;
-    }
-    format!("{value:.*e}", DIGITS - 1).parse().ok()
-}
-
-/// Increasing numbers as (first, step, count): evaluations come at regular distances, few of which differ.
-fn strides(numbers: impl Iterator<Item = u64>) -> Vec<[u64; 3]> {
-    let mut out: Vec<[u64; 3]> = Vec::new();
-    for number in numbers {
-        match out.last_mut() {
-            Some([first, step, count]) if *count == 1 => (*step, *count) = (number - *first, 2),
-            Some([first, step, count]) if number == *first + *step * *count => *count += 1,
-            _ => out.push([number, 1, 1]),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strides_hold_every_number() {
-        let cases: [&[u64]; 6] =
-            [&[], &[7], &[0, 1, 20, 40, 60], &[0, 1, 2, 3, 23, 43, 50], &[5, 9, 10], &[0, 20, 40, 41, 42]];
-        for numbers in cases {
-            let triples = strides(numbers.iter().copied());
-            let back: Vec<u64> =
-                triples.iter().flat_map(|[first, step, n]| (0..*n).map(move |i| first + i * step)).collect();
-            assert_eq!(back, numbers);
-        }
-        assert_eq!(strides([0, 1, 20, 40, 60].into_iter()), [[0, 1, 2], [20, 20, 3]]);
-    }
-
-    #[test]
-    fn rounding_keeps_five_digits_and_drops_what_is_not_finite() {
-        let x = 1.617_283_948;
-        assert_eq!(
-            [rounded(2.0 * x), rounded(-2e-7 * x), rounded(1234567.0)],
-            [3.2346, -3.2346e-7, 1234600.0].map(Some)
-        );
-        assert_eq!([rounded(0.0), rounded(f64::NAN), rounded(f64::INFINITY)], [Some(0.0), None, None]);
-    }
 }

@@ -25,7 +25,8 @@ function chips(name, entries, change) {
 }
 
 /** A piece of a curve as in the plots, with the mark of its points. */
-function swatch({ color, dash, shape }) {
+function swatch({ color: name, dash, shape }) {
+  const color = name.startsWith("--") ? `var(${name})` : name;
   const svg = (tag, attributes, ...children) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -38,9 +39,8 @@ function swatch({ color, dash, shape }) {
   return svg("svg", { width: 26, height: 12, "aria-hidden": "true" }, line, ...mark);
 }
 
-/** `plots`: [{title?, note?, …spec}]. They share the axes they are given; the buttons switch those of the first. */
-function figure(host, { id, title, note, x, y, plots, legend }) {
-  const made = [];
+/** Buttons for the axes of one plot or of several: linear or logarithmic, and all of it again after a zoom. */
+function axisTools(x, y) {
   const toggle = (a, name) => {
     const button = el("button", {
       type: "button", class: "quiet", "data-axis": name, "aria-pressed": a.log,
@@ -49,21 +49,31 @@ function figure(host, { id, title, note, x, y, plots, legend }) {
     return button;
   };
   const switches = [["x", x], ["y", y]].filter(([, a]) => !a.linearOnly).map(([name, a]) => [a, toggle(a, name)]);
-  const reset = el("button", { type: "button", class: "quiet", hidden: "", onclick: () => made[0].reset() }, "show all");
-  const row = el("div", { class: `plots of-${plots.length}` });
+  const reset = el("button", { type: "button", class: "quiet", hidden: "", onclick: () => { x.zoom = y.zoom = null; redraw(x, y); } }, "show all");
+  const update = () => {
+    reset.hidden = !x.zoom && !y.zoom;
+    switches.forEach(([a, button]) => button.setAttribute("aria-pressed", a.log));
+  };
+  return { buttons: el("div", { class: "tools" }, reset, ...switches.map(([, button]) => button)), update };
+}
+
+/** `plots`: [{title?, note?, …spec}]. They share the axes of the figure, and its buttons, or each has axes of its own. */
+function figure(host, { id, title, note, x, y, plots, legend }) {
+  const made = [];
+  const shared = x ? axisTools(x, y) : null;
+  const row = el("div", { class: `plots of-${plots.length > 4 ? "many" : plots.length}` });
   const whole = el("figure", { class: plots.length > 1 ? "figure wide" : "figure", "data-figure": id },
     el("figcaption", {}, el("div", {}, el("h3", {}, title), note ? el("p", {}, note) : null),
-      el("div", { class: "tools" }, reset, ...switches.map(([, button]) => button))),
+      shared?.buttons ?? null),
     legend ? chips("curves", legend, (tag, shown) => made.forEach((plot) => hide(plot, tag, shown))) : null, row);
   host.append(whole);
   for (const spec of plots) {
-    const cell = el("div", { class: "cell" }, spec.title ? el("h4", {}, spec.title) : null, spec.note ? el("p", { class: "note" }, spec.note) : null);
+    const own = shared ?? axisTools(spec.x, spec.y);
+    const head = spec.title ? el("h4", {}, spec.title) : null;
+    const cell = el("div", { class: "cell" }, shared ? head : el("div", { class: "head" }, head, own.buttons), spec.note ? el("p", { class: "note" }, spec.note) : null);
     row.append(cell);
     const plot = new Plot(cell, { x, y, ...spec, label: [title, spec.title].filter(Boolean).join(": ") });
-    plot.after = () => {
-      reset.hidden = !x.zoom && !y.zoom;
-      switches.forEach(([a, button]) => button.setAttribute("aria-pressed", a.log));
-    };
+    plot.after = own.update;
     made.push(plot);
   }
   return made;
@@ -154,21 +164,13 @@ function showExperiment(experiment, host) {
     })) }],
   });
   add({ id: "correlation", title: "Correlation of p and q", x: epochs, y: axis({ label: "Pearson", linearOnly: true }), plots: [{ series: curves(experiment, "pearson", "corr(p, q)", number) }] });
+  made.push(...showEvidence(experiment, grid));
 
   const change = (tag, shown) => made.forEach((plot) => hide(plot, tag, shown));
   const seeds = [...new Set(experiment.runs.map((run) => run.seed))].sort((a, b) => a - b);
   bar.append(
     chips("tasks", experiment.groups.map((group, i) => ({ tag: `group ${i}`, label: group.title, ...look(i) })), change),
     chips("seeds", seeds.map((seed) => ({ tag: `seed ${seed}`, label: String(seed) })), change));
-
-  const recorded = experiment.runs.filter((run) => run.spectra.length > 0);
-  if (recorded.length === 0) return;
-  const place = el("div", { class: "wide" });
-  const name = (run) => `${experiment.groups[run.group].title} · seed ${run.seed}`;
-  const show = (run) => { place.replaceChildren(); spectra(place, run, "spectra", name(run)); };
-  const choose = el("select", { onchange: () => show(recorded[choose.selectedIndex]) }, ...recorded.map((run) => el("option", {}, name(run))));
-  grid.append(el("label", { class: "choose wide" }, "Spectra of ", choose), place);
-  show(recorded[0]);
 }
 
 /** The page of one run. */

@@ -5,16 +5,29 @@
 //! are other people's text: they are escaped wherever they stand, and reach the page as text only.
 
 mod claims;
+mod curve;
 mod data;
+mod dip;
+mod drawn;
+mod frequencies;
+mod matrices;
 mod page;
 
 pub use claims::ClaimRow;
 pub use page::address_part;
 
-use crate::store::{Experiment, SpectrumRow};
+use std::collections::BTreeMap;
+
+use super::figure::Evidence;
+use crate::store::Experiment;
 
 const STYLE: &str = include_str!("report.css");
-const SCRIPTS: [&str; 3] = [include_str!("plot.js"), include_str!("figures.js"), include_str!("page.js")];
+const SCRIPTS: [&str; 4] = [
+    include_str!("plot.js"),
+    include_str!("figures.js"),
+    include_str!("evidence.js"),
+    include_str!("page.js"),
+];
 const UPLOT: &str = include_str!("vendor/uPlot.iife.min.js");
 const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
 const UPLOT_LICENSE: &str = include_str!("vendor/LICENSE");
@@ -24,20 +37,14 @@ const UPLOT_LICENSE: &str = include_str!("vendor/LICENSE");
 pub struct Section<'a> {
     /// Its runs.
     pub experiment: &'a Experiment,
-    /// One for each of its runs, in the same order; missing ones count as empty.
-    pub attachments: Vec<Attachment>,
+    /// What its runs have beyond their metrics: the spectra of all of them that have any, in the order of
+    /// `spectra.csv`, and what the figures need.
+    pub evidence: Evidence,
+    /// Addresses of the runs' directories seen from the report, percent-encoded, with a slash at their end, by run id;
+    /// none if there is no way from one to the other.
+    pub links: BTreeMap<String, String>,
     /// What its runs say to the paper's claims; the heading is left out if there are none.
     pub claims: Vec<ClaimRow>,
-}
-
-/// What belongs to a run beyond its metrics.
-#[derive(Clone, Debug, Default)]
-pub struct Attachment {
-    /// The spectra of its checkpoints, in the order of `spectra.csv`.
-    pub spectra: Vec<SpectrumRow>,
-    /// Address of the run's directory seen from the report, percent-encoded, with a slash at its end; none if there
-    /// is no way from one to the other.
-    pub link: Option<String>,
 }
 
 /// The report could not be made.

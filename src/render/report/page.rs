@@ -139,7 +139,7 @@ fn run_row(section: &Section<'_>, title: &str, run: &RunSummary, record: &RunRec
     let last = |digits: usize, value: fn(Point) -> f64| {
         run.last.map_or("–".to_owned(), |point| format!("{:.digits$}", value(point)))
     };
-    let link = data::attachment(section, record).and_then(|attached| attached.link.as_deref());
+    let link = section.links.get(&run.run);
     let files: Vec<String> = data::files(record)
         .iter()
         .map(|file| match link {

@@ -34,6 +34,8 @@ const look = (i) => ({
 });
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** A colour, or the name of one that follows light and dark. */
+const paint = (color) => (color?.startsWith("--") ? css(color) : color ?? css("--ink"));
 const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
@@ -95,10 +97,20 @@ function logTicks(low, high, most) {
   return decades.filter((_, i) => i % every === 0);
 }
 
+/** Distances of ticks between whole numbers. */
+const WHOLE = [0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((m) => m * 10 ** power));
+
 function ticks(a) {
   if (!a.log) return undefined;
   return (u, side, low, high) => {
     const most = side === 0 ? Math.max(3, Math.floor(u.width / 75)) : 6;
+    if (a.at) {
+      // where the values are, unless two labels would touch
+      let free = low;
+      const gap = (high / low) ** (48 / u.width);
+      const own = a.at.filter((v) => v >= free && v <= high && (free = v * gap));
+      if (own.length > 1) return own;
+    }
     if (!a.plusOne) return logTicks(low, high, most);
     return high - low < 5 ? [Math.round(low), Math.round(high)] : [...(low <= 0 ? [0] : []), ...logTicks(Math.max(low, 1), high, most)];
   };
@@ -114,15 +126,18 @@ function scale(a, range) {
 
 // ---- one plot
 
+/** Pixels between marks of runs at the same place. */
+const BESIDE = 4;
+
 /** Marks of a scatter plot, drawn as one path. */
-function marks(shape) {
+function marks(shape, beside = 0) {
   return (u, series, first, last) => {
     const [fill, clip, r] = [new Path2D(), new Path2D(), 4.2 * uPlot.pxRatio];
     const box = u.bbox;
     clip.rect(box.left - r, box.top - r, box.width + 2 * r, box.height + 2 * r);
     for (let i = first; i <= last; i++) {
       if (u.data[series][i] == null) continue;
-      const x = u.valToPos(u.data[0][i], "x", true);
+      const x = u.valToPos(u.data[0][i], "x", true) + BESIDE * beside * uPlot.pxRatio;
       const y = u.valToPos(u.data[series][i], "y", true);
       const corners = CORNERS[shape];
       if (corners) {
@@ -141,14 +156,14 @@ function marks(shape) {
 function aligned(series, logY) {
   const shown = (v) => (logY && !(v > 0) ? null : v);
   if (series.length === 0) return [[]];
-  if (!series[0].scatter) return uPlot.join(series.map((s) => [s.x, s.y.map(shown)]));
+  if (!series.some((s) => s.scatter)) return uPlot.join(series.map((s) => [s.x, s.y.map(shown)]));
   const points = series.flatMap((s, at) => s.x.map((x, i) => ({ x, y: shown(s.y[i]), at }))).sort((a, b) => a.x - b.x);
   return [points.map((p) => p.x), ...series.map((_, at) => points.map((p) => (p.at === at ? p.y : null)))];
 }
 
 /**
- * A plot in `host`. `spec`: label (read aloud), x and y (axes), series, identity (the diagonal), marks (vertical lines).
- * A series: label, tags (what hides it), color, dash, width, x, y, scatter, shape, hollow, tell (index → lines of text), open (address).
+ * A plot in `host`. `spec`: label (read aloud), x and y (axes), series, identity (the diagonal), level (a horizontal line), marks (vertical ones).
+ * A series: label, tags (what hides it), color, dash, width, x, y, low and high (a band), scatter, shape, hollow, beside, tell (index → lines of text), open (address).
  */
 class Plot {
   static all = [];
@@ -215,12 +230,12 @@ class Plot {
     const { spec } = this;
     const { x, y } = spec;
     const series = this.visible();
-    const [ink, faint, grid, paper] = ["--ink", "--faint", "--grid", "--paper"].map(css);
+    const [faint, grid, paper] = ["--faint", "--grid", "--paper"].map(css);
     const font = `12px ${css("--sans")}`;
     const side = (a, extra) => ({
       stroke: faint, font, labelFont: font, label: a.label, labelSize: 20, gap: 4,
       grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 5 },
-      splits: ticks(a), values: (_, splits) => splits.map((v) => (v === null ? "" : a.format(v))), ...extra,
+      splits: ticks(a), incrs: a.whole ? WHOLE : undefined, values: (_, splits) => splits.map((v) => (v === null ? "" : a.format(v))), ...extra,
       ...(a.log ? { filter: (_, splits) => splits } : {}),
     });
     const [xs, ys] = [this.range("x"), this.range("y")];
@@ -236,10 +251,10 @@ class Plot {
         x: false, y: false, points: { show: false }, drag: { x: true, y: true, uni: 24, setScale: false },
       },
       series: [{}, ...series.map((s) => ({
-        stroke: s.color ?? ink, width: s.width ?? 1.5, dash: s.dash?.length ? s.dash : undefined, spanGaps: true,
+        stroke: paint(s.color), width: s.width ?? 1.5, dash: s.dash?.length ? s.dash : undefined, spanGaps: true,
         ...(s.scatter
-          ? { paths: () => null, points: { show: true, size: 9, width: 1.6, stroke: s.color, fill: s.hollow ? paper : s.color, paths: marks(s.shape) } }
-          : { points: { show: s.x.length < 2, size: 6, fill: s.color ?? ink } }),
+          ? { paths: () => null, points: { show: true, size: 9, width: 1.6, stroke: s.color, fill: s.hollow ? paper : s.color, paths: marks(s.shape, s.beside) } }
+          : { points: { show: s.x.length < 2, size: 6, fill: paint(s.color) } }),
       }))],
       hooks: {
         drawAxes: [(u) => this.under(u, faint)],
@@ -266,7 +281,7 @@ class Plot {
     over.addEventListener("dblclick", () => { clearTimeout(waiting); this.reset(); });
   }
 
-  /** What lies under the curves: the diagonal, and vertical marks. */
+  /** What lies under the curves: bands, the diagonal, the level, and vertical marks. */
   under(u, faint) {
     const { ctx, bbox } = u;
     const r = uPlot.pxRatio;
@@ -274,13 +289,27 @@ class Plot {
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    const line = (points, color, dash) => {
+    const path = (points) => {
       ctx.beginPath();
       points.forEach(([x, y], i) => ctx[i ? "lineTo" : "moveTo"](x, y));
+    };
+    const line = (points, color, dash) => {
+      path(points);
       Object.assign(ctx, { strokeStyle: color, lineWidth: 1.2 * r });
       ctx.setLineDash(dash.map((d) => d * r));
       ctx.stroke();
     };
+    for (const s of this.visible().filter((s) => s.high)) {
+      const edge = (values) => values.map((v, i) => [u.valToPos(s.x[i], "x", true), u.valToPos(v, "y", true)]);
+      path([...edge(s.high), ...edge(s.low).reverse()]);
+      Object.assign(ctx, { fillStyle: paint(s.color), globalAlpha: 0.16 });
+      ctx.fill();
+      ctx.globalAlpha = 1;
+    }
+    if (this.spec.level !== undefined) {
+      const y = u.valToPos(this.spec.level, "y", true);
+      line([[bbox.left, y], [bbox.left + bbox.width, y]], faint, [1, 2.5]);
+    }
     if (this.spec.identity) {
       const { min, max } = u.scales.x;
       const both = Array.from({ length: 65 }, (_, i) => min + ((max - min) * i) / 64).filter((v) => v > 0 || !this.spec.y.log);
@@ -288,7 +317,7 @@ class Plot {
     }
     for (const mark of this.spec.marks ?? []) {
       const x = u.valToPos(mark.x, "x", true);
-      line([[x, bbox.top], [x, bbox.top + bbox.height]], mark.color, mark.dash);
+      line([[x, bbox.top], [x, bbox.top + bbox.height]], paint(mark.color), mark.dash);
     }
     ctx.restore();
   }
@@ -321,7 +350,7 @@ class Plot {
   place(s, i) {
     const { x, y } = this.spec;
     if (s.y[i] === null || s.y[i] === undefined || (y.log && s.y[i] <= 0) || (x.log && !x.plusOne && s.x[i] <= 0)) return null;
-    return [this.plot.valToPos(s.x[i], "x"), this.plot.valToPos(s.y[i], "y")];
+    return [this.plot.valToPos(s.x[i], "x") + BESIDE * (s.beside ?? 0), this.plot.valToPos(s.y[i], "y")];
   }
 
   /** Shows the value of a point, or none. */
@@ -332,7 +361,7 @@ class Plot {
     this.tip.hidden = this.ring.hidden = !place;
     if (!place) return;
     const [left, top] = place;
-    const color = s.color ?? css("--ink");
+    const color = paint(s.color);
     this.ring.style.cssText = `left:${left}px;top:${top}px;border-color:${color}`;
     this.tip.replaceChildren(el("b", {}, s.label), ...s.tell(at.i).map((text) => el("span", {}, text)));
     this.tip.firstChild.style.borderColor = color;

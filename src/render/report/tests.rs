@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::{
     analysis::{groups, rmse_rows, summarize},
-    store::{Checkpoint, MetricsRow, RunRecord, RunState, made::MadeRun},
+    store::{Checkpoint, MetricsRow, RunRecord, RunState, SpectrumRow, made::MadeRun},
 };
 
 /// One of every kind of run.
@@ -39,8 +39,11 @@ fn spectra(run: &RunRecord) -> Vec<SpectrumRow> {
 }
 
 fn section(experiment: &Experiment) -> Section<'_> {
-    let attach = |run| Attachment { spectra: spectra(run), link: Some("./runs/x/".into()) };
-    Section { experiment, attachments: experiment.runs.iter().map(attach).collect(), claims: Vec::new() }
+    let ids = || experiment.runs.iter().map(|run| run.manifest.run.clone());
+    let evidence =
+        Evidence { spectra: ids().zip(experiment.runs.iter().map(spectra)).collect(), ..Evidence::default() };
+    let links = ids().map(|id| (id, "./runs/x/".into())).collect();
+    Section { experiment, evidence, links, claims: Vec::new() }
 }
 
 fn page(experiment: &Experiment) -> String {
@@ -180,7 +183,7 @@ fn hostile_names_stay_text() {
     run.config.task = NAME.into();
     run.metrics.iter_mut().for_each(|row| row.run = NAME.into());
     let mut section = section(&experiment);
-    section.attachments[0].link = Some("./\"><script>alert(1)</script>/".into());
+    section.links.insert(NAME.into(), "./\"><script>alert(1)</script>/".into());
     section.claims = vec![ClaimRow {
         title: NAME.into(),
         source: NAME.into(),

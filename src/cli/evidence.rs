@@ -1,0 +1,63 @@
+//! Reads what figures and the report show beyond the record of runs.
+
+use std::collections::BTreeMap;
+
+use super::plot::warn_of_damage;
+use crate::{
+    analysis::{Group, UnembeddingFrequencies, unembedding_frequencies},
+    model::ParamLayout,
+    render::figure::{Evidence, matrices::has_matrix_lar},
+    store::{RunRecord, SpectrumRow, StoreError},
+    task::{Symbols, Task},
+};
+
+/// Spectra of the runs of each group until they are `enough`, the LAR of every matrix and the key frequencies of every
+/// run that has them. What cannot be read is named and left out.
+pub(super) fn evidence(
+    groups: &[Group<'_>],
+    enough: impl Fn(&Group<'_>, &BTreeMap<String, Vec<SpectrumRow>>) -> bool,
+) -> miette::Result<Evidence> {
+    let mut evidence = Evidence::default();
+    for group in groups {
+        for run in &group.records {
+            match run.spectra() {
+                Ok(rows) => drop(evidence.spectra.insert(run.manifest.run.clone(), rows)),
+                Err(error) => warn_of_damage(&[error])?,
+            }
+            if enough(group, &evidence.spectra) {
+                break;
+            }
+        }
+    }
+    for run in groups.iter().flat_map(|group| &group.records) {
+        match run.diagnostics() {
+            Ok(Some(found)) if has_matrix_lar(&found) => {
+                evidence.diagnostics.insert(run.manifest.run.clone(), found);
+            }
+            Ok(_) => {}
+            Err(error) => warn_of_damage(&[error])?,
+        }
+    }
+    let mut tasks = BTreeMap::new();
+    for run in groups.iter().flat_map(|group| &group.records).filter(|run| run.is_finished()) {
+        let task = tasks.entry(&run.config.task).or_insert_with(|| Task::find(&run.config.task).ok());
+        match task.as_ref().map(|task| frequencies(run, task)) {
+            Some(Ok(Some(found))) => drop(evidence.frequencies.insert(run.manifest.run.clone(), found)),
+            Some(Err(error)) => warn_of_damage(&[error.into()])?,
+            _ => {}
+        }
+    }
+    Ok(evidence)
+}
+
+/// Key frequencies of the final unembedding; none unless `task` is the one that was learned, and modular.
+fn frequencies(run: &RunRecord, task: &Task) -> Result<Option<UnembeddingFrequencies>, StoreError> {
+    let modular = matches!(task.symbols, Symbols::Residues { .. });
+    if !modular || task.digest() != run.manifest.task_digest {
+        return Ok(None);
+    }
+    let (symbols, width) = (run.manifest.n_symbols, run.config.model.d_model);
+    let layout = ParamLayout::new(&run.config.model, symbols);
+    let Some(parameters) = run.final_parameters(&layout)? else { return Ok(None) };
+    Ok(unembedding_frequencies(&parameters[layout.unembedding(symbols, width)], symbols, width))
+}

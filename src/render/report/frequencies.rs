@@ -1,0 +1,99 @@
+//! Data of k95 against the key Fourier frequencies: what [`figure::frequencies`](crate::render::figure::frequencies)
+//! draws.
+
+use serde::Serialize;
+
+use crate::{
+    analysis::{Group, UnembeddingFrequencies},
+    render::figure::frequencies::{Cloud, Point, definition, panels, remark},
+};
+
+use super::drawn::Drawn;
+
+#[derive(Serialize)]
+pub(super) struct FrequenciesData {
+    /// What a key frequency is.
+    definition: String,
+    panels: Vec<PanelData>,
+}
+
+#[derive(Serialize)]
+struct PanelData {
+    title: &'static str,
+    remark: String,
+    runs: Vec<RunFrequencies>,
+}
+
+#[derive(Serialize)]
+struct RunFrequencies {
+    id: String,
+    /// The key frequencies, increasing.
+    keys: Vec<usize>,
+    dimension: f64,
+    k95: f64,
+    /// Its place among the runs at the same point.
+    beside: usize,
+}
+
+impl FrequenciesData {
+    pub(super) fn of(
+        groups: &[Group<'_>],
+        frequencies: &std::collections::BTreeMap<String, UnembeddingFrequencies>,
+    ) -> Drawn<Self> {
+        let shown = panels(groups, frequencies).map(|panels| Self {
+            definition: definition(),
+            panels: panels.iter().map(PanelData::of).collect(),
+        });
+        shown.into()
+    }
+}
+
+impl PanelData {
+    fn of((waves, points): &Cloud<'_>) -> Self {
+        let run = |point: &Point<'_>| RunFrequencies {
+            id: point.run.run.clone(),
+            keys: point.keys.frequencies.clone(),
+            dimension: point.at.0,
+            k95: point.at.1,
+            beside: point.beside,
+        };
+        Self { title: waves.heading(), remark: remark(points), runs: points.iter().map(run).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::{KeyFrequencies, groups},
+        store::{Experiment, made::MadeRun},
+    };
+
+    #[test]
+    fn runs_at_one_place_stand_side_by_side_with_their_own_frequencies() {
+        let mut runs: Vec<_> =
+            (0..3).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120).record()).collect();
+        for (run, k95) in runs.iter_mut().zip([4, 4, 9]) {
+            run.metrics.iter_mut().for_each(|row| row.k95 = k95);
+        }
+        let experiment = Experiment { name: "three".into(), runs };
+        let found = [vec![1, 5], vec![2, 7], vec![3]].map(|frequencies| UnembeddingFrequencies {
+            additive: KeyFrequencies { dimension: 2 * frequencies.len(), frequencies },
+            multiplicative: None,
+        });
+        let ids = experiment.runs.iter().map(|run| run.manifest.run.clone());
+        let found = ids.zip(found).collect();
+        let data = serde_json::to_value(FrequenciesData::of(&groups(&experiment), &found)).unwrap();
+        let panels = data["drawn"]["panels"].as_array().unwrap();
+        assert_eq!(panels.len(), 1, "no waves over logarithms");
+        let runs = panels[0]["runs"].as_array().unwrap();
+        let numbers = |name: &str| runs.iter().map(|run| run[name].clone()).collect::<Vec<_>>();
+        assert_eq!(numbers("dimension"), [4.0, 4.0, 2.0]);
+        assert_eq!(numbers("k95"), [4.0, 4.0, 9.0]);
+        assert_eq!(numbers("beside"), [0, 1, 0]);
+        assert_eq!(runs[1]["keys"], serde_json::json!([2, 7]));
+        // residuals 0, 0 and 7
+        let rmse = format!("RMSE, grokked: {:.2} (3 runs)", (49.0_f64 / 3.0).sqrt());
+        assert_eq!(panels[0]["remark"], rmse);
+    }
+}
