@@ -3,6 +3,7 @@
 # usage: scripts/cuda-build.sh [cargo build arguments...]
 #   CUDA_COMPUTE_CAP  compute capability, 90 (H100, H200) unless set
 #   CUDA_PROFILE      cargo profile, release unless set
+#   CUDA_TOOLS_ONLY   1: fetch the tools and stop
 #   CUDA_TOOLS        where the compiler is kept, ~/.cache/groklab-cuda-13.0 unless set
 # nvcc comes from PyPI's wheels (about 105 MB); the linker gets stubs with the sonames of CUDA 13, so the program
 # starts here too (LD_LIBRARY_PATH=$CUDA_TOOLS/nvidia/cu13/lib/stubs) and finds no device.
@@ -45,6 +46,8 @@ stub curand libcurand.so.10 curand 101
 stub nvrtc libnvrtc.so.13 nvrtc 7
 # candle-kernels names the runtime; the wheel has it under its soname only, one folder up
 for name in libcudart.so libcudart.so.13; do ln -sf ../libcudart.so.13 "$stubs/$name"; done
+
+[ "${CUDA_TOOLS_ONLY:-0}" = 0 ] || exit 0
 
 cargo build --profile "${CUDA_PROFILE:-release}" --locked --features cuda "$@"
 # cargo keeps symbols for backtraces; a program that travels does without
