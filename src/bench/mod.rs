@@ -3,6 +3,9 @@
 //! Everything is measured in turn in one run, rounds interleaved, and reported as medians: on a shared machine
 //! only ratios within one run mean something.
 
+#[cfg(feature = "cuda")]
+pub mod cuda;
+
 use crate::{
     config::{PlannedRun, Preset, RunConfig},
     data::{BatchOrder, Split},
@@ -126,13 +129,13 @@ impl Subject {
     fn new(config: RunConfig) -> Result<Self, BenchError> {
         let task = Task::find("add")?;
         let layout = ParamLayout::new(&config.model, task.n_symbols);
-        let split = Split::new(&task.equations, config.train_fraction, 0)?;
+        let split = Split::new(&task.equations, config.train_fraction, config.split_seed)?;
         let mut order = BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch);
-        order.shuffle(0, 1);
+        order.shuffle(config.seed, 1);
         let rows = order.batches().next().unwrap_or_default();
         Ok(Self {
             batch: rows.iter().map(|&i| split.train[i as usize]).collect(),
-            params: initial_parameters(&config.model, &layout, 0),
+            params: initial_parameters(&config.model, &layout, config.seed),
             grads: vec![0.0; layout.len()],
             adamw: AdamW::new(&config.optim, &layout),
             run: PlannedRun::new(config, task.into()),

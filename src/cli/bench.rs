@@ -51,7 +51,7 @@ pub fn run(args: &BenchArgs) -> miette::Result<ExitCode> {
 
 #[cfg(feature = "cuda")]
 fn run_cuda(args: &BenchArgs, device: &candle_core::CudaDevice) -> miette::Result<ExitCode> {
-    use crate::engine::cuda::measure::measure;
+    use crate::bench::cuda::measure;
 
     let r = measure(device, args.preset, args.precision, &args.replicas, args.seconds).map_err(report)?;
     if args.json {

@@ -32,7 +32,11 @@ pub fn run(_: &GpuCheckArgs) -> miette::Result<ExitCode> {
 /// Makes every check and prints its outcome.
 #[cfg(feature = "cuda")]
 pub fn run(args: &GpuCheckArgs) -> miette::Result<ExitCode> {
-    use crate::engine::{DeviceChoice, cuda::check, open_device};
+    use crate::engine::{
+        DeviceChoice,
+        cuda::{check, device_name},
+        open_device,
+    };
     use candle_core::Device;
 
     let device = match open_device(DeviceChoice::Cuda) {
@@ -44,7 +48,7 @@ pub fn run(args: &GpuCheckArgs) -> miette::Result<ExitCode> {
         }
     };
     if !args.json {
-        let name = device.cuda_stream().context().name().map_err(super::report)?;
+        let name = device_name(&device).map_err(super::report)?;
         say(&format!("{name}, {}", args.precision.name()));
         say(&format!("{:<4}  {:>9}  {:>9}  check", "", "error", "bound"));
     }

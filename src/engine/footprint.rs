@@ -1,12 +1,10 @@
 //! How much memory a run takes, before it takes any: what cannot be had should be refused in one line.
 
+use super::{EVALUATION_ROWS, cpu::rows::Counts};
 use crate::{
     config::{RunConfig, train_rows},
     model::ParamLayout,
 };
-
-/// Rows of an evaluation of the factored engine at once.
-const EVALUATION_ROWS: usize = 512;
 
 /// Bytes that the run allocates at least: parameters, gradients, transposed weights, both moments and a copy to
 /// write; the factored engine's activations for one batch; the probe's f64 matrices. The plain engine takes more.
@@ -16,16 +14,11 @@ pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
     let (v, d, m) = (n_symbols, model.d_model, model.d_mlp);
     let batch =
         config.data.batch_size.min(train_rows(rows, config.train_fraction)).max(EVALUATION_ROWS.min(rows));
-    let inner = 2 * v + 2 * batch;
     // by input row: norm, query, key and value; by output row: weights of 4 positions, attended, two sums, norm, MLP
     let (by_input, by_output) = (4 * d, 4 * d + 4 * model.n_heads + 2 * m);
-    let layer = |l: usize| {
-        let inputs = if l == 0 { 2 * v + 2 } else { inner };
-        let outputs = if l + 1 == model.n_layers { batch } else { inner };
-        inputs * by_input + outputs * by_output
-    };
-    let activations: usize = (0..model.n_layers).map(layer).sum();
-    let backward = inner * 6 * d;
+    let layer = |c: Counts| c.inputs * by_input + c.outputs * by_output;
+    let activations: usize = Counts::of_layers(model.n_layers, [v, batch]).map(layer).sum();
+    let backward = (2 * v + 2 * batch) * 6 * d;
     let head = batch * (2 * d + v);
     let parameters = 6 * ParamLayout::new(model, v).len();
     let probe = 4 * d * d + 3 * v * d;

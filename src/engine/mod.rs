@@ -21,6 +21,9 @@ pub use tally::Tally;
 
 use crate::{probe::Moments, task::Equation};
 
+/// Equations that the factored step evaluates at once.
+const EVALUATION_ROWS: usize = 512;
+
 /// Sums over the rows of one evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evaluation {
@@ -100,4 +103,17 @@ pub enum EngineError {
     /// The activations do not fit the moments they are pooled into.
     #[error(transparent)]
     Probe(#[from] crate::probe::ProbeError),
+}
+
+/// That there are equations, of the symbols 0 to `n_symbols` - 1.
+fn check_equations(equations: &[Equation], n_symbols: usize) -> Result<(), EngineError> {
+    let outside = |e: &&Equation| [e.x, e.y, e.answer].iter().any(|&s| usize::from(s) >= n_symbols);
+    match equations.iter().find(outside) {
+        Some(e) => Err(EngineError::Shape(format!(
+            "equation {} ∘ {} = {} has a symbol outside 0..{n_symbols}",
+            e.x, e.y, e.answer
+        ))),
+        None if equations.is_empty() => Err(EngineError::Shape("no equations given".into())),
+        None => Ok(()),
+    }
 }

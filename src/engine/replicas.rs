@@ -5,7 +5,7 @@
 //! what the other slots hold or which slot it is; the same calls give the same bits. A library that chooses its algorithm
 //! by the number of slots may change the rounding with it.
 
-use super::{EngineError, Evaluation};
+use super::{Engine, EngineError, Evaluation};
 use crate::{
     config::{Decay, ModelConfig, PlannedRun},
     optim::AdamWStep,
@@ -80,6 +80,24 @@ pub struct Evaluated {
     pub val: Evaluation,
     /// Of the inputs X of the unembedding, and the logits X Wᵀ, over the training rows.
     pub moments: Moments,
+}
+
+impl Evaluated {
+    /// Both sides under `params`, by an engine for one run; `shape` is that of the unembedding, (m, n).
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn by(
+        engine: &mut dyn Engine,
+        params: &[f32],
+        [train, val]: [&[Equation]; 2],
+        (m, n): (usize, usize),
+    ) -> Result<Self, EngineError> {
+        let mut moments = Moments::new(n, m);
+        let train = engine.evaluate(params, train, Some(&mut moments))?;
+        let val = engine.evaluate(params, val, None)?;
+        Ok(Self { train, val, moments })
+    }
 }
 
 /// Many runs of one shape side by side on a device. A slot holds one run; a method names slots below

@@ -1,29 +1,16 @@
 //! Models, parameters and batches for tests and for `gpu-check`.
 
 use crate::{
-    config::{Activation, LinearInit, ModelConfig, Norm, Positions},
+    config::{ModelConfig, Preset},
     model::{ParamKind, ParamLayout},
     task::Equation,
 };
 use rand::Rng;
 
-/// A small model of odd sizes.
+/// The paper's model in small and odd sizes.
 pub(super) fn small_model(n_layers: usize) -> ModelConfig {
-    ModelConfig {
-        n_layers,
-        d_model: 40,
-        n_heads: 5,
-        d_mlp: 52,
-        norm: Norm::Pre,
-        final_norm: true,
-        activation: Activation::Gelu,
-        positions: Positions::Learned,
-        bias: false,
-        tied: false,
-        embedding_std: 1.0,
-        linear_init: LinearInit::UniformFanIn,
-        init_scale: 1.0,
-    }
+    let paper = Preset::Paper.config("", 0.5, 0).model;
+    ModelConfig { n_layers, d_model: 40, n_heads: 5, d_mlp: 52, ..paper }
 }
 
 /// Numbers in the range of a trained model's: no gain is 1, no shift or bias 0.

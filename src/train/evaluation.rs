@@ -34,11 +34,11 @@ impl Trainer<'_> {
     /// Both sides of the split under the present parameters.
     pub fn evaluate(&mut self, engine: &mut dyn Engine) -> Result<Evaluated, TrainError> {
         let start = Instant::now();
-        let mut moments = Moments::new(self.run.config.model.d_model, self.run.task.n_symbols);
-        let train = engine.evaluate(&self.params, &self.split.train, Some(&mut moments))?;
-        let val = engine.evaluate(&self.params, &self.split.val, None)?;
+        let unembedding = (self.run.task.n_symbols, self.run.config.model.d_model);
+        let sides = [self.split.train.as_slice(), &self.split.val];
+        let evaluated = Evaluated::by(engine, &self.params, sides, unembedding)?;
         self.clock.evaluation += start.elapsed();
-        Ok(Evaluated { train, val, moments })
+        Ok(evaluated)
     }
 
     /// Takes note of what an evaluation of the epoch whose steps are done means for the run.

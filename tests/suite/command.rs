@@ -1,6 +1,6 @@
 //! The command line as a stranger meets it: help, mistakes, exit codes.
 
-use super::{groklab, text};
+use super::refused;
 
 #[test]
 fn mistakes_have_a_code_a_reason_and_a_remedy_and_write_nothing() {
@@ -18,15 +18,7 @@ fn mistakes_have_a_code_a_reason_and_a_remedy_and_write_nothing() {
         (&["table", "nowhere"], 3, "nowhere"),
         (&["plot", "nowhere"], 3, "nowhere"),
     ];
-    for (args, code, says) in cases {
-        let dir = tempfile::tempdir().unwrap();
-        let output = groklab(dir.path(), args);
-        let message = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
-        assert!(message.contains(says), "{args:?}: {message}");
-        assert!(!message.contains("panicked"), "{args:?}: {message}");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{args:?} wrote something");
-    }
+    cases.into_iter().for_each(|(args, code, says)| refused(args, code, says));
 }
 
 #[test]

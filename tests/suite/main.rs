@@ -64,6 +64,17 @@ fn succeed(dir: &Path, args: &[&str]) -> String {
     out
 }
 
+/// Runs groklab in an empty directory and expects that it ends with that code, says that, and writes nothing.
+fn refused(args: &[&str], code: i32, says: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let output = groklab(dir.path(), args);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+    assert!(message.contains(says), "{args:?}: {message}");
+    assert!(!message.contains("panicked"), "{args:?}: {message}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{args:?} wrote something");
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -38,7 +38,7 @@ pub use vector::{instruction_set_name, instruction_sets};
 
 use crate::{
     config::{Activation, ModelConfig, Positions},
-    engine::{Engine, EngineError, Evaluation, Precision, Tally},
+    engine::{EVALUATION_ROWS, Engine, EngineError, Evaluation, Precision, Tally, check_equations},
     model::sinusoidal_positions,
     probe::Moments,
     task::Equation,
@@ -50,10 +50,7 @@ use loss::cross_entropy;
 use norm::Stats;
 pub(in crate::engine) use params::Params;
 use pulp::Arch;
-use rows::Rows;
-
-/// Equations evaluated at once.
-const EVALUATION_ROWS: usize = 512;
+use rows::{Counts, Rows};
 
 /// Computes losses and gradients of one run by the factored step.
 pub struct FactoredEngine {
@@ -170,17 +167,8 @@ impl FactoredEngine {
         let p = &self.params;
         let (v, d, m, b) = (p.n_symbols, p.d_model, p.d_mlp, batch);
         let mut forward = b * d * v;
-        for layer in 0..self.blocks.len() {
-            let (first, last) = (layer == 0, layer + 1 == self.blocks.len());
-            let inner = 2 * v + 2 * b;
-            let n_in = if first { 2 * v + 2 } else { inner };
-            let n_out = if last { b } else { inner };
-            let n_q = match (first, last) {
-                (_, false) => n_in,
-                (true, true) => 1,
-                (false, true) => b,
-            };
-            forward += n_in * 2 * d * d + n_q * d * d + n_out * (d * d + 2 * d * m);
+        for Counts { inputs, outputs, queries } in Counts::of_layers(self.blocks.len(), [v, b]) {
+            forward += inputs * 2 * d * d + queries.len() * d * d + outputs * (d * d + 2 * d * m);
         }
         // backward: the gradients of both factors
         3.0 * 2.0 * forward as f64
@@ -194,16 +182,7 @@ impl FactoredEngine {
                 self.params.len
             )));
         }
-        let v = self.params.n_symbols;
-        let outside = |e: &&Equation| [e.x, e.y, e.answer].iter().any(|&s| usize::from(s) >= v);
-        match batch.iter().find(outside) {
-            Some(e) => Err(EngineError::Shape(format!(
-                "equation {} ∘ {} = {} has a symbol outside 0..{v}",
-                e.x, e.y, e.answer
-            ))),
-            None if batch.is_empty() => Err(EngineError::Shape("no equations given".into())),
-            None => Ok(()),
-        }
+        check_equations(batch, self.params.n_symbols)
     }
 
     /// Index and buffers for a batch.

@@ -6,7 +6,6 @@ use crate::{
     engine::{Engine, EngineError, Evaluated, ReplicaEpoch, ReplicaState, Replicas, Shape},
     model::ParamLayout,
     optim::AdamW,
-    probe::Moments,
     task::Equation,
 };
 
@@ -115,10 +114,7 @@ impl Replicas for CpuReplicas {
         let of_slot = |&slot: &usize| {
             self.slot(slot);
             let Slot { params, train, val, .. } = self.slots[slot].as_ref().expect("loaded");
-            let mut moments = Moments::new(n, m);
-            let train = self.engine.evaluate(params, train, Some(&mut moments))?;
-            let val = self.engine.evaluate(params, val, None)?;
-            Ok(Evaluated { train, val, moments })
+            Evaluated::by(&mut self.engine, params, [train.as_slice(), val], (m, n))
         };
         slots.iter().map(of_slot).collect()
     }

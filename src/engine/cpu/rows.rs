@@ -39,6 +39,34 @@ impl Row {
     }
 }
 
+/// How many rows a layer has, for V symbols and B equations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Counts {
+    pub inputs: usize,
+    pub outputs: usize,
+    /// The inputs that need a query: all, or those of the last position.
+    pub queries: Range<usize>,
+}
+
+impl Counts {
+    pub fn new([v, b]: [usize; 2], (first, last): (bool, bool)) -> Self {
+        let inner = 2 * v + 2 * b;
+        let inputs = if first { 2 * v + 2 } else { inner };
+        let outputs = if last { b } else { inner };
+        let queries = match (first, last) {
+            (_, false) => 0..inputs,
+            (true, true) => inputs - 1..inputs,
+            (false, true) => inputs - b..inputs,
+        };
+        Self { inputs, outputs, queries }
+    }
+
+    /// Of each layer of a model, the first layer first.
+    pub fn of_layers(n_layers: usize, sizes: [usize; 2]) -> impl Iterator<Item = Self> {
+        (0..n_layers).map(move |l| Self::new(sizes, (l == 0, l + 1 == n_layers)))
+    }
+}
+
 /// The rows of the first layer and of all others for the batch at hand.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Rows {
@@ -74,28 +102,22 @@ impl Rows {
 
     /// Input rows of a layer.
     pub fn n_inputs(&self, first: bool) -> usize {
-        if first { 2 * self.n_symbols + 2 } else { self.n_rows() }
+        self.counts(first, false).inputs
     }
 
-    /// Rows of a layer that is not the last; the last has the batch's.
-    fn n_rows(&self) -> usize {
-        2 * self.n_symbols + 2 * self.batch
+    fn counts(&self, first: bool, last: bool) -> Counts {
+        Counts::new([self.n_symbols, self.batch], (first, last))
     }
 
     /// The output rows of a layer, in order.
     pub fn outputs(&self, first: bool, last: bool) -> &[Row] {
         let rows = if first { &self.first } else { &self.inner };
-        if last { &rows[self.n_rows() - self.batch..] } else { rows }
+        &rows[rows.len() - self.counts(first, last).outputs..]
     }
 
     /// The inputs that need a query: all, or those of the last position.
     pub fn queries(&self, first: bool, last: bool) -> Range<usize> {
-        let n = self.n_inputs(first);
-        match (first, last) {
-            (_, false) => 0..n,
-            (true, true) => n - 1..n,
-            (false, true) => n - self.batch..n,
-        }
+        self.counts(first, last).queries
     }
 
     /// Rows of positions 0 and 1, which no equation's y or answer reaches.

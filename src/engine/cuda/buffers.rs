@@ -3,7 +3,10 @@
 //! First one block a replica, all alike and `stride` floats long, so that one stride serves every kernel and product;
 //! then what the replicas share: batches, updates, losses, evaluation tables.
 
-use crate::{config::Norm, engine::cpu::Params};
+use crate::{
+    config::Norm,
+    engine::cpu::{Params, rows::Counts},
+};
 
 /// Rows of a chunk of a column sum.
 pub(super) const CHUNK: usize = 32;
@@ -122,7 +125,6 @@ impl Buffers {
         let heads = params.heads.n_heads;
         let all = 2 * v + 2 * c;
         let mut p = Places(0);
-        let n_layers = params.blocks.len();
         let mut buffers = Self {
             params: p.floats(params.len),
             grads: p.floats(params.len),
@@ -147,9 +149,7 @@ impl Buffers {
             moments: p.floats(2 * moments_len(d)),
             stride: 0,
         };
-        for l in 0..n_layers {
-            let n_in = if l == 0 { 2 * v + 2 } else { all };
-            let n_out = if l + 1 == n_layers { c } else { all };
+        for Counts { inputs: n_in, outputs: n_out, .. } in Counts::of_layers(params.blocks.len(), [v, c]) {
             let (n_norm1, n_norm2) = match params.norm {
                 Norm::Pre => (n_in, n_out),
                 Norm::Post => (n_out, n_out),

@@ -16,7 +16,8 @@ pub mod measure;
 mod step;
 
 use super::{
-    EngineError, Evaluated, Evaluation, Precision, ReplicaEpoch, ReplicaState, Replicas, Shape, cpu::Params,
+    EVALUATION_ROWS, EngineError, Evaluated, Evaluation, Precision, ReplicaEpoch, ReplicaState, Replicas,
+    Shape, check_equations, cpu::Params,
 };
 use crate::{
     config::{Activation, Positions},
@@ -32,8 +33,6 @@ use device::{Arg, Gpu, Grid, Kernel};
 use rayon::prelude::*;
 use step::{Pass, Step};
 
-/// Equations of a piece of an evaluation, unless a training batch is larger.
-const EVALUATION_ROWS: usize = 512;
 /// Share of the free memory that is not taken: cuBLAS needs some, and so may others.
 const RESERVE: f64 = 0.1;
 
@@ -107,10 +106,7 @@ pub fn open(
         let table: Vec<f32> = sinusoidal_positions(shape.model.d_model).iter().map(|&p| p as f32).collect();
         gpu.upload(shared.sinusoids, bytemuck::cast_slice(&table))?;
     }
-    let device = stream
-        .context()
-        .name()
-        .map_err(|e| EngineError::Cuda(format!("asking for the device's name: {e}")))?;
+    let device = device_name(device)?;
     Ok(CudaReplicas {
         activation: shape.model.activation,
         has_sinusoids,
@@ -127,6 +123,15 @@ pub fn open(
         shared,
         slots,
     })
+}
+
+/// The device's name, as its driver has it.
+///
+/// # Errors
+/// [`EngineError::Cuda`] for a failing device.
+pub fn device_name(device: &CudaDevice) -> Result<String, EngineError> {
+    let name = device.cuda_stream().context().name();
+    name.map_err(|e| EngineError::Cuda(format!("asking for the device's name: {e}")))
 }
 
 impl CudaReplicas {
@@ -162,8 +167,8 @@ impl CudaReplicas {
     fn train(&mut self, number: usize, pass: Pass) -> Result<(), EngineError> {
         let (means, stopped, decayed) = (self.shared.means, self.shared.stopped, self.shared.decayed);
         let (slots, n) = (self.slots, self.params.len);
-        let b = self.buffers.clone();
         let mut step = self.step(pass);
+        let b = step.buffers;
         step.forward()?;
         step.losses(true)?;
         let places = [pass.updates, b.losses, means + 4 * number * slots, stopped].map(Arg::At);
@@ -267,7 +272,7 @@ impl Replicas for CudaReplicas {
             self.gpu.upload(self.at(slot, buffer), bytemuck::cast_slice(values))?;
         }
         for (side, rows) in [state.train, state.val].into_iter().enumerate() {
-            check_rows(rows, v)?;
+            check_equations(rows, v)?;
             if rows.len() > v * v {
                 return Err(EngineError::Shape(format!(
                     "{} rows of {v} symbols: more than pairs",
@@ -305,7 +310,7 @@ impl Replicas for CudaReplicas {
                     let (found, most) = (step.batch.len(), room.batch);
                     return Err(EngineError::Shape(format!("{found} equations in a batch, room for {most}")));
                 }
-                check_rows(&step.batch, v)?;
+                check_equations(&step.batch, v)?;
                 pack(&step.batch, room.batch, v, out);
                 Ok(())
             })
@@ -400,17 +405,5 @@ impl Replicas for CudaReplicas {
         self.check(slot)?;
         self.gpu.download(self.at(slot, self.buffers.m), bytemuck::cast_slice_mut(m))?;
         self.gpu.download(self.at(slot, self.buffers.v), bytemuck::cast_slice_mut(v))
-    }
-}
-
-fn check_rows(rows: &[Equation], n_symbols: usize) -> Result<(), EngineError> {
-    let outside = |e: &&Equation| [e.x, e.y, e.answer].iter().any(|&s| usize::from(s) >= n_symbols);
-    match rows.iter().find(outside) {
-        Some(e) => Err(EngineError::Shape(format!(
-            "equation {} ∘ {} = {} has a symbol outside 0..{n_symbols}",
-            e.x, e.y, e.answer
-        ))),
-        None if rows.is_empty() => Err(EngineError::Shape("no equations given".into())),
-        None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     config::{Activation, Norm},
     engine::{
         EngineError,
-        cpu::{BlockParams, Linear, Params},
+        cpu::{BlockParams, Linear, Params, rows::Counts},
     },
 };
 use std::ops::Range;
@@ -60,18 +60,9 @@ impl Step<'_> {
         }
     }
 
-    /// Input rows, output rows, and the inputs that need a query, as in the CPU engine's rows.rs.
-    fn shape(&self, l: usize) -> (usize, usize, Range<usize>) {
-        let (v, b) = (self.params.n_symbols, self.pass.rows);
-        let (first, last) = (l == 0, l + 1 == self.params.blocks.len());
-        let n_in = if first { 2 * v + 2 } else { 2 * v + 2 * b };
-        let n_out = if last { b } else { 2 * v + 2 * b };
-        let queries = match (first, last) {
-            (_, false) => 0..n_in,
-            (true, true) => n_in - 1..n_in,
-            (false, true) => n_in - b..n_in,
-        };
-        (n_in, n_out, queries)
+    fn counts(&self, l: usize) -> Counts {
+        let sizes = [self.params.n_symbols, self.pass.rows];
+        Counts::new(sizes, (l == 0, l + 1 == self.params.blocks.len()))
     }
 
     pub fn launch(&mut self, l: usize, kernel: Kernel, grid: Grid, args: &[Arg]) -> Done {
@@ -212,7 +203,7 @@ impl Step<'_> {
 
     /// One block; returns where its output is.
     fn block(&mut self, l: usize, p: &BlockParams, h: usize) -> Result<usize, EngineError> {
-        let (n_in, n_out, queries) = self.shape(l);
+        let Counts { inputs: n_in, outputs: n_out, queries } = self.counts(l);
         let (b, d, norm) = (self.buffers.layers[l], self.params.d_model, self.params.norm);
         let x = match (&p.norm1, norm) {
             (Some(affine), Norm::Pre) => {
@@ -301,7 +292,7 @@ impl Step<'_> {
 
     /// Takes `g` from the gradient of the block's output to that of its input h; the two buffers change places.
     fn backward_block(&mut self, l: usize, p: &BlockParams, h: usize, [g, other]: [&mut usize; 2]) -> Done {
-        let (n_in, n_out, queries) = self.shape(l);
+        let Counts { inputs: n_in, outputs: n_out, queries } = self.counts(l);
         let (b, norm, m) = (self.buffers.layers[l], self.params.norm, self.params.d_mlp);
         let (d_hidden, branch) = (self.buffers.d_hidden, self.buffers.branch);
         if let (Some(affine), Norm::Post) = (&p.norm2, norm) {
@@ -349,7 +340,7 @@ impl Step<'_> {
 
     /// Sets `d_q`, `d_kv` and d_h from the gradients of the attended rows and of the residual sum.
     fn backward_attention(&mut self, l: usize, (d_attended, d_sum, d_h): (usize, usize, usize)) -> Done {
-        let (n_in, n_out, _) = self.shape(l);
+        let Counts { inputs: n_in, outputs: n_out, .. } = self.counts(l);
         let (b, s) = (self.buffers.layers[l], self.buffers);
         let places = [self.pass.batches, b.kv, b.weights, d_attended, s.d_scores].map(Arg::At);
         let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();

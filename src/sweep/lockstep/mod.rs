@@ -1,9 +1,10 @@
 //! Many runs side by side on one device, an epoch a round: groups of one shape, one group after the other.
 //!
 //! Promises: a run leaves the directory that it leaves when it goes alone, as far as the device computes the same numbers;
-//! which slot it had, and what else was on the device, changes no byte (their number may: see [`crate::engine::Replicas`]). A run that cannot be begun, loaded, read or
-//! written fails alone. When the device fails, the runs on it fail and can be taken up from their checkpoints; those
-//! that wait get another group if the device can be opened again.
+//! which slot it had, and what else was on the device, changes no byte (their number may: see
+//! [`crate::engine::Replicas`]). A run that cannot be begun, loaded, read or written fails alone. When the device fails,
+//! the runs on it fail and can be taken up from their checkpoints; those that wait get another group if the device can
+//! be opened again.
 
 mod group;
 mod seat;

@@ -1,8 +1,12 @@
 //! Each kernel alone, on three replicas: a full batch, a smaller one, and one that pauses.
 
-use super::{Note, numbers, random, worst, worst_f64};
+use super::{
+    Note,
+    rig::{BATCHES, D, HEADS, ROWS, Rig, STRIDE, V, step},
+    worst, worst_f64,
+};
 use crate::{
-    config::{Activation, Decay, Norm, Preset},
+    config::{Activation, Decay, ModelConfig, Preset},
     engine::{
         EngineError, Precision, Tally,
         cpu::{
@@ -13,31 +17,17 @@ use crate::{
             rows::Rows,
         },
         cuda::{
-            batches::{pack, update_bytes},
-            buffers::{CHUNK, UPDATE_BYTES, batch_stride},
-            device::{Arg, Dims, Gpu, Grid, Kernel, Matrix},
+            buffers::CHUNK,
+            device::{Arg, Grid, Kernel, Matrix},
         },
-        samples::{random_batch, small_model},
+        samples::small_model,
     },
     model::ParamLayout,
-    optim::{AdamW, AdamWStep},
+    optim::{AdamW, decayed_ranges},
     probe::Moments,
-    task::Equation,
 };
 use candle_core::cuda_backend::CudaDevice;
 use pulp::Arch;
-
-/// Symbols, width, heads, hidden units: nothing a multiple of a warp.
-const V: usize = 7;
-const D: usize = 40;
-const HEADS: usize = 5;
-/// Room for equations, and those that are computed.
-const CAPACITY: usize = 12;
-const ROWS: usize = 10;
-/// Equations in the batch of each replica.
-const BATCHES: [usize; 3] = [10, 6, 0];
-/// Floats of a replica.
-const STRIDE: usize = 1 << 17;
 
 type Checked = Result<f64, EngineError>;
 
@@ -70,110 +60,7 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, note: Note<'_>) {
     note("the three kinds of batched products", product, rig("products").and_then(Rig::products));
 }
 
-/// Memory for three replicas, handed out piece by piece.
-struct Rig {
-    gpu: Gpu,
-    next: usize,
-    name: String,
-    drawn: u64,
-    batches: [Vec<Equation>; 3],
-    packed: usize,
-    updates: usize,
-}
-
 impl Rig {
-    fn new(device: &CudaDevice, precision: Precision, name: &str) -> Result<Self, EngineError> {
-        let gpu = Gpu::new(device.cuda_stream(), (3 * STRIDE + STRIDE) * 4, precision)?;
-        let mut rng = random(name, 0);
-        let batches = BATCHES.map(|n| random_batch(V, n, &mut rng));
-        let mut rig = Self { gpu, next: 0, name: name.into(), drawn: 0, batches, packed: 0, updates: 0 };
-        // behind the replicas
-        let stride = batch_stride(CAPACITY, V);
-        let (mut packed, mut updates) = (vec![0u16; 3 * stride], vec![0u8; 3 * UPDATE_BYTES]);
-        for r in 0..3 {
-            pack(&rig.batches[r], CAPACITY, V, &mut packed[r * stride..][..stride]);
-            update_bytes(BATCHES[r], Some(&step()), &mut updates[r * UPDATE_BYTES..]);
-        }
-        (rig.packed, rig.updates) = (3 * STRIDE * 4, 3 * STRIDE * 4 + 4096);
-        rig.gpu.upload(rig.packed, bytemuck::cast_slice(&packed))?;
-        rig.gpu.upload(rig.updates, &updates)?;
-        Ok(rig)
-    }
-
-    fn draw(&mut self, n: usize) -> [Vec<f32>; 3] {
-        [(); 3].map(|()| {
-            self.drawn += 1;
-            numbers(&mut random(&self.name, self.drawn), n)
-        })
-    }
-
-    /// A place of that many floats in every replica, full of NaN.
-    fn place(&mut self, n: usize) -> Result<usize, EngineError> {
-        self.put(&[(); 3].map(|()| vec![f32::NAN; n]))
-    }
-
-    fn put(&mut self, values: &[Vec<f32>; 3]) -> Result<usize, EngineError> {
-        let at = self.next;
-        self.next += (4 * values[0].len()).next_multiple_of(256);
-        if self.next > 4 * STRIDE {
-            return Err(EngineError::Shape(format!("the check {} needs more room", self.name)));
-        }
-        for (r, values) in values.iter().enumerate() {
-            self.gpu.upload(at + 4 * r * STRIDE, bytemuck::cast_slice(values))?;
-        }
-        Ok(at)
-    }
-
-    fn get(&mut self, at: usize, n: usize, r: usize) -> Result<Vec<f32>, EngineError> {
-        let mut values = vec![0.0f32; n];
-        self.gpu.download(at + 4 * r * STRIDE, bytemuck::cast_slice_mut(&mut values))?;
-        Ok(values)
-    }
-
-    fn get_f64(&mut self, at: usize, n: usize, r: usize) -> Result<Vec<f64>, EngineError> {
-        let mut values = vec![0.0f64; n];
-        self.gpu.download(at + 4 * r * STRIDE, bytemuck::cast_slice_mut(&mut values))?;
-        Ok(values)
-    }
-
-    /// Largest error of a buffer over the replicas.
-    fn compare(&mut self, at: usize, expected: &[Vec<f32>; 3]) -> Checked {
-        let mut error = 0f64;
-        for (r, expected) in expected.iter().enumerate() {
-            error = error.max(worst(&self.get(at, expected.len(), r)?, expected));
-        }
-        Ok(error)
-    }
-
-    fn launch(
-        &mut self,
-        kernel: Kernel,
-        (first, last): (bool, bool),
-        grid: Grid,
-        args: &[Arg],
-    ) -> Result<(), EngineError> {
-        let dims = Dims {
-            stride: STRIDE as i64,
-            batch_stride: batch_stride(CAPACITY, V) as i64,
-            v: V as i32,
-            d: D as i32,
-            heads: HEADS as i32,
-            rows: ROWS as i32,
-            capacity: CAPACITY as i32,
-            first: first.into(),
-            last: last.into(),
-        };
-        let args: Vec<Arg> = std::iter::once(Arg::Dims(dims)).chain(args.iter().copied()).collect();
-        self.gpu.launch(kernel, grid, 3, &args)
-    }
-
-    /// The batch of a replica as the device computes it: behind its end, equations of the first symbol.
-    fn padded(&self, r: usize) -> Vec<Equation> {
-        let mut batch = self.batches[r].clone();
-        batch.resize(ROWS, Equation { x: 0, y: 0, answer: 0 });
-        batch
-    }
-
     fn embed(mut self) -> Checked {
         let n = 2 * V + 2;
         let (tokens, positions) = (self.draw((V + 2) * D), self.draw(4 * D));
@@ -481,13 +368,13 @@ impl Rig {
     }
 
     fn adamw(mut self) -> Checked {
-        let model = crate::config::ModelConfig { norm: Norm::Pre, d_model: 10, d_mlp: 12, ..small_model(1) };
+        let model = ModelConfig { d_model: 10, d_mlp: 12, ..small_model(1) };
         let layout = ParamLayout::new(&model, V);
         let n = layout.len();
         let mut config = Preset::Paper.config("", 0.5, 0).optim;
         config.decay = Decay::Matrices;
         let mut decayed = vec![0u8; n.next_multiple_of(4)];
-        for range in crate::optim::decayed_ranges(config.decay, &layout) {
+        for range in decayed_ranges(config.decay, &layout) {
             decayed[range].fill(1);
         }
         let [params, grads, m] = [self.draw(n), self.draw(n), self.draw(n)];
@@ -544,9 +431,4 @@ impl Rig {
         }
         Ok(error)
     }
-}
-
-/// The hundredth step of the paper's optimiser.
-fn step() -> AdamWStep {
-    AdamWStep::new(&Preset::Paper.config("", 0.5, 0).optim, 100, 1e-3)
 }

@@ -3,6 +3,7 @@
 
 mod kernels;
 mod models;
+mod rig;
 
 use super::Precision;
 use crate::{data::stream, engine::EngineError};

@@ -11,7 +11,6 @@ use crate::{
     },
     model::ParamLayout,
     optim::{AdamW, AdamWStep, learning_rate},
-    probe::Moments,
     task::Equation,
 };
 use candle_core::cuda_backend::CudaDevice;
@@ -258,20 +257,19 @@ impl On<'_> {
             let mut params = vec![0.0; runs[slot].params.len()];
             replicas.read_params(slot, &mut params)?;
             let mut engine = FactoredEngine::with_precision(model, *v, self.precision)?;
-            let mut moments = Moments::new(model.d_model, *v);
-            let train = engine.evaluate(&params, &runs[slot].train, Some(&mut moments))?;
-            let val = engine.evaluate(&params, &runs[slot].val, None)?;
-            for (got, expected) in [(got.train, train), (got.val, val)] {
+            let sides = [runs[slot].train.as_slice(), &runs[slot].val];
+            let expected = Evaluated::by(&mut engine, &params, sides, (*v, model.d_model))?;
+            for (got, expected) in [(got.train, expected.train), (got.val, expected.val)] {
                 error = error.max(worst_f64(&[got.loss], &[expected.loss]));
                 error = error.max((got.accuracy - expected.accuracy).abs());
                 error = error.max((got.zero_loss_share - expected.zero_loss_share).abs());
             }
-            let same = (got.moments.rows, got.moments.n, got.moments.outputs)
-                == (moments.rows, moments.n, moments.outputs);
+            let (got, expected) = (got.moments, expected.moments);
+            let same = (got.rows, got.n, got.outputs) == (expected.rows, expected.n, expected.outputs);
             error = if same { error } else { f64::INFINITY };
-            error = error.max(worst_f64(&got.moments.gram, &moments.gram));
-            error = error.max(worst_f64(&got.moments.sum, &moments.sum));
-            error = error.max(worst_f64(&[got.moments.output_square_sum], &[moments.output_square_sum]));
+            error = error.max(worst_f64(&got.gram, &expected.gram));
+            error = error.max(worst_f64(&got.sum, &expected.sum));
+            error = error.max(worst_f64(&[got.output_square_sum], &[expected.output_square_sum]));
         }
         Ok(error)
     }
