@@ -66,6 +66,7 @@ impl<'a> Group<'a> {
     }
 
     fn go_round(&mut self) -> Result<(), String> {
+        self.close_up();
         self.load();
         self.close()?;
         self.start()?;
@@ -91,6 +92,23 @@ impl<'a> Group<'a> {
                 *place = Seat::begin(entry, engine, slot as f64 / slots, execution, reporter);
             });
         }
+    }
+
+    /// When nobody waits any more, the runs behind a free slot move up, in their order: the device computes all slots up
+    /// to the last one that is taken, and few runs go on long after most have ended.
+    fn close_up(&mut self) {
+        if !self.queue.is_empty() {
+            return;
+        }
+        let mut to = 0;
+        for from in 0..self.seats.len() {
+            if to < from {
+                attend(&mut self.seats[from], |seat| seat.move_to(self.device.as_mut(), from, to));
+                self.seats.swap(from, to);
+            }
+            to += usize::from(self.seats[to].is_some());
+        }
+        self.seats.truncate(to);
     }
 
     /// Brings those onto the device whose turn it is.

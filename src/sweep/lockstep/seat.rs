@@ -121,13 +121,41 @@ impl<'a> Seat<'a> {
         self.is_waiting() && (every > ALIGNED_AT_MOST || round % every == self.epochs() % every)
     }
 
+    /// Goes to another slot, by way of the host, with the bits it has on the device.
+    pub(super) fn move_to(
+        &mut self,
+        device: &mut dyn Replicas,
+        from: usize,
+        to: usize,
+    ) -> Result<(), TrainError> {
+        if self.is_waiting() {
+            return Ok(());
+        }
+        self.record()?;
+        self.fetch(device, from)?;
+        self.put(device, to)
+    }
+
+    /// Copies parameters and moments from the device.
+    fn fetch(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
+        let trainer = &mut self.attempt.trainer;
+        device.read_params(slot, &mut trainer.params)?;
+        if let Some((m, v)) = trainer.moments_mut() {
+            device.read_moments(slot, m, v)?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
+        let state = self.attempt.trainer.replica_state();
+        let no_moments = || EngineError::Shape("only the state of adamw can go to a device".into());
+        Ok(device.load(slot, &state.ok_or_else(no_moments)?)?)
+    }
+
     /// Goes onto the device.
     pub(super) fn load(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
-        let trainer = &self.attempt.trainer;
-        let state = trainer.replica_state();
-        let no_moments = || EngineError::Shape("only the state of adamw can go to a device".into());
-        device.load(slot, &state.ok_or_else(no_moments)?)?;
-        let is_new = trainer.next_epoch == 0;
+        self.put(device, slot)?;
+        let is_new = self.attempt.trainer.next_epoch == 0;
         self.stand = if is_new { Stand::Stepped(Pass::Complete) } else { Stand::Ready };
         Ok(())
     }

@@ -363,3 +363,45 @@ fn evaluations_of_runs_that_began_at_different_times_fall_together() {
     // rounds 0, 1, 5; 7, the first run's last; 10, where the third begins; 11, its epoch 1; 15 … 40; then it alone
     assert_eq!(*calls.lock().unwrap(), [2, 2, 2, 1, 2, 1, 2, 2, 2, 2, 2, 2, 1, 1]);
 }
+
+#[test]
+fn runs_that_go_on_alone_move_up_to_the_first_slots() {
+    // the ends of the fractions' runs, which have 3, 3, 2 and 1 steps an epoch
+    let ends = [(0.5, 6), (0.5, 12), (0.25, 3), (0.1, 20)];
+    let plan: Vec<_> = ends
+        .iter()
+        .zip(0..)
+        .map(|(&(fraction, epochs), seed)| {
+            run("x + y", fraction, seed, |c| {
+                (c.train.max_epochs, c.probe.every, c.data.batch_size) = (epochs, 4, 9);
+            })
+        })
+        .collect();
+    let expected = alone(&plan);
+    let rounds: Arc<Mutex<Vec<Vec<usize>>>> = Arc::default();
+    let moved: Arc<AtomicUsize> = Arc::default();
+    let (seen, loads) = (rounds.clone(), moved.clone());
+    let open = watched(4, move |call, slots| {
+        match call {
+            "start_epoch" => seen.lock().unwrap().push(slots.to_vec()),
+            "load" => drop(loads.fetch_add(1, Ordering::Relaxed)),
+            _ => (),
+        }
+        Ok(())
+    });
+    let root = tempfile::tempdir().unwrap();
+    let (settled, _) = side_by_side(root.path(), &plan, 2, &NEVER, &open);
+    assert!(settled.iter().all(|s| matches!(s, Settled::Finished(_))), "{settled:?}");
+    assert_same(root.path(), &plan, &expected, "moved");
+    let rounds = rounds.lock().unwrap();
+    // the round in which a run's end is written has started already
+    let slots = |epochs: std::ops::Range<usize>| &rounds[epochs];
+    assert!(slots(0..3).iter().all(|s| *s == [0, 1, 2, 3]), "{rounds:?}");
+    assert_eq!(rounds[3], [0, 1, 3]);
+    assert!(slots(4..6).iter().all(|s| *s == [0, 1, 2]), "{rounds:?}");
+    assert_eq!(rounds[6], [1, 2]);
+    assert!(slots(7..12).iter().all(|s| *s == [0, 1]), "{rounds:?}");
+    assert!(slots(13..20).iter().all(|s| *s == [0]), "{rounds:?}");
+    assert_eq!(rounds.len(), 20);
+    assert_eq!(moved.load(Ordering::Relaxed), 4 + 1 + 2 + 1);
+}
