@@ -30,6 +30,7 @@ say "without a device"
 export LD_LIBRARY_PATH=$stubs
 expect 4 "no CUDA device" "$groklab" gpu-check
 expect 3 "no CUDA device" sweep "$out/none" --device cuda
+[ ! -e "$out/none" ] || fail "a sweep without a device left something behind"
 expect 0 "16 of 16 runs finished" sweep "$out/cpu" --device auto
 
 say "on the stand-in: kernels, gradients, training"

@@ -1,7 +1,10 @@
 //! Whether a plan fits into memory: said before anything is written, because an allocation that fails later
 //! ends the whole process.
 
-use crate::{config::PlannedRun, engine::footprint};
+use crate::{
+    config::PlannedRun,
+    engine::{Shape, footprint, footprint_beside_device},
+};
 use std::{fs, num::NonZeroUsize};
 
 /// A plan that this machine has no memory for.
@@ -42,6 +45,12 @@ fn fits(plan: &[PlannedRun], jobs: Option<NonZeroUsize>, available: u64) -> Resu
         n => format!(", {n} at a time {:.1} GiB", gib(together)),
     };
     Err(TooLittleMemory { run: (*run).clone(), needed: gib(*largest), together, available: gib(available) })
+}
+
+/// Runs side by side on a device that this machine can hold its share of, at least one.
+pub fn beside_device(shape: &Shape) -> usize {
+    let fit = |bytes: u64| usize::try_from(bytes / footprint_beside_device(shape)).unwrap_or(usize::MAX);
+    available().map_or(usize::MAX, |bytes| fit(bytes).max(1))
 }
 
 /// Bytes that can still be had: the least of what the kernel calls available, the control group's limit and the

@@ -2,7 +2,7 @@
 
 use super::{
     plot, report,
-    run::{Ended, ExecutionArgs, execute},
+    run::{Computer, Ended, ExecutionArgs, execute},
     say, table,
 };
 use crate::{config::Experiment, store::record_plan};
@@ -20,10 +20,11 @@ pub struct QuickArgs {
 pub fn run(args: &QuickArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find("quick")?;
     let plan = experiment.plan(&[])?;
+    let computer = Computer::open(&args.execution.compute, &plan, None)?;
     say(&format!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len()));
     let results = PathBuf::from("results/quick");
     record_plan(&results, &plan).map_err(report)?;
-    let ended = execute(&plan, results.clone(), None, &args.execution)?;
+    let ended = execute(&plan, results.clone(), None, &args.execution, &computer)?;
     if let Ended::BySignal(_) = ended {
         return Ok(ended.into());
     }

@@ -1,11 +1,12 @@
 //! What every command that trains has in common: the options of execution, signals, and the end of a sweep.
 
-use super::{progress::Progress, report, say, tell};
+use super::{memory, progress::Progress, report, say, tell};
 use crate::{
     config::PlannedRun,
     engine::{DeviceChoice, EngineChoice, Precision, Shape, open_device, open_replicas},
     sweep::{Execution, Place, Settled, sweep},
 };
+use candle_core::Device;
 use clap::Args;
 use miette::{Context, IntoDiagnostic};
 use signal_hook::{
@@ -55,6 +56,26 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "a number of seconds from 0 (every epoch) to 1e9".to_owned())
 }
 
+/// Where the runs of a plan are computed.
+pub struct Computer {
+    device: Device,
+    is_side_by_side: bool,
+}
+
+impl Computer {
+    /// Opens the device; refuses a plan of which this machine's memory cannot hold `jobs` runs (by default one a core)
+    /// at a time. Call it before anything is written.
+    pub fn open(args: &ComputeArgs, plan: &[PlannedRun], jobs: Option<NonZeroUsize>) -> miette::Result<Self> {
+        let device = open_device(args.device).map_err(report)?;
+        let is_side_by_side = device.is_cuda() && args.engine != EngineChoice::Plain;
+        // beside a device as many as there is memory for
+        if !is_side_by_side {
+            memory::check(plan, jobs)?;
+        }
+        Ok(Self { device, is_side_by_side })
+    }
+}
+
 /// How a command that trains ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -82,22 +103,29 @@ pub fn execute(
     results: PathBuf,
     jobs: Option<NonZeroUsize>,
     args: &ExecutionArgs,
+    computer: &Computer,
 ) -> miette::Result<Ended> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let signals = Signals::watch()?;
-    let choice = args.compute.engine;
-    let device = open_device(args.compute.device).map_err(report)?;
+    let ComputeArgs { engine: choice, precision, .. } = args.compute;
     let limit = args.replicas.map(NonZeroUsize::get);
-    let open =
-        |shape: &Shape, waiting: usize| open_replicas(&device, shape, waiting, args.compute.precision, limit);
-    let (place, most) = match device.is_cuda() && choice != EngineChoice::Plain {
+    let open = |shape: &Shape, waiting: usize| {
+        let most = memory::beside_device(shape);
+        if most < waiting.min(limit.unwrap_or(usize::MAX)) {
+            tell(&format!(
+                "this machine's memory has room for {most} runs side by side, {waiting} are to be done"
+            ));
+        }
+        open_replicas(&computer.device, shape, waiting.min(most), precision, limit.map(|n| n.min(most)))
+    };
+    let (place, most) = match computer.is_side_by_side {
         // every core works for the runs on the device
         true => (Place::Replicas(&open), cores),
         false => {
             if args.replicas.is_some() {
                 tell("--replicas is for runs side by side on a CUDA device; it changes nothing here");
             }
-            (Place::Engines { choice, precision: args.compute.precision, device: device.clone() }, plan.len())
+            (Place::Engines { choice, precision, device: computer.device.clone() }, plan.len())
         }
     };
     let execution = Execution {

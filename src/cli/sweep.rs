@@ -1,8 +1,8 @@
 //! `groklab sweep`: an experiment file, every run of its grid.
 
 use super::{
-    memory, report,
-    run::{ExecutionArgs, execute},
+    report,
+    run::{Computer, ExecutionArgs, execute},
     say,
 };
 use crate::{config::Experiment, store::record_plan, sweep::shard, task::clipped};
@@ -37,8 +37,7 @@ pub struct SweepArgs {
 pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find(&args.experiment)?;
     let mut plan = experiment.plan(&overrides(args.max_epochs))?;
-    memory::check(&plan, args.jobs)
-        .map_err(miette::Report::from)
+    let computer = Computer::open(&args.execution.compute, &plan, args.jobs)
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     let results = args.out.join(&experiment.name);
@@ -47,7 +46,7 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         plan = shard(plan, i, n);
         say(&format!("shard {i} of {n}: {} runs", plan.len()));
     }
-    Ok(execute(&plan, results, args.jobs, &args.execution)?.into())
+    Ok(execute(&plan, results, args.jobs, &args.execution, &computer)?.into())
 }
 
 /// What `--max-epochs` changes in an experiment.

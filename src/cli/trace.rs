@@ -12,7 +12,7 @@
 //!
 //! The metadata entry `groklab` is a JSON object with `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
 
-use super::{report, say, train::RunArgs};
+use super::{memory, report, say, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
     engine,
@@ -45,6 +45,7 @@ pub struct TraceArgs {
 /// Records the trace.
 pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let run = args.run.plan()?;
+    memory::check(std::slice::from_ref(&run), None)?;
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
     let (mut engine, name) =

@@ -1,9 +1,6 @@
 //! `groklab train`: one run.
 
-use super::{
-    memory,
-    run::{ExecutionArgs, execute},
-};
+use super::run::{Computer, ExecutionArgs, execute};
 use crate::{
     config::{PlannedRun, Preset, apply_overrides, check_split, parse_override},
     task::Task,
@@ -39,9 +36,7 @@ impl RunArgs {
         let config = apply_overrides(&self.preset.config(&self.task, self.fraction, self.seed), &set)?;
         let task = Task::find(&self.task)?;
         check_split(task.equations.len(), config.train_fraction)?;
-        let run = PlannedRun::new(config, Arc::new(task));
-        memory::check(std::slice::from_ref(&run), None)?;
-        Ok(run)
+        Ok(PlannedRun::new(config, Arc::new(task)))
     }
 }
 
@@ -59,5 +54,7 @@ pub struct TrainArgs {
 
 /// Trains the run.
 pub fn run(args: &TrainArgs) -> miette::Result<ExitCode> {
-    Ok(execute(&[args.run.plan()?], args.out.clone(), None, &args.execution)?.into())
+    let plan = [args.run.plan()?];
+    let computer = Computer::open(&args.execution.compute, &plan, None)?;
+    Ok(execute(&plan, args.out.clone(), None, &args.execution, &computer)?.into())
 }

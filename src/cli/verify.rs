@@ -2,7 +2,7 @@
 
 use super::{
     report,
-    run::{ComputeArgs, Ended, ExecutionArgs, execute},
+    run::{ComputeArgs, Computer, Ended, ExecutionArgs, execute},
     say, tell,
 };
 use crate::{
@@ -71,7 +71,9 @@ fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
     }
     let again = tempfile::tempdir().into_diagnostic().wrap_err("cannot make a temporary directory")?;
     let execution = ExecutionArgs { compute, checkpoint_every: 60.0, replicas: None };
-    let ended = execute(&[planned], again.path().to_owned(), None, &execution)?;
+    let plan = [planned];
+    let computer = Computer::open(&execution.compute, &plan, None)?;
+    let ended = execute(&plan, again.path().to_owned(), None, &execution, &computer)?;
     if ended != Ended::Well {
         return Ok(ended.into());
     }

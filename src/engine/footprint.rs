@@ -1,9 +1,10 @@
 //! How much memory a run takes, before it takes any: what cannot be had should be refused in one line.
 
-use super::{EVALUATION_ROWS, cpu::rows::Counts};
+use super::{EVALUATION_ROWS, Shape, cpu::rows::Counts};
 use crate::{
     config::{RunConfig, train_rows},
     model::ParamLayout,
+    task::Equation,
 };
 
 /// Bytes that the run allocates at least: parameters, gradients, transposed weights, both moments and a copy to
@@ -25,10 +26,23 @@ pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
     4 * (parameters + activations + backward + head) as u64 + 8 * probe as u64
 }
 
+/// Bytes that the host allocates for a run on a device: parameters, both moments and a copy of them to write; the two
+/// sides of the split and an epoch's batches; one probe's f64 matrices.
+pub fn footprint_beside_device(shape: &Shape) -> u64 {
+    let (v, d) = (shape.n_symbols, shape.model.d_model);
+    let parameters = 6 * ParamLayout::new(&shape.model, v).len();
+    let rows = 4 * v * v * size_of::<Equation>();
+    let probe = 4 * d * d + 3 * v * d;
+    (4 * parameters + rows + 8 * probe) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Preset, RunConfig};
+    use crate::{
+        config::{PlannedRun, Preset, RunConfig},
+        task::Task,
+    };
 
     fn bytes(set: &[&str]) -> u64 {
         let pairs: Vec<_> = set.iter().map(|s| crate::config::parse_override(s).unwrap()).collect();
@@ -50,6 +64,22 @@ mod tests {
     fn a_batch_counts_no_more_rows_than_there_are() {
         assert_eq!(bytes(&["data.batch_size=4704"]), bytes(&["data.batch_size=1048576"]));
         assert!(bytes(&["data.batch_size=4704"]) > 2 * bytes(&["data.batch_size=512"]));
+    }
+
+    #[test]
+    fn a_run_beside_a_device_takes_its_state_and_a_copy() {
+        let run = |d_model: usize| {
+            let mut config = Preset::Paper.config("add", 0.5, 0);
+            config.model.d_model = d_model;
+            footprint_beside_device(&Shape::of(&PlannedRun::new(config, Task::find("add").unwrap().into())))
+        };
+        // the paper's model: embeddings 103 d, two layers of 4 d² + 2 d·512, five norms, an unembedding 97 d
+        let parameters = |d: u64| (99 + 4) * d + 2 * (4 * d * d + 2 * d * 512) + 5 * 2 * d + 97 * d;
+        for d in [128, 1024] {
+            let got = run(d as usize);
+            assert!(got > 24 * parameters(d), "{got}");
+            assert!(got < 24 * parameters(d) + 64 * (d * d + 97 * d + 97 * 97), "{got}");
+        }
     }
 
     #[test]

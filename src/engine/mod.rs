@@ -14,7 +14,7 @@ mod samples;
 mod tally;
 
 pub use choice::{DeviceChoice, EngineChoice, Precision, build, open_device, open_replicas};
-pub use footprint::footprint;
+pub use footprint::{footprint, footprint_beside_device};
 pub use plain::PlainEngine;
 pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
 pub use tally::Tally;

@@ -21,6 +21,13 @@ fn mistakes_have_a_code_a_reason_and_a_remedy_and_write_nothing() {
     cases.into_iter().for_each(|(args, code, says)| refused(args, code, says));
 }
 
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_device_that_is_not_there_is_missed_before_anything_is_written() {
+    refused(&["sweep", "quick", "--device", "cuda"], 3, "no CUDA device");
+    refused(&["quick", "--device", "cuda"], 3, "no CUDA device");
+}
+
 #[test]
 fn a_diverging_run_is_recorded_as_such() {
     let dir = tempfile::tempdir().unwrap();
