@@ -119,12 +119,30 @@ fn a_failing_run_fails_the_task_which_still_writes_tables() {
 }
 
 #[test]
+fn devices_come_one_a_task_with_shares_and_the_options_of_a_sweep() {
+    let dir = tempfile::tempdir().unwrap();
+    let args =
+        ["slurm", "quick", "--nodes", "8", "--jobs-per-node", "2", "--device", "cuda", "--precision", "tf32"];
+    let printed = succeed(dir.path(), &[&args[..], &["--replicas", "3"]].concat());
+    assert!(printed.contains("4 runs over 4 tasks, side by side on a GPU"), "{printed}");
+    let script = fs::read_to_string(dir.path().join("quick.sbatch")).unwrap();
+    for line in [
+        "#SBATCH --gres=gpu:1",
+        "#SBATCH --cpus-per-task=2",
+        "options=(--jobs 2 --shard \"$SLURM_ARRAY_TASK_ID/4\" --device cuda --precision tf32 --replicas 3)",
+    ] {
+        assert!(script.lines().any(|l| l == line), "{line}: {script}");
+    }
+}
+
+#[test]
 fn mistakes_write_nothing() {
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["quick"], 2, "--nodes"),
         (&["quick", "--nodes", "0"], 2, "--nodes"),
         (&["quick", "--nodes", "2", "--time", "soon"], 2, "HH:MM:SS"),
         (&["quick", "--nodes", "2", "--partition", "a b"], 2, "letters, digits"),
+        (&["quick", "--nodes", "2", "--device", "cuda"], 2, "--jobs-per-node"),
         (&["quick", "--nodes", "2", "--time", "1"], 3, "--warn-before"),
         (&["quick", "--nodes", "2", "--out", "a\nb"], 3, "line break"),
     ];

@@ -5,10 +5,11 @@ mod mount;
 use super::{report, say, sweep::overrides, tell};
 use crate::{
     config::Experiment,
+    engine::{DeviceChoice, Precision},
     render::slurm::{JobArray, Memory, TimeLimit, Word, quoted, script},
     store::write_atomic,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use miette::{Context, IntoDiagnostic, miette};
 use std::{
     fs, io,
@@ -26,8 +27,9 @@ pub struct SlurmArgs {
     /// Tasks of the job array, one a node; never more than there are runs for
     #[arg(long, value_name = "N")]
     nodes: NonZeroUsize,
-    /// Runs at a time, and CPUs, of each task [default: whole nodes, a run a core]
-    #[arg(long, value_name = "J")]
+    /// Runs at a time, and CPUs, of each task [default: whole nodes, a run a core]; with --device cuda its CPUs, which
+    /// have to be said
+    #[arg(long, value_name = "J", required_if_eq("device", "cuda"))]
     jobs_per_node: Option<NonZeroUsize>,
     /// Time limit of a task, such as 12:00:00 or 2-00 (days-hours) [default: the partition's]
     #[arg(long, value_name = "LIMIT")]
@@ -51,6 +53,15 @@ pub struct SlurmArgs {
     /// Epochs at most, instead of the experiment's; makes other runs with other ids
     #[arg(long)]
     max_epochs: Option<u32>,
+    /// Where to compute; cuda gives each task one GPU (--gres=gpu:1) and a fixed share of the runs
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceChoice,
+    /// How matrices are multiplied
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
+    /// On a CUDA device: runs side by side at most [default: as many as fit]
+    #[arg(long, value_name = "N")]
+    replicas: Option<NonZeroUsize>,
     /// Directory for the experiment's directory, seen by every node
     #[arg(long, default_value = "results")]
     out: PathBuf,
@@ -79,16 +90,22 @@ pub fn run(args: &SlurmArgs) -> miette::Result<()> {
     let directory =
         std::env::current_dir().into_diagnostic().wrap_err("cannot tell the present directory")?;
     let results = args.out.join(&experiment.name);
+    let on_gpus = args.device == DeviceChoice::Cuda;
+    // a device takes all runs it has room for: without shares the first task would leave nothing to the others
+    let shard = args.shard || on_gpus;
+    let at_a_time = if on_gpus { Some(NonZeroUsize::MIN) } else { args.jobs_per_node };
     let job = JobArray {
         program: text("program", &program(args.program.as_deref())?)?,
         directory: text("present directory", &directory)?,
         experiment: args.experiment.clone(),
         out: text("results directory", &args.out)?,
         results: text("results directory", &results)?,
-        tasks: tasks(args.nodes, args.jobs_per_node, runs),
+        tasks: tasks(args.nodes, at_a_time, runs),
         jobs: args.jobs_per_node,
-        shard: args.shard,
+        shard,
         max_epochs: args.max_epochs,
+        gpu: on_gpus,
+        compute: compute(args),
         time: args.time.clone(),
         partition: args.partition.clone(),
         account: args.account.clone(),
@@ -99,13 +116,30 @@ pub fn run(args: &SlurmArgs) -> miette::Result<()> {
     let script = script(&job)?;
     let output = args.output.clone().unwrap_or_else(|| format!("{}.sbatch", job.name).into());
     let verb = if write(&output, &script, args.force)? { "wrote" } else { "unchanged:" };
-    let each = job.jobs.map_or("one a core".to_owned(), |j| format!("{j} at a time"));
+    let each = match job.jobs {
+        _ if on_gpus => "side by side on a GPU".to_owned(),
+        Some(jobs) => format!("{jobs} at a time"),
+        None => "one a core".to_owned(),
+    };
     say(&format!("{verb} {}: {runs} runs over {} tasks, {each} in each", output.display(), job.tasks));
-    if let Some(warning) = mount::warning(&directory.join(&results)).filter(|_| !args.shard) {
+    if let Some(warning) = mount::warning(&directory.join(&results)).filter(|_| !shard) {
         tell(&format!("warning: {} {warning}", results.display()));
     }
     say(&format!("submit it:  sbatch {}", quoted_if_needed(&text("script", &output)?)));
     Ok(())
+}
+
+/// The options of `groklab sweep` that say where and how to compute, but for those it would not need.
+fn compute(args: &SlurmArgs) -> Vec<String> {
+    fn chosen<T: ValueEnum + Default + PartialEq>(name: &str, value: T) -> Option<String> {
+        let value = Some(value).filter(|value| *value != T::default())?.to_possible_value()?;
+        Some(format!("--{name} {}", value.get_name()))
+    }
+    let replicas = args.replicas.map(|replicas| format!("--replicas {replicas}"));
+    [chosen("device", args.device), chosen("precision", args.precision), replicas]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// No more tasks than it takes to have every run at work at the same time.

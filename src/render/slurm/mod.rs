@@ -35,6 +35,10 @@ pub struct JobArray {
     pub shard: bool,
     /// Epochs at most, instead of the experiment's.
     pub max_epochs: Option<u32>,
+    /// A GPU a task.
+    pub gpu: bool,
+    /// Where and how `groklab sweep` is to compute: options of its own, words of a shell.
+    pub compute: Vec<String>,
     /// `--time`, the cluster's default unless given.
     pub time: Option<TimeLimit>,
     /// `--partition`.
@@ -110,6 +114,7 @@ fn directives(job: &JobArray) -> Vec<String> {
         "ntasks=1".to_owned(),
         job.jobs.map_or("exclusive".to_owned(), |jobs| format!("cpus-per-task={jobs}")),
     ];
+    list.extend(job.gpu.then(|| "gres=gpu:1".to_owned()));
     list.extend(job.memory.iter().map(|memory| format!("mem={memory}")));
     list.extend(job.time.iter().map(|time| format!("time={time}")));
     list.extend(job.partition.iter().map(|partition| format!("partition={partition}")));
@@ -124,7 +129,7 @@ fn sweep_options(job: &JobArray) -> Vec<String> {
     let jobs = job.jobs.map(|jobs| format!("--jobs {jobs}"));
     let shard = job.shard.then(|| format!("--shard \"$SLURM_ARRAY_TASK_ID/{}\"", job.tasks));
     let epochs = job.max_epochs.map(|epochs| format!("--max-epochs {epochs}"));
-    jobs.into_iter().chain(shard).chain(epochs).collect()
+    [jobs, shard, epochs].into_iter().flatten().chain(job.compute.iter().cloned()).collect()
 }
 
 /// `text` as one word of a POSIX shell.

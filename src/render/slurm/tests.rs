@@ -16,6 +16,8 @@ fn job() -> JobArray {
         jobs: NonZeroUsize::new(8),
         shard: false,
         max_epochs: None,
+        gpu: false,
+        compute: Vec::new(),
         time: Some("12:00:00".parse().unwrap()),
         partition: Some("cpu".parse().unwrap()),
         account: Some("lab".parse().unwrap()),
@@ -53,6 +55,13 @@ fn a_job_array_with_nothing_set_takes_whole_nodes() {
         max_epochs: Some(3000),
         ..job()
     };
+    insta::assert_snapshot!(head(&job));
+}
+
+#[test]
+fn a_job_array_of_devices() {
+    let compute = ["--device cuda", "--replicas 80"].map(str::to_owned).to_vec();
+    let job = JobArray { shard: true, gpu: true, compute, ..job() };
     insta::assert_snapshot!(head(&job));
 }
 
