@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::plot::warn_of_damage;
+use super::warn_of_damage;
 use crate::{
     analysis::{Group, UnembeddingFrequencies, unembedding_frequencies},
     model::ParamLayout,
@@ -16,13 +16,13 @@ use crate::{
 pub(super) fn evidence(
     groups: &[Group<'_>],
     enough: impl Fn(&Group<'_>, &BTreeMap<String, Vec<SpectrumRow>>) -> bool,
-) -> miette::Result<Evidence> {
+) -> Evidence {
     let mut evidence = Evidence::default();
     for group in groups {
         for run in &group.records {
             match run.spectra() {
                 Ok(rows) => drop(evidence.spectra.insert(run.manifest.run.clone(), rows)),
-                Err(error) => warn_of_damage(&[error])?,
+                Err(error) => warn_of_damage(&[error]),
             }
             if enough(group, &evidence.spectra) {
                 break;
@@ -35,7 +35,7 @@ pub(super) fn evidence(
                 evidence.diagnostics.insert(run.manifest.run.clone(), found);
             }
             Ok(_) => {}
-            Err(error) => warn_of_damage(&[error])?,
+            Err(error) => warn_of_damage(&[error]),
         }
     }
     let mut tasks = BTreeMap::new();
@@ -43,11 +43,11 @@ pub(super) fn evidence(
         let task = tasks.entry(&run.config.task).or_insert_with(|| Task::find(&run.config.task).ok());
         match task.as_ref().map(|task| frequencies(run, task)) {
             Some(Ok(Some(found))) => drop(evidence.frequencies.insert(run.manifest.run.clone(), found)),
-            Some(Err(error)) => warn_of_damage(&[error.into()])?,
+            Some(Err(error)) => warn_of_damage(&[error.into()]),
             _ => {}
         }
     }
-    Ok(evidence)
+    evidence
 }
 
 /// Key frequencies of the final unembedding; none unless `task` is the one that was learned, and modular.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use miette::IntoDiagnostic;
 
-use super::{plot::warn_of_damage, report, tell};
+use super::{report, tell, warn_of_damage};
 use crate::{
     render::tensorboard::event_file,
     store::{Results, read_results, write_atomic},
@@ -37,7 +37,7 @@ pub fn run(command: &ExportCommand) -> miette::Result<()> {
         ExportCommand::Parquet(args) => (args, parquet),
     };
     let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged)?;
+    warn_of_damage(&results.damaged);
     export(&results, &args.out)
 }
 

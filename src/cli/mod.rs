@@ -24,6 +24,7 @@ mod trace;
 mod train;
 mod verify;
 
+use crate::store::ReadError;
 use clap::{Parser, Subcommand};
 use miette::{Context, Diagnostic, IntoDiagnostic};
 use std::{
@@ -149,6 +150,19 @@ fn say(line: &str) {
 /// Prints a line to standard error, which may be closed too.
 fn tell(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Names the runs that were left out; a command goes on without them.
+fn warn_of_damage(damaged: &[ReadError]) {
+    for error in damaged {
+        let mut causes = String::new();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            causes.push_str(&format!(": {}", cause.to_string().trim().replace('\n', " ")));
+            source = cause.source();
+        }
+        tell(&format!("left out: {error}{causes}"));
+    }
 }
 
 /// A library error as a report with its sources.

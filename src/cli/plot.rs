@@ -1,17 +1,14 @@
 //! `groklab plot`: the paper's figures, and some of our own, from our own runs.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{evidence::evidence, report, tell};
+use super::{evidence::evidence, report, tell, warn_of_damage};
 use crate::{
     analysis::groups,
     render::figure::{Figure, figures, png, spectra::is_enough, svg},
-    store::{ReadError, read_results, write_atomic},
+    store::{read_results, write_atomic},
 };
 
 /// Draw every figure that the runs have data for, as SVG and PNG, and name those that they have none for.
@@ -34,10 +31,10 @@ impl PlotArgs {
 /// Runs the command.
 pub fn run(args: PlotArgs) -> miette::Result<()> {
     let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged)?;
+    warn_of_damage(&results.damaged);
     for experiment in &results.experiments {
         let groups = groups(experiment);
-        let evidence = evidence(&groups, is_enough)?;
+        let evidence = evidence(&groups, is_enough);
         for figure in figures(&experiment.name, &groups, &evidence) {
             write(&args, &experiment.name, &figure)?;
         }
@@ -60,21 +57,6 @@ fn write(args: &PlotArgs, experiment: &str, figure: &Figure) -> miette::Result<(
         write_atomic(&path("svg"), svg(scene).into_diagnostic()?.as_bytes()).map_err(report)?;
         write_atomic(&path("png"), &png(scene).into_diagnostic()?).map_err(report)?;
         tell(&format!("wrote {} and .png", path("svg").display()));
-    }
-    Ok(())
-}
-
-/// Names the runs that were left out; a command goes on without them.
-pub(super) fn warn_of_damage(damaged: &[ReadError]) -> miette::Result<()> {
-    let mut stderr = io::stderr().lock();
-    for error in damaged {
-        let mut causes = String::new();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            causes.push_str(&format!(": {}", cause.to_string().trim().replace('\n', " ")));
-            source = cause.source();
-        }
-        writeln!(stderr, "left out: {error}{causes}").into_diagnostic()?;
     }
     Ok(())
 }

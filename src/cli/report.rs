@@ -7,7 +7,7 @@ use std::{
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{evidence::evidence, plot::warn_of_damage, report as diagnostic, tell};
+use super::{evidence::evidence, report as diagnostic, tell, warn_of_damage};
 use crate::{
     analysis::{claims::claims, groups},
     render::{
@@ -30,7 +30,7 @@ pub struct ReportArgs {
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> miette::Result<()> {
     let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged)?;
+    warn_of_damage(&results.damaged);
     if args.out.is_dir() {
         let help = format!("name a file, such as --out {}", args.out.join("report.html").display());
         return Err(miette::miette!(help = help, "{} is a directory", args.out.display()));
@@ -39,7 +39,7 @@ pub fn run(args: &ReportArgs) -> miette::Result<()> {
     let mut sections = Vec::new();
     for experiment in &results.experiments {
         // every run has its spectra on its page
-        let evidence = evidence(&groups(experiment), |_, _| false)?;
+        let evidence = evidence(&groups(experiment), |_, _| false);
         let claims = claim_rows(&claims(experiment));
         sections.push(Section { experiment, evidence, links: links(experiment, &from), claims });
     }

@@ -13,7 +13,6 @@
 //! ```
 
 use super::place::Where;
-use super::plan::MAX_RUNS;
 use super::{ConfigError, Preset};
 use crate::task::{
     Fault, Located, Place, Span, TaskError, clipped, is_name, is_title, quote, read_text, without_bom,
@@ -35,6 +34,8 @@ pub const SHIPPED_EXPERIMENTS: [(&str, &str); 5] = [
     ("quick", include_str!("../../experiments/quick.toml")),
 ];
 
+/// Runs of one experiment at most.
+pub(super) const MAX_RUNS: usize = 100_000;
 /// Limit for an experiment file, bytes: some ten thousand seeds fit.
 const MAX_BYTES: u64 = 64 << 10;
 

@@ -1,7 +1,8 @@
 //! An experiment to its runs: tasks × fractions × grid × seeds.
 //!
-//! Promises: whatever the file asks for, a plan of at most [`MAX_RUNS`] runs with different ids comes out, each
-//! with a config that passes its checks and rows on both sides of the split; or an error at a place of the file.
+//! Promises: whatever the file asks for, a plan of at most [`MAX_RUNS`](super::experiment::MAX_RUNS) runs with different
+//! ids comes out, each with a config that passes its checks and rows on both sides of the split; or an error at a place
+//! of the file.
 
 use super::experiment::{Experiment, ExperimentError};
 use super::place::Where;
@@ -10,8 +11,6 @@ use crate::task::{Task, TaskError, clipped};
 use std::{collections::BTreeSet, sync::Arc};
 use toml::Value;
 
-/// Runs of one experiment at most.
-pub(super) const MAX_RUNS: usize = 100_000;
 /// Rows of the tables of all its tasks together at most: they are in memory at once.
 const MAX_TABLE_ROWS: usize = 1 << 22;
 /// Keys that an experiment has a list for.

@@ -2,8 +2,10 @@
 
 mod claim;
 mod disk;
+mod error;
 #[cfg(test)]
 pub(crate) mod faults;
+mod files;
 #[cfg(test)]
 pub(crate) mod made;
 mod manifest;
@@ -19,6 +21,7 @@ pub use claim::{Claim, Holder, claim};
 #[cfg(test)]
 pub(crate) use disk::Op;
 pub use disk::write_atomic;
+pub use error::StoreError;
 pub use manifest::{
     Extent, FORMAT, Manifest, ManifestError, Mark, Milestones, RunState, SavePoint, StopReason, read_manifest,
 };
@@ -31,4 +34,4 @@ pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow};
 pub use snapshot::{Counters, Snapshot};
 pub use status::{RunStatus, Stage, status};
 pub use tensors::{NamedTensor, named_tensors, read_parameters, write_safetensors};
-pub use write::{Resumed, RunWriter, StoreError, record_failure, tidy};
+pub use write::{Resumed, RunWriter, record_failure, tidy};

@@ -13,14 +13,12 @@ use std::{
 
 use super::{
     Diagnostics, Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
+    files::{CONFIG, DIAGNOSTICS, FINAL, MAX_TABLE_BYTES, METRICS, SPECTRA, Tail, read_vouched},
     manifest::{MANIFEST, read_manifest},
     tensors,
-    write::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, Tail, read_vouched},
 };
 use crate::{config::RunConfig, model::ParamLayout};
 
-/// Limit for a table: a million evaluations take 400 MB.
-pub(super) const MAX_TABLE_BYTES: u64 = 1 << 30;
 /// Limit for a checkpoint or the final parameters.
 const MAX_PARAMETER_BYTES: u64 = 64 << 30;
 /// Limit for a config, which has some forty lines.

@@ -6,69 +6,17 @@
 //! these leaves a directory whose manifest is true.
 
 use super::{
-    Checkpoint, Extent, Manifest, ManifestError, MetricsRow, RunState, SavePoint, Snapshot, SpectrumRow,
+    Checkpoint, Extent, Manifest, MetricsRow, RunState, SavePoint, Snapshot, SpectrumRow, StoreError,
     disk::{self, Appended},
+    files::{CHECKPOINT, CONFIG, DIAGNOSTICS, FINAL, MAX_TABLE_BYTES, METRICS, SPECTRA, Tail, read_vouched},
     manifest::write_manifest,
     named_tensors, tensors, write_atomic,
 };
 use crate::{config::RunConfig, model::ParamLayout, probe::Spectra};
 use std::{
     collections::BTreeMap,
-    io,
     path::{Path, PathBuf},
 };
-
-pub(super) const CONFIG: &str = "config.toml";
-pub(super) const METRICS: &str = "metrics.csv";
-pub(super) const SPECTRA: &str = "spectra.csv";
-pub(super) const DIAGNOSTICS: &str = "diagnostics.csv";
-pub(super) const FINAL: &str = "final.safetensors";
-pub(super) const CHECKPOINT: &str = "checkpoint-";
-
-/// Something in a results directory could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A file operation failed.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// A row could not be written.
-    #[error("cannot write a row of {}: {source}", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: csv::Error,
-    },
-    /// The manifest cannot be used.
-    #[error("{}: {source}; use the groklab that wrote it, or remove the run's directory to run it again", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ManifestError,
-    },
-    /// A document could not be encoded or decoded.
-    #[error("{}: {reason}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-impl StoreError {
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
-    }
-}
 
 /// An open run directory. Its owner holds the directory's [`claim`](super::claim).
 pub struct RunWriter {
@@ -292,45 +240,9 @@ fn read_point(
     let Some(name) = point.files.keys().find(|name| name.starts_with(CHECKPOINT)) else { return Ok(None) };
     let checkpoint = read_vouched(dir, name, point, Tail::None, Snapshot::max_bytes(layout))?;
     let snapshot = Snapshot::parse(&dir.join(name), &checkpoint, layout)?;
-    let table = |name| read_vouched(dir, name, point, Tail::Rows, super::read::MAX_TABLE_BYTES);
+    let table = |name| read_vouched(dir, name, point, Tail::Rows, MAX_TABLE_BYTES);
     let diagnostics = point.files.contains_key(DIAGNOSTICS).then(|| table(DIAGNOSTICS)).transpose()?;
     Ok(Some((Tables { metrics: table(METRICS)?, spectra: table(SPECTRA)?, diagnostics }, snapshot)))
-}
-
-/// What may lie behind the part of a file that is vouched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tail {
-    /// Nothing: the file is whole.
-    None,
-    /// Rows that the manifest does not know yet.
-    Rows,
-}
-
-/// The part of a file that a save point vouches for, of at most `limit` bytes.
-pub(super) fn read_vouched(
-    dir: &Path,
-    name: &str,
-    point: &SavePoint,
-    tail: Tail,
-    limit: u64,
-) -> Result<Vec<u8>, StoreError> {
-    let path = dir.join(name);
-    let wrong = |reason: String| StoreError::Format { path: path.clone(), reason };
-    let extent = point.files.get(name).ok_or_else(|| wrong("the manifest does not name it".into()))?;
-    if extent.bytes > limit {
-        return Err(wrong(format!("{} bytes in the manifest; {limit} are the most", extent.bytes)));
-    }
-    let (bytes, length) = disk::read_start(&path, extent.bytes).map_err(StoreError::io("read", &path))?;
-    if length < extent.bytes {
-        return Err(wrong(format!("cut: {length} bytes, {} were written", extent.bytes)));
-    }
-    if length > extent.bytes && tail == Tail::None {
-        return Err(wrong(format!("damaged: {length} bytes, {} were written", extent.bytes)));
-    }
-    if extent.checked(&bytes).is_none() {
-        return Err(wrong("damaged: its digest is not the one in the manifest".into()));
-    }
-    Ok(bytes)
 }
 
 fn append<R: serde::Serialize>(
