@@ -183,6 +183,11 @@ await check("keys move along a curve and zoom", async () => {
 });
 
 await check("scattered points have values", async () => assert.match(await valueIn("k95"), /k_pred [\d.]+\s+k95 \d+/));
+await check("the RMSE has a plot by epoch, logarithmic, and one since grokking", async () => {
+  assert.match(await valueIn("rmse"), /epoch [\d,]+\s+RMSE [\d.]+\s+\d+ runs?/);
+  assert.match(await valueIn("rmse", 1), /[\d.]+ × the grokking epoch\s+[\d.]+ %\s+\d+ runs?/);
+  assert.equal(await figure("rmse").locator('[data-axis="y"]').first().getAttribute("aria-pressed"), "true");
+});
 await check("a figure that an experiment lacks data for is named with its reason", async () => {
   const remarks = await page.locator(".undrawn").allInnerTexts();
   assert.equal(remarks.length, 2, "of the experiment with one batch size");
@@ -255,6 +260,21 @@ await check("a run has a page with its config, and links to files that exist", a
   await chip.click();
   await nothingWider(1280);
   await shot("run-light-1280");
+});
+
+await check("a run with the diagnostic has the LAR of every matrix on its page", async () => {
+  assert.equal(await figure("run-matrices").count(), 0, "the first run has none");
+  const overview = page.url().split("#")[0];
+  await page.goto(`${overview}#`);
+  await page.locator("section.experiment", { hasText: "small-batches" }).locator("table.runs td:first-child a").first().click();
+  await page.waitForSelector("#run:not([hidden]) h1");
+  await figure("run-matrices").scrollIntoViewIfNeeded();
+  await settle();
+  const counts = await figure("run-matrices").locator(".plot").evaluateAll((all) => all.map((plot) => Number(plot.dataset.series)));
+  assert.deepEqual(counts, [2, 6, 6]);
+  assert.match(await valueIn("run-matrices", 1), /epoch \d+\s+LAR [\d.]+\s+1 run/);
+  await nothingWider(1280);
+  await shot("run-matrices-1280");
 });
 
 await check("the address of a run opens it, and back leads to the overview", async () => {

@@ -29,6 +29,8 @@ const PAPER_DASH: (f64, f64) = (5.0, 3.0);
 const GROKKING_DASH: (f64, f64) = (6.0, 3.0);
 const AGREES_DASH: (f64, f64) = (1.0, 2.5);
 const NEVER: Color = ACCURACY;
+/// What the second panel is called.
+pub(in crate::render) const SINCE: &str = "relative to k95, since grokking";
 /// An RMSE below this is off the page: k95 is a whole number.
 const LEAST: f64 = 0.1;
 /// A relative difference beyond this is off the page.
@@ -100,11 +102,7 @@ fn relative(scene: &mut Scene, panel: &Panel, points: &[Agreement]) {
     let percent = |point: &Agreement| 100.0 * point.relative;
     let greatest = points.iter().map(percent).filter(|p| *p <= MOST_PERCENT).fold(60.0, f64::max);
     let y = Scale::Linear(0.0, 1.06 * greatest);
-    let remark = match agrees_from(points) {
-        Some(at) => format!("within {:.0} % from {at:.2} on", 100.0 * AGREES),
-        None => format!("not within {:.0} % at the end", 100.0 * AGREES),
-    };
-    heading(scene, panel, "relative to k95, since grokking", &remark);
+    heading(scene, panel, SINCE, &since_when(points));
     let ticks = y.ticks(6);
     panel.grid(scene, y, ticks.iter().map(|(value, _)| *value));
     let height = panel.at(y, (1.0, 100.0 * AGREES)).1;
@@ -120,6 +118,14 @@ fn relative(scene: &mut Scene, panel: &Panel, points: &[Agreement]) {
     scene.text((panel.middle().0, panel.bottom() + 30.0), below, TEXT, INK, Side::Middle);
     let words = "root mean square of (k_pred − k95) / k95 (%)";
     scene.text_upwards((panel.left - 37.0, panel.middle().1), words, TEXT, INK);
+}
+
+/// From when on k_pred agrees with k95, in words.
+pub(in crate::render) fn since_when(points: &[Agreement]) -> String {
+    match agrees_from(points) {
+        Some(at) => format!("within {:.0} % from {at:.2} on", 100.0 * AGREES),
+        None => format!("not within {:.0} % at the end", 100.0 * AGREES),
+    }
 }
 
 /// The paper's RMSE at the end, if it has this experiment.

@@ -77,22 +77,7 @@ impl<'a, 'b> Shown<'a, 'b> {
             .filter_map(|run| diagnostics.get(&run.manifest.run))
             .filter(|diagnostics| has_matrix_lar(diagnostics))
             .collect();
-        let curves = |start: String, matrices: &[(&str, &'static str, Color)]| -> Vec<Curve> {
-            matrices
-                .iter()
-                .map(|(matrix, name, color)| {
-                    let column = format!("{PREFIX}{start}{matrix}");
-                    let points = mean_curve(runs.iter().flat_map(|run| run.column(&column)));
-                    Curve { name, color: *color, points }
-                })
-                .filter(|curve| !curve.points.is_empty())
-                .collect()
-        };
-        let blocks = (0..).map(|block| curves(format!("blocks.{block}."), &LAYERS));
-        let panels: Vec<_> = std::iter::once(curves(String::new(), &ENDS))
-            .chain(blocks.take_while(|curves| !curves.is_empty()))
-            .collect();
-        panels.iter().any(|curves| !curves.is_empty()).then_some(Self { group, runs: runs.len(), panels })
+        Some(Self { group, runs: runs.len(), panels: panels(&runs)? })
     }
 
     fn rows(&self, columns: usize) -> usize {
@@ -102,6 +87,26 @@ impl<'a, 'b> Shown<'a, 'b> {
     fn points(&self) -> impl Iterator<Item = &CurvePoint> {
         self.panels.iter().flatten().flat_map(|curve| &curve.points)
     }
+}
+
+/// The panels of the means over `runs`; none where no value is finite.
+pub(in crate::render) fn panels(runs: &[&Diagnostics]) -> Option<Vec<Vec<Curve>>> {
+    let curves = |start: String, matrices: &[(&str, &'static str, Color)]| -> Vec<Curve> {
+        matrices
+            .iter()
+            .map(|(matrix, name, color)| {
+                let column = format!("{PREFIX}{start}{matrix}");
+                let points = mean_curve(runs.iter().flat_map(|run| run.column(&column)));
+                Curve { name, color: *color, points }
+            })
+            .filter(|curve| !curve.points.is_empty())
+            .collect()
+    };
+    let blocks = (0..).map(|block| curves(format!("blocks.{block}."), &LAYERS));
+    let panels: Vec<_> = std::iter::once(curves(String::new(), &ENDS))
+        .chain(blocks.take_while(|curves| !curves.is_empty()))
+        .collect();
+    panels.iter().any(|curves| !curves.is_empty()).then_some(panels)
 }
 
 /// What a panel is called.

@@ -11,12 +11,18 @@ const DIGITS: usize = 5;
 /// A value an evaluation.
 pub(super) type Column = Vec<Option<f64>>;
 
-/// A mean over runs with its range.
+/// A mean over runs, with its range where it has one.
 #[derive(Serialize)]
 pub(super) struct CurveData {
     /// Epochs, or whatever the curve lies over, as (first, step, count).
     epochs: Vec<[u64; 3]>,
     mean: Column,
+    #[serde(flatten)]
+    range: Option<RangeData>,
+}
+
+#[derive(Serialize)]
+struct RangeData {
     min: Column,
     max: Column,
     runs: Vec<usize>,
@@ -25,12 +31,15 @@ pub(super) struct CurveData {
 impl CurveData {
     pub(super) fn of(points: &[CurvePoint]) -> Self {
         let column = |value: fn(&CurvePoint) -> f64| points.iter().map(|p| rounded(value(p))).collect();
-        Self {
-            epochs: strides(points.iter().map(|point| point.epoch)),
-            mean: column(|point| point.mean),
+        let range = || RangeData {
             min: column(|point| point.min),
             max: column(|point| point.max),
             runs: points.iter().map(|point| point.runs).collect(),
+        };
+        Self {
+            epochs: strides(points.iter().map(|point| point.epoch)),
+            mean: column(|point| point.mean),
+            range: points.iter().any(|point| point.runs > 1).then(range),
         }
     }
 }

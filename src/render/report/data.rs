@@ -1,15 +1,21 @@
 //! The data behind the figures, as the one JSON block of the report.
 //!
-//! Every evaluation is there, none is left out or averaged; figures that show means over seeds have them besides, and
-//! the diagnostics of a run as part of them only. A number has five significant digits, a quantity that is not finite
+//! Every evaluation is there, none is left out or averaged; figures that show means over seeds have them besides. Of a
+//! run's diagnostics there is the LAR of every matrix. A number has five significant digits, a quantity that is not finite
 //! is `null`; epochs, milestones and counts are exact.
 
 use serde::Serialize;
 
 use crate::{
-    analysis::{Cell, Checkpoint, Point, RmseRow, RunSummary, curve, groups, rmse_rows, summarize},
+    analysis::{
+        AGREES, Cell, Checkpoint, Point, RmseRow, RunSummary, agreement_since_grokking, curve, groups,
+        rmse_rows, summarize,
+    },
     render::{
-        figure::{plural, title},
+        figure::{
+            agreement::{SINCE, since_when},
+            plural, title,
+        },
         tables::percent,
     },
     store::{Checkpoint as Recorded, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
@@ -21,7 +27,7 @@ use super::{
     dip::DipData,
     drawn::Drawn,
     frequencies::FrequenciesData,
-    matrices::MatricesData,
+    matrices::{MatricesData, PanelData},
 };
 
 /// JSON of all sections that can stand inside a `<script>` element.
@@ -44,6 +50,8 @@ struct ExperimentData {
     runs: Vec<RunData>,
     /// Of each group, then of all runs together.
     rmse: Vec<RmseCurve>,
+    /// The same relative to k95, over the runs that grokked.
+    since_grokking: Option<SinceData>,
     /// RMSE at the three checkpoints, as in the table.
     remarks: [String; 3],
     dip: Drawn<Vec<DipData>>,
@@ -66,6 +74,17 @@ struct RmseCurve {
     runs: Vec<usize>,
 }
 
+/// √ mean ((k_pred − k95) / k95)² by epoch ÷ own grokking epoch.
+#[derive(Serialize)]
+struct SinceData {
+    title: &'static str,
+    remark: String,
+    agrees: f64,
+    at: Column,
+    relative: Column,
+    runs: Vec<usize>,
+}
+
 #[derive(Serialize)]
 struct RunData {
     id: String,
@@ -83,6 +102,8 @@ struct RunData {
     epochs: Vec<[u64; 3]>,
     columns: Columns,
     spectra: Vec<SpectrumData>,
+    /// LAR of every matrix, if it was recorded.
+    matrix_lar: Option<Vec<PanelData>>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +157,7 @@ impl ExperimentData {
             name: experiment.name.clone(),
             anchor: anchor(i),
             rmse: parts.chain((groups.len() > 1).then(|| RmseCurve::of(None, &all))).collect(),
+            since_grokking: SinceData::of(&all),
             runs: runs.collect(),
             remarks: Checkpoint::ALL.map(|checkpoint| remark(checkpoint, &cells)),
             dip: DipData::all(&groups),
@@ -156,6 +178,21 @@ impl RmseCurve {
             rmse: points.iter().map(|point| rounded(point.mean.sqrt())).collect(),
             runs: points.iter().map(|point| point.runs).collect(),
         }
+    }
+}
+
+impl SinceData {
+    /// None where no run grokked.
+    fn of(runs: &[&RunRecord]) -> Option<Self> {
+        let points = agreement_since_grokking(runs);
+        (!points.is_empty()).then(|| Self {
+            title: SINCE,
+            remark: since_when(&points),
+            agrees: AGREES,
+            at: points.iter().map(|point| rounded(point.at)).collect(),
+            relative: points.iter().map(|point| rounded(point.relative)).collect(),
+            runs: points.iter().map(|point| point.runs).collect(),
+        })
     }
 }
 
@@ -183,6 +220,7 @@ impl RunData {
             epochs: strides(record.metrics.iter().map(|row| row.epoch)),
             columns: Columns::of(&record.metrics),
             spectra: checkpoints.map(|rows| SpectrumData::of(rows, record)).collect(),
+            matrix_lar: section.evidence.diagnostics.get(&run.run).and_then(PanelData::of_run),
         }
     }
 }

@@ -12,7 +12,7 @@ function showEvidence(experiment, grid) {
   const recorded = experiment.runs.filter((run) => run.spectra.length > 0);
   const name = (run) => `${experiment.groups[run.group].title} · seed ${run.seed}`;
   chooser(grid, "Spectra of", recorded, name, (run, host) => spectra(host, run, "spectra", name(run)));
-  show("LAR of every matrix", experiment.matrices, (groups) => chooser(grid, "Every matrix of", groups, (group) => group.title, showMatrices));
+  show("LAR of every matrix", experiment.matrices, (groups) => chooser(grid, "Every matrix of", groups, (group) => group.title, (group, host) => showMatrices("matrices", group, host)));
   grid.append(...missing.map((text) => el("p", { class: "note wide undrawn" }, `Not drawn: ${text}`)));
   return made;
 }
@@ -30,7 +30,7 @@ function chooser(grid, label, things, name, show) {
 /** A mean of LAR over runs against their `time`. */
 function meanCurve(curve, time) {
   const x = epochsOf(curve);
-  const runs = (i) => (curve.runs[i] > 1 ? [`${fixed(curve.min[i])} to ${fixed(curve.max[i])}, ${curve.runs[i]} runs`] : ["1 run"]);
+  const runs = (i) => (curve.runs?.[i] > 1 ? [`${fixed(curve.min[i])} to ${fixed(curve.max[i])}, ${curve.runs[i]} runs`] : ["1 run"]);
   return { x, y: curve.mean, tell: (i) => [`${time} ${number(x[i])}`, `LAR ${number(curve.mean[i])}`, ...runs(i)] };
 }
 
@@ -89,17 +89,17 @@ function showFrequencies(experiment, { definition, panels }, host) {
   });
 }
 
-/** LAR of every matrix of a group: embedding and unembedding, then a plot a block. */
-function showMatrices(group, host) {
+/** LAR of every matrix of a group or a run: embedding and unembedding, then a plot a block. */
+function showMatrices(id, group, host) {
   const marks = [["memorized", [2, 2.5], "dotted"], ["grokked", [6, 3], "dashed"]]
     .filter(([name]) => group[name] !== null)
     .map(([name, dash, look]) => ({ x: group[name], color: "--ink", dash, told: `${look}: ${name}` }));
   const curves = group.panels.flatMap((panel) => panel.curves);
-  const several = curves.some((curve) => curve.runs.some((runs) => runs > 1));
-  const [low, high] = [Math.min(0.4, ...curves.flatMap((curve) => curve.min)), Math.max(0.7, ...curves.flatMap((curve) => curve.max))];
+  const several = curves.some((curve) => curve.runs);
+  const [low, high] = [Math.min(0.4, ...curves.flatMap((curve) => curve.min ?? curve.mean)), Math.max(0.7, ...curves.flatMap((curve) => curve.max ?? curve.mean))];
   const names = [...new Map(curves.map(({ name, color }) => [name, { tag: name, label: name, color }])).values()];
   figure(host, {
-    id: "matrices", title: `LAR of every matrix, ${group.title}`,
+    id, title: ["LAR of every matrix", group.title].filter(Boolean).join(", "),
     note: [several ? "mean and range over all seeds" : null, ...marks.map((mark) => mark.told), "level line: LAR = ½"].filter(Boolean).join("; "),
     x: epochAxis(Math.max(1, ...curves.map((curve) => epochsOf(curve).at(-1)))),
     y: axis({ label: "LAR", linearOnly: true, fixed: [low - 0.01, high + 0.01] }),
@@ -108,7 +108,7 @@ function showMatrices(group, host) {
       title: panel.title, marks, level: 0.5,
       series: panel.curves.map((curve) => ({
         ...meanCurve(curve, "epoch"), label: curve.name, tags: [curve.name], color: curve.color,
-        ...(several ? { low: curve.min, high: curve.max } : {}),
+        ...(curve.runs ? { low: curve.min, high: curve.max } : {}),
       })),
     })),
   });

@@ -111,6 +111,22 @@ function scattered(experiment, checkpoint) {
   });
 }
 
+const runs = (n) => `${n} run${n === 1 ? "" : "s"}`;
+
+/** How far k_pred lies from k95, as a share of it, by the time since each run grokked. */
+function sinceGrokking({ title, remark, agrees, at, relative, runs: alive }) {
+  const greatest = Math.max(0.6, ...relative.filter((v) => v !== null && v <= 3));
+  return {
+    title, note: `${remark} (level line); dashed: grokking`, level: agrees, marks: [{ x: 1, color: "--faint", dash: [6, 3] }],
+    x: axis({ label: "epoch ÷ the run’s own grokking epoch", log: true }),
+    y: axis({ label: "(k_pred − k95) / k95, root mean square", format: percent, linearOnly: true, fixed: [0, 1.06 * greatest] }),
+    series: [{
+      label: "all runs that grokked", color: GREEN, width: 2.4, x: at, y: relative,
+      tell: (i) => [`${number(at[i])} × the grokking epoch`, percent(relative[i]), runs(alive[i])],
+    }],
+  };
+}
+
 /** p and q of every recorded checkpoint of a run. */
 function spectra(host, run, id, name) {
   if (run.spectra.length === 0) return;
@@ -155,13 +171,18 @@ function showExperiment(experiment, host) {
     id: "k95", title: "k95 against k_pred", note: "hollow: the run did not grok; dashes: k95 = k_pred", x: k, y: k95,
     plots: Object.values(names).map((title, i) => ({ title, note: experiment.remarks[i], identity: true, series: series[i] })),
   });
-  add({
-    id: "rmse", title: "RMSE of k95 against k_pred", note: "over all runs of a task, whichever seeds are shown", x: epochs, y: axis({ label: "RMSE" }),
-    plots: [{ series: experiment.rmse.map((curve) => ({ ...curve, epochs: epochsOf(curve) })).map((curve) => ({
+  const since = experiment.since_grokking;
+  const byEpoch = {
+    title: since ? "by epoch" : null, x: epochs, y: axis({ label: "RMSE", log: true, floor: 0.1 }),
+    series: experiment.rmse.map((curve) => ({ ...curve, epochs: epochsOf(curve) })).map((curve) => ({
       label: curve.group === null ? "all runs" : experiment.groups[curve.group].title, tags: curve.group === null ? [] : [`group ${curve.group}`],
       ...(curve.group === null ? { width: 2.4 } : look(curve.group)), x: curve.epochs, y: curve.rmse,
-      tell: (i) => [`epoch ${number(curve.epochs[i])}`, `RMSE ${number(curve.rmse[i])}`, `${curve.runs[i]} run${curve.runs[i] === 1 ? "" : "s"}`],
-    })) }],
+      tell: (i) => [`epoch ${number(curve.epochs[i])}`, `RMSE ${number(curve.rmse[i])}`, runs(curve.runs[i])],
+    })),
+  };
+  add({
+    id: "rmse", title: "RMSE of k95 against k_pred", note: "over all runs of a task, whichever seeds are shown",
+    plots: since ? [byEpoch, sinceGrokking(since)] : [byEpoch],
   });
   add({ id: "correlation", title: "Correlation of p and q", x: epochs, y: axis({ label: "Pearson", linearOnly: true }), plots: [{ series: curves(experiment, "pearson", "corr(p, q)", number) }] });
   made.push(...showEvidence(experiment, grid));
@@ -211,6 +232,8 @@ function showRun(experiment, run, host) {
   const wide = el("div", { class: "wide" });
   grid.append(wide);
   spectra(wide, run, "run-spectra");
+  const epoch = (point) => point?.epoch ?? null;
+  if (run.matrix_lar) showMatrices("run-matrices", { title: null, memorized: epoch(run.memorized), grokked: epoch(run.grokked), panels: run.matrix_lar }, wide);
   host.append(el("section", {}, el("h2", {}, "Config"), el("pre", { tabindex: 0, role: "region", "aria-label": "config.toml" }, run.config)));
   heading.focus({ preventScroll: true });
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     analysis::{Checkpoint, Group},
     render::figure::{
-        matrices::{Curve, Shown, panel_name, shown},
+        matrices::{Curve, Shown, panel_name, panels, shown},
         theme::{Color, FAINT, INK},
         title,
     },
@@ -30,8 +30,9 @@ pub(super) struct MatricesData {
     panels: Vec<PanelData>,
 }
 
+/// A plot of the figure.
 #[derive(Serialize)]
-struct PanelData {
+pub(super) struct PanelData {
     title: String,
     curves: Vec<MatrixData>,
 }
@@ -53,16 +54,28 @@ impl MatricesData {
 
     fn of(shown: &Shown<'_, '_>, title: String) -> Self {
         let epoch = |checkpoint| shown.group.means(checkpoint).and_then(|means| rounded(means.epoch));
-        let panels = shown.panels.iter().enumerate().map(|(i, curves)| PanelData {
-            title: panel_name(i),
-            curves: curves.iter().map(MatrixData::of).collect(),
-        });
         Self {
             title,
             memorized: epoch(Checkpoint::Memorized),
             grokked: epoch(Checkpoint::Grokked),
-            panels: panels.collect(),
+            panels: PanelData::all(&shown.panels),
         }
+    }
+}
+
+impl PanelData {
+    /// Of one run; none without the diagnostic.
+    pub(super) fn of_run(diagnostics: &Diagnostics) -> Option<Vec<Self>> {
+        panels(&[diagnostics]).map(|panels| Self::all(&panels))
+    }
+
+    fn all(panels: &[Vec<Curve>]) -> Vec<Self> {
+        let panels = panels.iter().enumerate();
+        let panel = |(i, curves): (usize, &Vec<Curve>)| Self {
+            title: panel_name(i),
+            curves: curves.iter().map(MatrixData::of).collect(),
+        };
+        panels.map(panel).collect()
     }
 }
 
