@@ -117,11 +117,11 @@ const runs = (n) => `${n} run${n === 1 ? "" : "s"}`;
 function sinceGrokking({ title, remark, agrees, at, relative, runs: alive }) {
   const greatest = Math.max(0.6, ...relative.filter((v) => v !== null && v <= 3));
   return {
-    title, note: `${remark} (level line); dashed: grokking`, level: agrees, marks: [{ x: 1, color: "--faint", dash: [6, 3] }],
+    title, note: `root mean square of (k_pred − k95) / k95: ${remark} (level line); dashed: grokking`, level: agrees, marks: [{ x: 1, color: "--faint", dash: [6, 3] }],
     x: axis({ label: "epoch ÷ the run’s own grokking epoch", log: true }),
-    y: axis({ label: "(k_pred − k95) / k95, root mean square", format: percent, linearOnly: true, fixed: [0, 1.06 * greatest] }),
+    y: axis({ label: "relative difference", format: percent, linearOnly: true, fixed: [0, 1.06 * greatest] }),
     series: [{
-      label: "all runs that grokked", color: GREEN, width: 2.4, x: at, y: relative,
+      label: "all runs that grokked", tags: [], color: GREEN, width: 2.4, x: at, y: relative,
       tell: (i) => [`${number(at[i])} × the grokking epoch`, percent(relative[i]), runs(alive[i])],
     }],
   };
@@ -226,14 +226,13 @@ function showRun(experiment, run, host) {
   pair("run-lar", "Log-alignment ratio", [["lar", "LAR", BLUE]], axis({ label: "LAR" }), number, milestones);
   pair("run-accuracy", "Accuracy", [["train_accuracy", "train", BLUE], ["val_accuracy", "validation", VERMILION]], accuracyAxis(), percent);
   pair("run-loss", "Loss", [["train_loss", "train", BLUE], ["val_loss", "validation", VERMILION]], axis({ label: "nats", log: true }));
-  pair("run-k", "Dimension", [["k_pred", "k_pred", BLUE], ["k95", "k95", VERMILION]], axis({ label: "dimensions" }));
+  pair("run-k", "Dimension", [["k_pred", "k_pred", BLUE], ["k95", "k95", VERMILION]], axis({ label: "dimensions", log: true }));
   pair("run-rank", "Rank of the unembedding", [["stable_rank", "stable rank", BLUE], ["effective_rank", "effective rank", VERMILION]], axis({ label: "rank" }));
   pair("run-norm", "Norm of all parameters", [["weight_norm", "norm", BLUE]], axis({ label: "norm" }));
-  const wide = el("div", { class: "wide" });
-  grid.append(wide);
-  spectra(wide, run, "run-spectra");
+  const wide = () => grid.appendChild(el("div", { class: "wide" }));
+  spectra(wide(), run, "run-spectra");
   const epoch = (point) => point?.epoch ?? null;
-  if (run.matrix_lar) showMatrices("run-matrices", { title: null, memorized: epoch(run.memorized), grokked: epoch(run.grokked), panels: run.matrix_lar }, wide);
+  if (run.matrix_lar) showMatrices("run-matrices", { title: null, memorized: epoch(run.memorized), grokked: epoch(run.grokked), panels: run.matrix_lar }, wide());
   host.append(el("section", {}, el("h2", {}, "Config"), el("pre", { tabindex: 0, role: "region", "aria-label": "config.toml" }, run.config)));
   heading.focus({ preventScroll: true });
 }
