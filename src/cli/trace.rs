@@ -1,4 +1,5 @@
-//! `groklab trace`: the first steps of a run as one safetensors file, for a replay in another framework.
+//! `groklab trace`: the first steps of a run as one safetensors file, for a replay in another framework, and on demand
+//! as rows of metrics, a step each.
 //!
 //! | tensor | shape | what |
 //! |---|---|---|
@@ -17,7 +18,8 @@ use crate::{
     cli::run::ComputeArgs,
     engine,
     model::ParamLayout,
-    store::{named_tensors, read_parameters, write_safetensors},
+    render::csv::metrics_csv,
+    store::{named_tensors, read_parameters, write_atomic, write_safetensors},
     train::{Trainer, trace},
 };
 use clap::Args;
@@ -38,6 +40,9 @@ pub struct TraceArgs {
     /// Start from the tensors `initial.NAME` (or `NAME`) of this safetensors file
     #[arg(long)]
     from: Option<PathBuf>,
+    /// Evaluate before the first step and after each, and write the rows, columns as in metrics.csv
+    #[arg(long, value_name = "FILE.csv")]
+    metrics: Option<PathBuf>,
     #[command(flatten)]
     compute: ComputeArgs,
 }
@@ -56,7 +61,14 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
         trainer.params =
             read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols)).map_err(report)?;
     }
-    let trace = trace(&mut trainer, engine.as_mut(), args.steps).map_err(report)?;
+    let mut rows = Vec::new();
+    let trace = trace(&mut trainer, engine.as_mut(), args.steps, &mut |trainer, engine, epochs| {
+        if args.metrics.is_some() {
+            rows.push(trainer.measure(engine, epochs)?.0);
+        }
+        Ok(())
+    })
+    .map_err(report)?;
 
     let equations: Vec<i64> =
         trainer.split.train.iter().flat_map(|e| [e.x, e.y, e.answer].map(i64::from)).collect();
@@ -82,6 +94,9 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
         ("n_symbols", n_symbols.to_string()),
         ("engine", name.clone()),
     ]);
+    if let Some(path) = &args.metrics {
+        write_atomic(path, &metrics_csv(&rows).map_err(report)?).map_err(report)?;
+    }
     write_safetensors(&args.out, &tensors, &metadata).map_err(report)?;
     let loss = |i: usize| trace.losses.get(i).copied().unwrap_or(f32::NAN);
     say(&format!(

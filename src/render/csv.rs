@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     analysis::{Point, RmseRow, RunSummary},
-    store::{RunState, StopReason},
+    store::{MetricsRow, RunState, StopReason},
 };
 
 /// One row of `runs.csv`, flat.
@@ -91,6 +91,11 @@ pub(super) fn run_rows(runs: &[RunSummary]) -> impl Iterator<Item = RunRow<'_>> 
             diverged_epoch: run.diverged_epoch,
         }
     })
+}
+
+/// Rows of metrics, as in `metrics.csv`.
+pub fn metrics_csv(rows: &[MetricsRow]) -> Result<Vec<u8>, csv::Error> {
+    written(rows.iter())
 }
 
 /// The bytes of `rmse.csv`.

@@ -19,26 +19,33 @@ pub struct Trace {
     pub learning_rates: Vec<f64>,
 }
 
-/// Runs `steps` steps and records them; the trainer holds the final parameters and moments afterwards.
-pub fn trace(trainer: &mut Trainer, engine: &mut dyn Engine, steps: u64) -> Result<Trace, TrainError> {
+/// Runs `steps` steps and records them; the trainer holds the final parameters and moments afterwards. `seen` is called
+/// before the first step and after each one, with the completed epochs.
+pub fn trace(
+    trainer: &mut Trainer,
+    engine: &mut dyn Engine,
+    steps: u64,
+    seen: &mut dyn FnMut(&mut Trainer, &mut dyn Engine, u64) -> Result<(), TrainError>,
+) -> Result<Trace, TrainError> {
     let mut trace = Trace { initial: trainer.params.clone(), ..Trace::default() };
     let optim = &trainer.run.config.optim;
-    let mut epoch = 0;
+    let mut epochs = 0;
+    seen(trainer, engine, epochs)?;
     while trainer.step < steps {
-        epoch += 1;
-        let left = Cell::new(steps - trainer.step);
-        let mut step = trainer.step;
-        let pass = trainer.steps_of_epoch(engine, epoch, &|| left.get() > 0, &mut |rows, loss| {
-            trace.batch_rows.extend(rows.iter().map(|&r| i64::from(r)));
-            trace.batch_sizes.push(rows.len() as i64);
-            trace.losses.push(loss);
-            trace.learning_rates.push(super::learning_rate(optim, step));
-            step += 1;
-            left.set(left.get() - 1);
-        })?;
-        if pass != Pass::Complete {
+        let step = trainer.step;
+        let is_first = Cell::new(true);
+        let pass =
+            trainer.steps_of_epoch(engine, epochs + 1, &|| is_first.replace(false), &mut |rows, loss| {
+                trace.batch_rows.extend(rows.iter().map(|&r| i64::from(r)));
+                trace.batch_sizes.push(rows.len() as i64);
+                trace.losses.push(loss);
+                trace.learning_rates.push(super::learning_rate(optim, step));
+            })?;
+        epochs += u64::from(pass == Pass::Complete);
+        if pass == Pass::NotFinite {
             break;
         }
+        seen(trainer, engine, epochs)?;
     }
     Ok(trace)
 }

@@ -31,6 +31,28 @@ fn twenty_steps_have_pytorchs_losses() {
 }
 
 #[test]
+fn metrics_of_every_step_are_at_the_end_of_an_epoch_those_of_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys =
+        ["model.d_model=16", "model.d_mlp=16", "data.batch_size=1500", "train.max_epochs=2", "probe.every=1"];
+    let set: Vec<&str> = keys.iter().flat_map(|key| ["--set", key]).collect();
+    let trace = ["trace", "add", "--steps", "9", "--metrics", "steps.csv", "--out", "t"];
+    super::succeed(dir.path(), &[&trace[..], &set].concat());
+    super::succeed(dir.path(), &[&["train", "add", "--out", "runs"], &set[..]].concat());
+    let run = std::fs::read_dir(dir.path().join("runs")).unwrap().next().unwrap().unwrap().path();
+    let rows = |path: std::path::PathBuf| -> Vec<String> {
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    };
+    let (steps, ends) = (rows(dir.path().join("steps.csv")), rows(run.join("metrics.csv")));
+    // a header, then before the first step and after each; four steps an epoch
+    assert_eq!((steps.len(), ends.len()), (1 + 10, 1 + 3));
+    assert_eq!(
+        [&steps[0], &steps[1], &steps[1 + 4], &steps[1 + 8]],
+        [&ends[0], &ends[1], &ends[2], &ends[3]]
+    );
+}
+
+#[test]
 fn a_trace_starts_from_another_traces_parameters() {
     let dir = tempfile::tempdir().unwrap();
     let small = ["--set", "model.d_model=16", "--set", "model.d_mlp=16"];
