@@ -62,7 +62,7 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
             read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols)).map_err(report)?;
     }
     let mut rows = Vec::new();
-    let trace = trace(&mut trainer, engine.as_mut(), args.steps, &mut |trainer, engine, epochs| {
+    let trace = trace(&mut trainer, engine.as_mut(), args.steps, |trainer, engine, epochs| {
         if args.metrics.is_some() {
             rows.push(trainer.measure(engine, epochs)?.0);
         }

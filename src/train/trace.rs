@@ -25,7 +25,7 @@ pub fn trace(
     trainer: &mut Trainer,
     engine: &mut dyn Engine,
     steps: u64,
-    seen: &mut dyn FnMut(&mut Trainer, &mut dyn Engine, u64) -> Result<(), TrainError>,
+    mut seen: impl FnMut(&mut Trainer, &mut dyn Engine, u64) -> Result<(), TrainError>,
 ) -> Result<Trace, TrainError> {
     let mut trace = Trace { initial: trainer.params.clone(), ..Trace::default() };
     let optim = &trainer.run.config.optim;
