@@ -1,27 +1,38 @@
 # Recipes of the project. `just` alone lists them; without just, the lines below are plain shell.
 
+# `just features=cuda grok-all` on a machine with CUDA
+features := ""
+groklab := env("CARGO_TARGET_DIR", "target") / "release" / "groklab"
+
 # list the recipes
 default:
     @just --list
 
 # both studies of the paper, their tables and figures
-grok-all: build
-    target/release/groklab sweep binary-ops
-    target/release/groklab sweep add-fractions
-    target/release/groklab table results/binary-ops
-    target/release/groklab table results/add-fractions
-    target/release/groklab claims results/binary-ops
-    target/release/groklab claims results/add-fractions
-    target/release/groklab report results --out results/report.html
-    just plots
+grok-all: build && plots
+    {{groklab}} sweep binary-ops
+    {{groklab}} sweep add-fractions
+    {{groklab}} table results/binary-ops
+    {{groklab}} table results/add-fractions
+    {{groklab}} claims results/binary-ops
+    {{groklab}} claims results/add-fractions
+    {{groklab}} report results --out results/report.html
+
+# the main study in about an hour on two cores
+grok-evening: build
+    {{groklab}} sweep evening
+    {{groklab}} table results/evening
+    {{groklab}} claims results/evening
+    {{groklab}} report results/evening --out results/evening.html
+    {{groklab}} plot results/evening
 
 # a few minutes: one operation that groks, one that only memorises
 grok-quick: build
-    target/release/groklab quick
+    {{groklab}} quick
 
 # the figures of every experiment under results/
 plots: build
-    for dir in results/*/; do target/release/groklab plot "$dir"; done
+    for dir in results/*/; do {{groklab}} plot "$dir"; done
 
 # everything that is tested
 test:
@@ -35,8 +46,8 @@ bench:
 slurm-test:
     scripts/slurm-test.sh
 
-# the report as a reader meets it: makes small results, writes it, uses it in a headless Chromium ($CHROMIUM, or
-# /usr/bin/chromium; Debian: apt-get install chromium). Needs Node and npm; screenshots in target/report-test
+# Needs Node, npm and Chromium ($CHROMIUM, or /usr/bin/chromium; Debian: apt-get install chromium).
+# the report as a reader meets it, in a headless browser; screenshots in target/report-test
 report-test:
     #!/bin/sh
     set -eu
@@ -46,8 +57,8 @@ report-test:
     cargo run -- report "$out/results" --out "$out/report.html"
     NODE_PATH="$out/npm/node_modules" node tests/report/check.mjs "$out/report.html" "$out/screenshots"
 
-# every fuzz target for so many seconds; needs nightly Rust and `cargo install cargo-fuzz --locked`.
-# Without a sanitizer: groklab's own code here has no unsafe, and the build takes half as long
+# Without a sanitizer: groklab's own code here has no unsafe, and the build takes half as long.
+# every fuzz target for so many seconds; needs nightly Rust and `cargo install cargo-fuzz --locked`
 fuzz seconds="60":
     #!/bin/sh
     set -eu
@@ -65,20 +76,12 @@ lint:
 
 [private]
 build:
-    cargo build --release
+    cargo build --release {{ if features == "" { "" } else { "--features " + features } }}
 
-# the program with CUDA, on a machine without a GPU: target/release/groklab --device cuda elsewhere
+# the program with CUDA, built on a machine without a GPU
 cuda-build *args:
     scripts/cuda-build.sh {{args}}
 
 # what `just cuda-build` made, on a stand-in for a device: kernels, gradients, sweeps, memory
 cuda-check *program:
     scripts/cuda-check.sh {{program}}
-
-# the main study in about an hour on two cores
-grok-evening: build
-    target/release/groklab sweep evening
-    target/release/groklab table results/evening
-    target/release/groklab claims results/evening
-    target/release/groklab report results/evening --out results/evening.html
-    target/release/groklab plot results/evening
