@@ -138,6 +138,12 @@ pub(crate) struct Located {
     pub fault: Fault,
 }
 
+impl Span {
+    pub fn fault(self, fault: Fault) -> Located {
+        Located { span: self, fault }
+    }
+}
+
 /// What is wrong at a place of a task file, a table or an experiment.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)] // the messages are the documentation

@@ -5,8 +5,6 @@
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 use std::path::Path;
 
-use super::error::{Fault, Located};
-
 /// The line in which something is wrong, or as much of it as fits a screen.
 #[derive(Debug)]
 pub(crate) struct Excerpt {
@@ -122,10 +120,6 @@ impl Span {
 
     pub fn shifted(self, by: usize) -> Self {
         Self { start: self.start + by, end: self.end + by }
-    }
-
-    pub fn fault(self, fault: Fault) -> Located {
-        Located { span: self, fault }
     }
 }
 
