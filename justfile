@@ -69,10 +69,11 @@ fuzz seconds="60":
             -max_total_time={{seconds}} -len_control=0 -rss_limit_mb=1024 -timeout=10
     done
 
-# formatting and lints, as the gate sees them
+# formatting, lints and links of the documentation, as the gate sees them
 lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --lib
 
 [private]
 build:

@@ -22,7 +22,7 @@
 //! | [`sweep`] | many runs: over a pool of threads, or side by side on one device |
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
 //! | [`render`] | summaries to tables and figures, as bytes |
-//! | [`bench`] | how fast a step is on this machine |
+//! | [`mod@bench`] | how fast a step is on this machine |
 //! | [`tensors`] | tensors in other people's files, read block by block |
 //! | [`cli`] | one file a command; the only place that prints |
 //!

@@ -3,7 +3,7 @@
 //! GELU(x) = x·Φ(x) with the exact normal distribution function. With t = |x|, φ the normal density and
 //! R(t) = (1 − Φ(t))/φ(t) (Mills' ratio):
 //!
-//! GELU(x) = max(x, 0) − t·R(t)·φ(t),  GELU′(x) = [x > 0] + sign(x)·φ(t)·(t − R(t)).
+//! GELU(x) = max(x, 0) − t·R(t)·φ(t),  GELU′(x) = 1{x > 0} + sign(x)·φ(t)·(t − R(t)).
 //!
 //! No term cancels on the left, so the far negative tail keeps its relative precision. R is a polynomial in
 //! (t − 3)/(t + 3). φ splits t² into a part that f32 holds exactly and a remainder.
