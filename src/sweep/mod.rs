@@ -148,8 +148,8 @@ fn pass<'a>(entries: Vec<Entry<'a>>, execution: &'a Execution, reporter: &'a dyn
     if let Some((open, entries)) = side_by_side {
         lockstep(entries, open, execution, reporter);
     }
-    // with_max_len(1): a thread takes one run at a time, so a long run does not hold short ones back
-    alone.into_par_iter().with_max_len(1).for_each(|entry| {
+    // a bridge hands the runs out one by one, in their order; a parallel iterator would begin in the middle too
+    alone.into_iter().par_bridge().for_each(|entry| {
         let settled = run_one(entry.run, execution, reporter);
         entry.settle(settled);
     });
