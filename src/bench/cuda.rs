@@ -6,7 +6,11 @@ use crate::{
     engine::{
         EngineError, Precision, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape,
         cpu::FactoredEngine,
-        cuda::{CudaReplicas, device_name, measure::limits, open},
+        cuda::{
+            CudaReplicas, device_name,
+            measure::{Timed, limits},
+            open,
+        },
     },
     optim::{AdamWStep, learning_rate},
 };
@@ -31,14 +35,14 @@ pub struct CudaReport {
     pub peak_gflops: f64,
     /// Rate of a copy on the device, bytes read and written, GB/s.
     pub bandwidth: f64,
-    /// Arithmetic of the products of one step of one replica, GFLOP.
+    /// Arithmetic of the products of one step of one replica, GFLOP, mean over the batches of an epoch.
     pub gflop: f64,
+    /// What its kernels and products have to read and write, MB, each number once for each of them.
+    pub megabytes: f64,
     /// By number of replicas.
     pub rates: Vec<Rate>,
-    /// Milliseconds of a step of all replicas by kind of work, largest first, with the most replicas that fit.
-    pub work: Vec<(&'static str, f64)>,
-    /// Bytes that AdamW has to move over its time, over `bandwidth`.
-    pub adamw_share_of_bandwidth: f64,
+    /// A step of all replicas by kind of work, longest first, with the most replicas that fit.
+    pub work: Vec<WorkShare>,
     /// Share of an evaluation with its moments, one every 20 epochs, in a run's time; eigenproblems are not in it.
     pub evaluation_share: f64,
 }
@@ -52,6 +56,19 @@ pub struct Rate {
     pub steps_per_second: f64,
     /// Rate of the products' arithmetic over `peak_gflops`.
     pub share_of_peak: f64,
+    /// Rate of what is read and written over `bandwidth`.
+    pub share_of_bandwidth: f64,
+}
+
+/// One kind of work.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkShare {
+    /// A kernel, or the products.
+    pub name: &'static str,
+    /// Milliseconds a step.
+    pub ms: f64,
+    /// What it reads and writes over its time, over `bandwidth`.
+    pub share_of_bandwidth: f64,
 }
 
 /// Measures x + y at one half of the table, each of the `numbers` of replicas for about `seconds`.
@@ -68,11 +85,12 @@ pub fn measure(
     let config = preset.config("add", 0.5, 0);
     let run = Subject::new(config.clone())?.run;
     let batch = config.data.batch_size;
-    let gflop = FactoredEngine::new(&config.model, run.task.n_symbols)?.flops(batch) / 1e9;
+    let engine = FactoredEngine::new(&config.model, run.task.n_symbols)?;
     let [product, copy] = limits(device, precision, PEAK_SIDE, ROUNDS)?.map(median);
     let side = PEAK_SIDE as f64;
     let (peak_gflops, bandwidth) = (2e-9 * side.powi(3) / product, 2.0 * 4e-9 * side * side / copy);
-    let (mut rates, mut work, mut evaluation_share, mut adamw) = (Vec::new(), Vec::new(), f64::NAN, f64::NAN);
+    let (mut gflop, mut megabytes, mut evaluation_share) = (f64::NAN, f64::NAN, f64::NAN);
+    let (mut rates, mut work) = (Vec::new(), Vec::new());
     for &replicas in numbers {
         let mut group = match open(device, &Shape::of(&run), replicas, precision, Some(replicas)) {
             Err(EngineError::Memory { .. }) => continue,
@@ -84,18 +102,28 @@ pub fn measure(
         while times.len() < ROUNDS || start.elapsed() < Duration::from_secs_f64(seconds) {
             times.push(timed(|| Ok(epoch(&mut group, &epochs)?))?);
         }
-        let steps = epochs.first().map_or(0, |e| e.steps.len()) as f64;
+        let batches = epochs.first().map_or(&[][..], |e| &e.steps);
+        let steps = batches.len() as f64;
         let rate = steps * replicas as f64 / median(times);
-        rates.push(Rate { replicas, steps_per_second: rate, share_of_peak: rate * gflop / peak_gflops });
+        gflop = batches.iter().map(|step| engine.flops(step.batch.len())).sum::<f64>() / steps / 1e9;
 
         let slots: Vec<usize> = (0..replicas).collect();
         let evaluation = timed(|| Ok(group.evaluate(&slots).map(drop)?))?;
         evaluation_share = evaluation / (evaluation + 20.0 * steps * replicas as f64 / rate);
-        work = group.time_work(|group| epoch(group, &epochs))?;
-        work.iter_mut().for_each(|(_, ms)| *ms /= steps);
-        let bytes = 28.0 * (replicas * group.n_params()) as f64;
-        let ms = work.iter().find(|(name, _)| *name == "adamw").map_or(f64::NAN, |&(_, ms)| ms);
-        adamw = bytes / (ms * 1e6) / bandwidth;
+        let timed = group.time_work(|group| epoch(group, &epochs))?;
+        megabytes = timed.iter().map(|work| work.bytes).sum::<f64>() / steps / replicas as f64 / 1e6;
+        let share = |work: &Timed| WorkShare {
+            name: work.name,
+            ms: work.ms / steps,
+            share_of_bandwidth: work.bytes / (work.ms * 1e6) / bandwidth,
+        };
+        work = timed.iter().map(share).collect();
+        rates.push(Rate {
+            replicas,
+            steps_per_second: rate,
+            share_of_peak: rate * gflop / peak_gflops,
+            share_of_bandwidth: rate * megabytes / 1e3 / bandwidth,
+        });
     }
     Ok(CudaReport {
         setting: format!("preset {preset:?}, x + y, batch {batch}").to_lowercase(),
@@ -104,9 +132,9 @@ pub fn measure(
         peak_gflops,
         bandwidth,
         gflop,
+        megabytes,
         rates,
         work,
-        adamw_share_of_bandwidth: adamw,
         evaluation_share,
     })
 }

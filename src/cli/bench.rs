@@ -65,21 +65,27 @@ fn run_cuda(args: &BenchArgs, device: &candle_core::CudaDevice) -> miette::Resul
     ));
     for rate in &r.rates {
         say(&format!(
-            "replicas    {:8}   {:>9.0} replica-steps/s, {:.0} % of the product's rate ({:.2} GFLOP a step)",
+            "replicas    {:8}   {:>9.0} replica-steps/s, {:.0} % of the product's rate, {:.0} % of the copy's",
             rate.replicas,
             rate.steps_per_second,
             100.0 * rate.share_of_peak,
-            r.gflop
+            100.0 * rate.share_of_bandwidth
         ));
     }
     say(&format!(
-        "evaluation  {:8.1} % of a run at the paper's cadence; AdamW at {:.0} % of the copy's bandwidth",
-        100.0 * r.evaluation_share,
-        100.0 * r.adamw_share_of_bandwidth
+        "a step      {:8.2} GFLOP of products, {:.0} MB read and written, mean of an epoch's batches",
+        r.gflop, r.megabytes
     ));
-    let total: f64 = r.work.iter().map(|(_, ms)| ms).sum();
-    for (name, ms) in &r.work {
-        say(&format!("work        {ms:8.3} ms a step, {:4.1} %  {name}", 100.0 * ms / total));
+    say(&format!("evaluation  {:8.1} % of a run at the paper's cadence", 100.0 * r.evaluation_share));
+    let total: f64 = r.work.iter().map(|work| work.ms).sum();
+    for work in &r.work {
+        say(&format!(
+            "work        {:8.3} ms a step, {:4.1} %, at {:3.0} % of the copy's rate  {}",
+            work.ms,
+            100.0 * work.ms / total,
+            100.0 * work.share_of_bandwidth,
+            work.name
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

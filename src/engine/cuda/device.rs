@@ -84,25 +84,37 @@ pub(super) enum Arg {
 /// Blocks and threads: the grid's y is always the replica.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
-    pub blocks: usize,
-    pub tiles: usize,
-    pub threads: (u32, u32, u32),
+    blocks: usize,
+    tiles: usize,
+    threads: (u32, u32, u32),
+    /// What the kernel reads and writes of one replica's memory, each float once.
+    floats: usize,
 }
 
 impl Grid {
     /// One thread an element.
     pub fn elements(n: usize) -> Self {
-        Self { blocks: n.div_ceil(256), tiles: 1, threads: (256, 1, 1) }
+        Self::tiles(n.div_ceil(256), 1, (256, 1, 1))
     }
 
     /// One warp an item.
     pub fn warps(n: usize) -> Self {
-        Self { blocks: n.div_ceil(8), tiles: 1, threads: (256, 1, 1) }
+        Self::tiles(n.div_ceil(8), 1, (256, 1, 1))
     }
 
     /// That many blocks of one row of threads.
     pub fn blocks(blocks: usize, threads: u32) -> Self {
-        Self { blocks, tiles: 1, threads: (threads, 1, 1) }
+        Self::tiles(blocks, 1, (threads, 1, 1))
+    }
+
+    /// That many blocks for each of some tiles of columns.
+    pub fn tiles(blocks: usize, tiles: usize, threads: (u32, u32, u32)) -> Self {
+        Self { blocks, tiles, threads, floats: 0 }
+    }
+
+    /// With what a replica's memory gives and takes, for [`Gpu::take_timings`].
+    pub fn moving(self, floats: usize) -> Self {
+        Self { floats, ..self }
     }
 }
 
@@ -137,8 +149,8 @@ pub(super) struct Gpu {
     memory: CudaSlice<u8>,
     base: u64,
     compute: cublasComputeType_t,
-    /// Begin and end of each piece of work, while they are asked for.
-    timings: Option<Vec<(Work, CudaEvent, CudaEvent)>>,
+    /// Begin, end and bytes of each piece of work, while they are asked for.
+    timings: Option<Vec<(Work, CudaEvent, CudaEvent, usize)>>,
 }
 
 impl Gpu {
@@ -229,7 +241,7 @@ impl Gpu {
         // SAFETY: the arguments are those of the kernel's signature, and every buffer they name lies in `memory` with
         // the lengths that buffers.rs laid out for the dimensions given.
         unsafe { builder.launch(config) }.map_err(failed(Work::Kernel(kernel).name()))?;
-        self.note(Work::Kernel(kernel), begin)
+        self.note(Work::Kernel(kernel), begin, 4 * grid.floats * replicas)
     }
 
     /// y (n, out) = x (n, in) · wᵀ + beta·y, w (out, in); one product a replica.
@@ -315,7 +327,8 @@ impl Gpu {
             )
         };
         done.map_err(|e| EngineError::Cuda(format!("cuBLAS, {m} × {n} × {k}, {replicas} replicas: {e}")))?;
-        self.note(Work::Product, begin)
+        let written = if beta == 0.0 { 1 } else { 2 };
+        self.note(Work::Product, begin, 4 * replicas * (m * k + k * n + written * m * n))
     }
 
     /// gram (d, d) += xᵀ·x of x (n, d), in f64; replicas are `stride` f64 apart.
@@ -353,7 +366,7 @@ impl Gpu {
             )
         };
         done.map_err(|e| EngineError::Cuda(format!("cuBLAS, Gram matrix of {n} × {d}: {e}")))?;
-        self.note(Work::Product, begin)
+        self.note(Work::Product, begin, 8 * replicas * (n * d + 2 * d * d))
     }
 
     /// From now on every piece of work is timed; costs two events each.
@@ -361,14 +374,15 @@ impl Gpu {
         self.timings = Some(Vec::new());
     }
 
-    /// Milliseconds of each piece of work since [`start_timing`](Self::start_timing), in order; stops timing.
-    pub fn take_timings(&mut self) -> Result<Vec<(Work, f64)>, EngineError> {
+    /// Milliseconds of each piece of work since [`start_timing`](Self::start_timing), in order, and the bytes that it has
+    /// to read and write, each once; stops timing.
+    pub fn take_timings(&mut self) -> Result<Vec<(Work, f64, usize)>, EngineError> {
         self.synchronize()?;
         let timings = self.timings.take().unwrap_or_default();
-        let ms = |(work, begin, end): &(Work, CudaEvent, CudaEvent)| {
-            begin.elapsed_ms(end).map(|ms| (*work, f64::from(ms))).map_err(failed("timing"))
+        let piece = |(work, begin, end, bytes): (Work, CudaEvent, CudaEvent, usize)| {
+            begin.elapsed_ms(&end).map(|ms| (work, f64::from(ms), bytes)).map_err(failed("timing"))
         };
-        timings.iter().map(ms).collect()
+        timings.into_iter().map(piece).collect()
     }
 
     fn event(&self) -> Result<Option<CudaEvent>, EngineError> {
@@ -376,10 +390,10 @@ impl Gpu {
         self.timings.as_ref().map(|_| record()).transpose().map_err(failed("timing"))
     }
 
-    fn note(&mut self, work: Work, begin: Option<CudaEvent>) -> Result<(), EngineError> {
+    fn note(&mut self, work: Work, begin: Option<CudaEvent>, bytes: usize) -> Result<(), EngineError> {
         let end = self.event()?;
         if let (Some(timings), Some(begin), Some(end)) = (&mut self.timings, begin, end) {
-            timings.push((work, begin, end));
+            timings.push((work, begin, end, bytes));
         }
         Ok(())
     }

@@ -8,6 +8,17 @@ use crate::engine::EngineError;
 use candle_core::cuda_backend::CudaDevice;
 use std::{collections::BTreeMap, time::Instant};
 
+/// One kind of work.
+#[derive(Clone, Copy, Debug)]
+pub struct Timed {
+    /// A kernel, or the products.
+    pub name: &'static str,
+    /// Milliseconds.
+    pub ms: f64,
+    /// What has to be read and written, each float once.
+    pub bytes: f64,
+}
+
 /// Seconds of each of `rounds` products of square matrices of `side`, and of as many copies of such a matrix within
 /// the device.
 ///
@@ -40,29 +51,26 @@ pub fn limits(
 }
 
 impl CudaReplicas {
-    /// Parameters of one replica.
-    pub fn n_params(&self) -> usize {
-        self.params.len
-    }
-
-    /// Does `work` and returns the milliseconds of each kind of it, largest first.
+    /// Does `work` and returns the time of each kind of it, longest first.
     ///
     /// # Errors
     /// Those of `work`, and [`EngineError::Cuda`].
     pub fn time_work(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(), EngineError>,
-    ) -> Result<Vec<(&'static str, f64)>, EngineError> {
+    ) -> Result<Vec<Timed>, EngineError> {
         self.gpu.start_timing();
         let done = work(self);
         let timings = self.gpu.take_timings()?;
         done?;
-        let mut sums: BTreeMap<Work, f64> = BTreeMap::new();
-        for (work, ms) in timings {
-            *sums.entry(work).or_default() += ms;
+        let mut sums: BTreeMap<Work, (f64, f64)> = BTreeMap::new();
+        for (work, ms, bytes) in timings {
+            let sum = sums.entry(work).or_default();
+            *sum = (sum.0 + ms, sum.1 + bytes as f64);
         }
-        let mut sums: Vec<_> = sums.into_iter().map(|(work, ms)| (work.name(), ms)).collect();
-        sums.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let timed = |(work, (ms, bytes)): (Work, _)| Timed { name: work.name(), ms, bytes };
+        let mut sums: Vec<_> = sums.into_iter().map(timed).collect();
+        sums.sort_by(|a, b| b.ms.total_cmp(&a.ms));
         Ok(sums)
     }
 }

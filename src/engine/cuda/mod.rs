@@ -176,7 +176,8 @@ impl CudaReplicas {
         step.backward()?;
         let places = [pass.updates, stopped, decayed, b.params, b.grads, b.m, b.v].map(Arg::At);
         let args = [places.as_slice(), &[Arg::Int(n as i32)]].concat();
-        step.launch(0, Kernel::adamw, Grid::elements(n.div_ceil(4)), &args)
+        // reads parameters, gradients and both moments, and writes all but the gradients
+        step.launch(0, Kernel::adamw, Grid::elements(n.div_ceil(4)).moving(7 * n), &args)
     }
 
     /// Adds a piece of an evaluation to the counts of `side`, and to the moments on the training side.
@@ -195,7 +196,7 @@ impl CudaReplicas {
         }
         let args = [pass.updates, step.head_input(), b.wide].map(Arg::At);
         step.launch(0, Kernel::widen, Grid::elements(pass.rows * d), &args)?;
-        let columns = Grid { blocks: d.div_ceil(32), tiles: 1, threads: (32, 8, 1) };
+        let columns = Grid::tiles(d.div_ceil(32), 1, (32, 8, 1));
         step.launch(0, Kernel::column_sums, columns, &[Arg::At(b.wide), Arg::At(sums)])?;
         self.gpu.add_gram(b.moments, b.wide, [pass.rows, d], (pass.replicas, b.stride / 2))
     }

@@ -114,7 +114,8 @@ impl Step<'_> {
         let bias = at(bias.map(|range| self.param(range)));
         let sizes = [Arg::Int(rows as i32), Arg::Int(width as i32), Arg::Int(i32::from(by_own))];
         let args = [[Arg::At(self.pass.batches), at(source), bias, Arg::At(out)].as_slice(), &sizes].concat();
-        self.launch(l, Kernel::start_sum, Grid::elements(rows * width), &args)
+        let moved = (1 + usize::from(source.is_some())) * rows * width;
+        self.launch(l, Kernel::start_sum, Grid::elements(rows * width).moving(moved), &args)
     }
 
     /// dx = dy·W, or added to it.
@@ -134,20 +135,21 @@ impl Step<'_> {
         let chunks = n.div_ceil(CHUNK);
         let sizes = [Arg::Int(n as i32), Arg::Int(width as i32), Arg::Int(CHUNK as i32)];
         let args = [[Arg::At(dy), Arg::At(partial)].as_slice(), &sizes].concat();
-        self.launch(0, Kernel::chunk_sums, Grid::blocks(chunks, 128), &args)?;
+        self.launch(0, Kernel::chunk_sums, Grid::blocks(chunks, 128).moving((n + chunks) * width), &args)?;
         self.add_chunks(out, chunks, width)
     }
 
     fn add_chunks(&mut self, out: usize, chunks: usize, width: usize) -> Done {
         let args =
             [Arg::At(self.buffers.partial), Arg::At(out), Arg::Int(chunks as i32), Arg::Int(width as i32)];
-        self.launch(0, Kernel::add_chunks, Grid::elements(width), &args)
+        self.launch(0, Kernel::add_chunks, Grid::elements(width).moving((chunks + 1) * width), &args)
     }
 
     fn norm(&mut self, affine: &Range<usize>, x: usize, (y, stats): (usize, usize), n: usize) -> Done {
         let affine = self.param(affine);
         let args = [Arg::At(x), Arg::At(affine), Arg::At(y), Arg::At(stats), Arg::Int(n as i32)];
-        self.launch(0, Kernel::norm_forward, Grid::warps(n), &args)
+        let moved = 2 * n * self.params.d_model;
+        self.launch(0, Kernel::norm_forward, Grid::warps(n).moving(moved), &args)
     }
 
     /// dx = the gradient through the norm of dy, or added to it; sets the gradient of gain and shift.
@@ -166,7 +168,7 @@ impl Step<'_> {
         self.launch(
             0,
             Kernel::norm_backward,
-            Grid::blocks(chunks, 128),
+            Grid::blocks(chunks, 128).moving((3 + usize::from(add)) * n * d + 2 * chunks * d),
             &[places.as_slice(), &sizes].concat(),
         )?;
         let out = self.grad(affine);
@@ -186,7 +188,7 @@ impl Step<'_> {
         };
         let n = (2 * params.n_symbols + 2) * params.d_model;
         let args = [Arg::At(tokens), positions, Arg::Long(stride as i64), Arg::At(b)];
-        self.launch(0, Kernel::embed, Grid::elements(n), &args)?;
+        self.launch(0, Kernel::embed, Grid::elements(n).moving(3 * n), &args)?;
         let mut h = b;
         for (l, p) in params.blocks.iter().enumerate() {
             h = self.block(l, p, h)?;
@@ -217,7 +219,9 @@ impl Step<'_> {
         let places = [self.pass.batches, b.q, b.kv, b.weights, b.attended].map(Arg::At);
         let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();
         let pairs = n_out * self.params.heads.n_heads;
-        self.launch(l, Kernel::attention_forward, Grid::warps(pairs), &args)?;
+        // queries and attended rows, keys and values, weights
+        let moved = 2 * n_out * d + 2 * n_in * d + 4 * pairs;
+        self.launch(l, Kernel::attention_forward, Grid::warps(pairs).moving(moved), &args)?;
 
         self.start_sum(l, Some(h), p.o.bias.as_ref(), b.sum1, [n_out, d], true)?;
         self.linear(&p.o, b.attended, b.sum1, n_out, true)?;
@@ -232,7 +236,7 @@ impl Step<'_> {
         let n = n_out * self.params.d_mlp;
         let gelu = i32::from(self.activation == Activation::Gelu);
         let args = [Arg::At(b.slope), Arg::At(b.hidden), Arg::Int(n as i32), Arg::Int(gelu)];
-        self.launch(l, Kernel::activate, Grid::elements(n), &args)?;
+        self.launch(l, Kernel::activate, Grid::elements(n).moving(3 * n), &args)?;
         self.start_sum(l, Some(residual), p.down.bias.as_ref(), b.sum2, [n_out, d], false)?;
         self.linear(&p.down, b.hidden, b.sum2, n_out, true)?;
         match (&p.norm2, norm) {
@@ -258,7 +262,8 @@ impl Step<'_> {
         let squares = if train { Arg::Null } else { Arg::At(b.squares) };
         let places = [self.pass.batches, self.pass.updates, b.logits, b.losses, b.flags].map(Arg::At);
         let args = [places.as_slice(), &[squares, Arg::Int(i32::from(train))]].concat();
-        self.launch(0, Kernel::cross_entropy, Grid::warps(self.pass.rows), &args)
+        let moved = (1 + usize::from(train)) * self.pass.rows * self.params.n_symbols;
+        self.launch(0, Kernel::cross_entropy, Grid::warps(self.pass.rows).moving(moved), &args)
     }
 
     // ---- backward ----
@@ -287,7 +292,9 @@ impl Step<'_> {
         let tied = i32::from(params.tokens.contains(&params.unembed.weight.start));
         let positions = params.positions.as_ref().map_or(Arg::Null, |range| Arg::At(self.grad(range)));
         let args = [Arg::At(g), Arg::At(self.grad(&params.tokens)), positions, Arg::Int(tied)];
-        self.launch(0, Kernel::embed_backward, Grid::elements((params.n_symbols + 6) * params.d_model), &args)
+        let n = (params.n_symbols + 6) * params.d_model;
+        let moved = n + 2 * (params.n_symbols + 1) * params.d_model;
+        self.launch(0, Kernel::embed_backward, Grid::elements(n).moving(moved), &args)
     }
 
     /// Takes `g` from the gradient of the block's output to that of its input h; the two buffers change places.
@@ -303,7 +310,7 @@ impl Step<'_> {
         self.backward_input(&p.down, *g, d_hidden, n_out, false)?;
         self.backward_weight(&p.down, b.hidden, *g, n_out)?;
         let args = [Arg::At(d_hidden), Arg::At(b.slope), Arg::Int((n_out * m) as i32)];
-        self.launch(l, Kernel::multiply, Grid::elements(n_out * m), &args)?;
+        self.launch(l, Kernel::multiply, Grid::elements(n_out * m).moving(3 * n_out * m), &args)?;
         self.backward_weight(&p.up, mlp_input(&b, norm), d_hidden, n_out)?;
         match (&p.norm2, norm) {
             (Some(affine), Norm::Pre) => {
@@ -340,11 +347,14 @@ impl Step<'_> {
 
     /// Sets `d_q`, `d_kv` and d_h from the gradients of the attended rows and of the residual sum.
     fn backward_attention(&mut self, l: usize, (d_attended, d_sum, d_h): (usize, usize, usize)) -> Done {
-        let Counts { inputs: n_in, outputs: n_out, .. } = self.counts(l);
+        let Counts { inputs: n_in, outputs: n_out, queries } = self.counts(l);
         let (b, s) = (self.buffers.layers[l], self.buffers);
         let places = [self.pass.batches, b.kv, b.weights, d_attended, s.d_scores].map(Arg::At);
         let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();
-        self.launch(l, Kernel::scores_backward, Grid::warps(n_out * self.params.heads.n_heads), &args)?;
+        let (d, pairs) = (self.params.d_model, n_out * self.params.heads.n_heads);
+        // gradients of attended rows, values, weights and scores
+        let moved = (n_out + n_in) * d + 8 * pairs;
+        self.launch(l, Kernel::scores_backward, Grid::warps(pairs).moving(moved), &args)?;
 
         let places = [
             self.pass.batches,
@@ -360,14 +370,18 @@ impl Step<'_> {
             d_h,
         ]
         .map(Arg::At);
-        let tiles = self.params.d_model.div_ceil(32);
+        let tiles = d.div_ceil(32);
+        // both read all gradients of output rows, weights, scores, queries, keys and values
+        let read = 2 * n_out * d + 8 * pairs + queries.len() * d + 2 * n_in * d;
         // symbols have many readers, taken by groups; the rows of one equation have two at most
         let symbols = if l == 0 { n_in } else { 2 * self.params.n_symbols };
-        let many = Grid { blocks: symbols, tiles, threads: (32, GROUPS, 1) };
-        let few = Grid { blocks: (n_in - symbols).div_ceil(8), tiles, threads: (32, 1, 8) };
+        let many = Grid::tiles(symbols, tiles, (32, GROUPS, 1));
+        let few = Grid::tiles((n_in - symbols).div_ceil(8), tiles, (32, 1, 8));
         for (grid, begin, rows) in [(many, 0, symbols), (few, symbols, n_in - symbols)] {
             if rows > 0 {
                 let range = [Arg::Int(begin as i32), Arg::Int(rows as i32)];
+                // gradients of query, key, value and input of each of its rows
+                let grid = grid.moving(read + 4 * rows * d);
                 self.launch(l, Kernel::inputs_backward, grid, &[places.as_slice(), &range].concat())?;
             }
         }

@@ -259,8 +259,8 @@ impl Rig {
                 .map(Arg::At);
         // both ways of taking rows: by groups of readers, and several rows a block
         let split = n_in / 2;
-        let many = Grid { blocks: split, tiles: D.div_ceil(32), threads: (32, 16, 1) };
-        let few = Grid { blocks: (n_in - split).div_ceil(8), tiles: D.div_ceil(32), threads: (32, 1, 8) };
+        let many = Grid::tiles(split, D.div_ceil(32), (32, 16, 1));
+        let few = Grid::tiles((n_in - split).div_ceil(8), D.div_ceil(32), (32, 1, 8));
         for (grid, begin, n) in [(many, 0, split), (few, split, n_in - split)] {
             let args = [places.as_slice(), &[Arg::Int(begin as i32), Arg::Int(n as i32)]].concat();
             self.launch(Kernel::inputs_backward, (first, last), grid, &args)?;
@@ -351,7 +351,7 @@ impl Rig {
         self.launch(Kernel::widen, (false, true), Grid::elements(ROWS * D), &args)?;
         // twice: both are added to
         for _ in 0..2 {
-            let columns = Grid { blocks: D.div_ceil(32), tiles: 1, threads: (32, 8, 1) };
+            let columns = Grid::tiles(D.div_ceil(32), 1, (32, 8, 1));
             self.launch(Kernel::column_sums, (false, true), columns, &[Arg::At(wide), Arg::At(sums)])?;
             self.gpu.add_gram(gram, wide, [ROWS, D], (3, STRIDE / 2))?;
         }
