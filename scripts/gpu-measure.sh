@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Checks and measures groklab on a machine with an NVIDIA GPU; needs neither Rust nor a network there.
-# usage: scripts/gpu-measure.sh check|speed|study OUT [PROGRAM]
-#   check  gpu-check in f32 and TF32, under compute-sanitizer, and a sweep twice: the same bytes (some minutes)
-#   speed  replica-steps a second, ours and, where python3 has them, JAX's and PyTorch's (some minutes)
+# usage: scripts/gpu-measure.sh check|speed|torch|study OUT [PROGRAM]       each ends within ten minutes
+#   check  gpu-check in f32 and TF32, under compute-sanitizer, and a sweep twice: the same bytes 
+#   speed  replica-steps a second, ours and JAX's, in f32 and TF32
+#   torch  PyTorch's: eager, compiled, CUDA graphs
 #   study  the 60 runs of binary-ops, tables and figures; stopped after STUDY_SECONDS (540), taken up by the next call
 # REPLICAS (1,4,16,20,64,80): how many runs side by side; 20 of the study go on to its end. SECONDS_EACH (5).
 # Logs and tables are left in OUT. A step that fails is named at the end, and the others are done.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-what=${1:?check, speed or study} out=$(realpath -m "${2:?a directory for logs and tables}")
+what=${1:?check, speed, torch or study} out=$(realpath -m "${2:?a directory for logs and tables}")
 groklab=${3:-${CARGO_TARGET_DIR:-target}/release/groklab}
 replicas=${REPLICAS:-1,4,16,20,64,80}
 mkdir -p "$out"
@@ -56,14 +57,19 @@ case $what in
     numbers=${replicas//,/ }
     for precision in f32 tf32; do
       # shellcheck disable=SC2086
-      step "jax-$precision" timeout 120 python3 bench/peers/jax_replicas.py $numbers --precision "$precision"
+      step "jax-$precision" timeout 180 python3 bench/peers/jax_replicas.py $numbers --precision "$precision"
+    done
+    cat "$out"/bench-*.txt
+    grep -h '^{' "$out"/jax-*.txt
+    ;;
+  torch)
+    for precision in f32 tf32; do
       for mode in vmap compile graphs; do
-        step "torch-$mode-$precision" timeout 120 python3 bench/peers/torch_replicas.py "$mode" "${numbers##* }" \
+        step "torch-$mode-$precision" timeout 90 python3 bench/peers/torch_replicas.py "$mode" "${replicas##*,}" \
           --precision "$precision"
       done
     done
-    cat "$out"/bench-*.txt
-    grep -h '^{' "$out"/jax-*.txt "$out"/torch-*.txt
+    grep -h '^{' "$out"/torch-*.txt
     ;;
   study)
     results=${RESULTS:-$out/results}
@@ -75,6 +81,6 @@ case $what in
     tail -n 2 "$out/sweep-binary-ops.txt"
     cat "$out/table.txt"
     ;;
-  *) echo "gpu-measure.sh: check, speed or study, not $what" >&2; exit 2 ;;
+  *) echo "gpu-measure.sh: check, speed, torch or study, not $what" >&2; exit 2 ;;
 esac
 if [ -n "$failed" ]; then echo "failed:$failed"; exit 1; fi
