@@ -83,14 +83,15 @@ pub fn measure(
     seconds: f64,
 ) -> Result<CudaReport, BenchError> {
     let config = preset.config("add", 0.5, 0);
-    let run = Subject::new(config.clone())?.run;
-    let batch = config.data.batch_size;
+    let Subject { run, order, .. } = Subject::new(config.clone())?;
     let engine = FactoredEngine::new(&config.model, run.task.n_symbols)?;
+    let steps = order.steps() as f64;
+    let gflop = order.batches().map(|rows| engine.flops(rows.len())).sum::<f64>() / steps / 1e9;
     let [product, copy] = limits(device, precision, PEAK_SIDE, ROUNDS)?.map(median);
     let side = PEAK_SIDE as f64;
     let (peak_gflops, bandwidth) = (2e-9 * side.powi(3) / product, 2.0 * 4e-9 * side * side / copy);
-    let (mut gflop, mut megabytes, mut evaluation_share) = (f64::NAN, f64::NAN, f64::NAN);
-    let (mut rates, mut work) = (Vec::new(), Vec::new());
+    let (mut rates, mut work, mut megabytes, mut evaluation_share) =
+        (Vec::new(), Vec::new(), f64::NAN, f64::NAN);
     for &replicas in numbers {
         let mut group = match open(device, &Shape::of(&run), replicas, precision, Some(replicas)) {
             Err(EngineError::Memory { .. }) => continue,
@@ -102,10 +103,7 @@ pub fn measure(
         while times.len() < ROUNDS || start.elapsed() < Duration::from_secs_f64(seconds) {
             times.push(timed(|| Ok(epoch(&mut group, &epochs)?))?);
         }
-        let batches = epochs.first().map_or(&[][..], |e| &e.steps);
-        let steps = batches.len() as f64;
         let rate = steps * replicas as f64 / median(times);
-        gflop = batches.iter().map(|step| engine.flops(step.batch.len())).sum::<f64>() / steps / 1e9;
 
         let slots: Vec<usize> = (0..replicas).collect();
         let evaluation = timed(|| Ok(group.evaluate(&slots).map(drop)?))?;
@@ -126,7 +124,7 @@ pub fn measure(
         });
     }
     Ok(CudaReport {
-        setting: format!("preset {preset:?}, x + y, batch {batch}").to_lowercase(),
+        setting: format!("preset {preset:?}, x + y, batch {}", config.data.batch_size).to_lowercase(),
         device: device_name(device)?,
         precision: precision.name().to_owned(),
         peak_gflops,

@@ -116,7 +116,7 @@ pub fn execute(
                 "this machine's memory has room for {most} runs side by side, {waiting} are to be done"
             ));
         }
-        open_replicas(&computer.device, shape, waiting.min(most), precision, limit.map(|n| n.min(most)))
+        open_replicas(&computer.device, shape, waiting.min(most), precision, limit)
     };
     let (place, most) = match computer.is_side_by_side {
         // every core works for the runs on the device

@@ -50,7 +50,7 @@ pub(super) fn tiny_config(seed: u64) -> RunConfig {
 }
 
 /// A run of 4 epochs of 3 steps, evaluated at epochs 0, 1, 2 and 4.
-fn tiny(seed: u64) -> PlannedRun {
+pub(super) fn tiny(seed: u64) -> PlannedRun {
     let text = "title = 't'\nmodulus = 7\nexpression = 'x + y'";
     let task = Task::from_str("tiny", text, Path::new("tiny.toml")).unwrap();
     PlannedRun::new(tiny_config(seed), Arc::new(task))
@@ -306,52 +306,7 @@ fn a_panic_in_one_run_leaves_the_others_alone() {
     assert!(matches!(settled[0], Settled::Already(_)));
 }
 
-#[test]
-fn the_order_of_the_plan_and_the_number_of_jobs_change_no_byte() {
-    let plan: Vec<PlannedRun> = (0..6).map(tiny).collect();
-    let all = |jobs: usize, order: &[usize]| {
-        let root = tempfile::tempdir().unwrap();
-        let shuffled: Vec<PlannedRun> = order.iter().map(|&i| plan[i].clone()).collect();
-        let execution = Execution { jobs, ..execution(root.path(), &NEVER) };
-        sweep(&shuffled, &execution, &Notes::default()).unwrap();
-        plan.iter().map(|run| contents(&root.path().join(&run.id))).collect::<Vec<_>>()
-    };
-    let one = all(1, &[0, 1, 2, 3, 4, 5]);
-    for (jobs, order) in [(2, [0, 1, 2, 3, 4, 5]), (8, [0, 1, 2, 3, 4, 5]), (8, [5, 2, 0, 4, 3, 1])] {
-        assert!(all(jobs, &order) == one, "{jobs} jobs, {order:?}");
-    }
-}
-
 /// A run stopped in the middle of its third epoch: two checkpoints, rows for epochs 0, 1 and 2.
-#[test]
-fn runs_begin_in_the_order_of_the_plan() {
-    /// The runs in the order in which they were first heard of.
-    #[derive(Default)]
-    struct Begun(Mutex<Vec<String>>);
-    impl Reporter for Begun {
-        fn live(&self, run: &PlannedRun, _: &Live) {
-            let mut begun = self.0.lock().unwrap();
-            if !begun.contains(&run.id) {
-                begun.push(run.id.clone());
-            }
-        }
-        fn note(&self, _: &PlannedRun, _: &str) {}
-        fn settled(&self, _: &PlannedRun, _: &Settled) {}
-    }
-    let plan: Vec<_> = (0..12).map(tiny).collect();
-    let (root, begun) = (tempfile::tempdir().unwrap(), Begun::default());
-    sweep(&plan, &Execution { jobs: 2, ..execution(root.path(), &NEVER) }, &begun).unwrap();
-    let begun = begun.0.into_inner().unwrap();
-    let order: Vec<usize> =
-        begun.iter().map(|id| plan.iter().position(|run| run.id == *id).unwrap()).collect();
-    assert_eq!(order.len(), plan.len());
-    for (n, &run) in order.iter().enumerate() {
-        // the other thread may be slow to tell of its own
-        let earlier = (0..run).filter(|other| !order[..n].contains(other)).count();
-        assert!(earlier <= 1, "run {run} began before {earlier} others: {order:?}");
-    }
-}
-
 fn interrupted() -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let stop: &'static AtomicBool = Box::leak(Box::default());

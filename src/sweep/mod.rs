@@ -9,6 +9,8 @@ mod attempt;
 mod fault_tests;
 mod lockstep;
 mod recorder;
+#[cfg(test)]
+mod tests;
 
 pub use recorder::{Live, Reporter};
 

@@ -23,7 +23,7 @@ const PTX: &str = include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"));
 macro_rules! kernels {
     ($($name:ident),* $(,)?) => {
         /// The kernels of kernels.cu, by their names there.
-        #[allow(non_camel_case_types)]
+        #[allow(non_camel_case_types)] // C names
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(super) enum Kernel { $($name),* }
         const KERNELS: &[(Kernel, &str)] = &[$((Kernel::$name, stringify!($name))),*];

@@ -218,11 +218,10 @@ impl<'a> Seat<'a> {
         if matches!(stand, Stand::Ended(Some(_))) {
             wants.save = false;
         }
-        if wants.evaluation || wants.save {
+        if wants.save {
+            self.fetch(device, slot)?;
+        } else if wants.evaluation {
             device.read_params(slot, &mut trainer.params)?;
-        }
-        if let (true, Some((m, v))) = (wants.save, trainer.moments_mut()) {
-            device.read_moments(slot, m, v)?;
         }
         self.save = wants.save && stand == Stand::Ready;
         self.stand = stand;
