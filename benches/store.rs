@@ -5,7 +5,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use groklab::{
     config::{PlannedRun, Preset},
     engine::{self, EngineChoice},
-    store::{Manifest, RunWriter},
+    program::Program,
+    store::{Manifest, Part, Provenance, RunWriter},
     task::Task,
     train::Trainer,
 };
@@ -26,12 +27,19 @@ fn bench(c: &mut Criterion) {
     let (row, _) = trainer.measure(engine.as_mut(), 0).unwrap();
     // beside the build, on the disk where results would be: a temporary directory may be memory
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let manifest = Manifest::fresh(&run, (1, 1), trainer.layout.len(), &name);
-    let mut writer = RunWriter::create(dir.path(), &run.config, manifest).unwrap();
+    let by = Provenance {
+        from_epoch: 0,
+        program: Program::this(),
+        engine: name,
+        precision: run.config.precision,
+        processor: engine::instruction_set().to_owned(),
+    };
+    let manifest = Manifest::fresh(&run, (1, 1), trainer.layout.len(), by);
+    let mut writer = RunWriter::create(dir.path(), &run, manifest).unwrap();
     c.bench_function(&format!("checkpoint of {} parameters", trainer.layout.len()), |b| {
         b.iter(|| {
             trainer.step += 1; // another file each time, as in a run
-            writer.metrics(&row).unwrap();
+            writer.metrics(Part::Trajectory, &row).unwrap();
             writer.save(trainer.snapshot().as_ref(), &trainer.layout).unwrap();
         });
     });

@@ -23,6 +23,7 @@
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
 //! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`mod@bench`] | how fast a step is on this machine |
+//! | [`program`] | which build this is |
 //! | [`tensors`] | tensors in other people's files, read block by block |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
@@ -50,6 +51,7 @@ pub mod engine;
 pub mod model;
 pub mod optim;
 pub mod probe;
+pub mod program;
 pub mod render;
 pub mod store;
 pub mod sweep;

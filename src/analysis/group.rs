@@ -106,7 +106,7 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Everything but task, fraction, seeds and the choice of diagnostics. Two tables under one task name are two settings.
+/// Everything but task, fraction, seeds, the budget and the choice of diagnostics. Two tables under one task name are two settings.
 fn settings_of(run: &RunRecord) -> Settings {
     let mut flat = Settings::new();
     // a config that was read from TOML can be written as TOML
@@ -114,7 +114,15 @@ fn settings_of(run: &RunRecord) -> Settings {
         flatten("", &table, &mut flat);
     }
     // what is recorded changes no number of what is compared
-    for key in ["task", "train_fraction", "seed", "split_seed", "probe.diagnostics"] {
+    for key in [
+        "task",
+        "train_fraction",
+        "seed",
+        "split_seed",
+        "train.max_epochs",
+        "train.patience",
+        "probe.diagnostics",
+    ] {
         flat.remove(key);
     }
     let digest: String = run.manifest.task_digest.chars().take(8).collect();
@@ -168,7 +176,11 @@ mod tests {
     use crate::store::made::MadeRun;
 
     fn experiment(runs: &[MadeRun]) -> Experiment {
-        Experiment { name: "study".into(), runs: runs.iter().map(MadeRun::record).collect() }
+        Experiment {
+            name: "study".into(),
+            runs: runs.iter().map(MadeRun::record).collect(),
+            ..Default::default()
+        }
     }
 
     #[test]

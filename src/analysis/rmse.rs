@@ -96,8 +96,11 @@ mod tests {
             add(4).memorized(40).state(RunState::Running),
             add(5),
         ];
-        let experiment =
-            Experiment { name: "binary-ops".into(), runs: made.iter().map(MadeRun::record).collect() };
+        let experiment = Experiment {
+            name: "binary-ops".into(),
+            runs: made.iter().map(MadeRun::record).collect(),
+            ..Default::default()
+        };
         let rows = rmse_rows("binary-ops", &summarize(&experiment));
         let counts: Vec<_> = rows.iter().map(|row| row.ours.map_or(0, |ours| ours.runs)).collect();
         assert_eq!(counts, [5, 3, 2, 2]);

@@ -82,7 +82,7 @@ pub fn measure(
     numbers: &[usize],
     seconds: f64,
 ) -> Result<CudaReport, BenchError> {
-    let config = preset.config("add", 0.5, 0);
+    let config = RunConfig { precision, ..preset.config("add", 0.5, 0) };
     let Subject { run, order, .. } = Subject::new(config.clone())?;
     let engine = FactoredEngine::new(&config.model, run.task.n_symbols)?;
     let steps = order.steps() as f64;
@@ -93,7 +93,7 @@ pub fn measure(
     let (mut rates, mut work, mut megabytes, mut evaluation_share) =
         (Vec::new(), Vec::new(), f64::NAN, f64::NAN);
     for &replicas in numbers {
-        let mut group = match open(device, &Shape::of(&run), replicas, precision, Some(replicas)) {
+        let mut group = match open(device, &Shape::of(&run), replicas, Some(replicas)) {
             Err(EngineError::Memory { .. }) => continue,
             group => group?,
         };

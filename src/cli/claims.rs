@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{print, warn_of_damage};
+use super::{print, view::ViewArgs};
 use crate::{
     analysis::{
         claims::{claims, times_to_grok},
@@ -15,12 +15,13 @@ use crate::{
         json::{Answers, claims_json},
         table::text,
     },
-    store::read_results,
 };
 
 /// Test each claim of the paper on these results: yes, no, mixed, or not enough data, with the numbers.
 #[derive(Debug, clap::Args)]
 pub struct ClaimsArgs {
+    #[command(flatten)]
+    view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run.
     dir: PathBuf,
     /// Print a list with one JSON object an experiment.
@@ -30,8 +31,7 @@ pub struct ClaimsArgs {
 
 /// Runs the command; every answer is a success.
 pub fn run(args: &ClaimsArgs) -> miette::Result<()> {
-    let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged);
+    let results = args.view.read(&args.dir)?;
     let answers: Vec<Answers<'_>> = results
         .experiments
         .iter()

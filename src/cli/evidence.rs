@@ -1,6 +1,6 @@
 //! Reads what figures and the report show beyond the record of runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::warn_of_damage;
 use crate::{
@@ -40,20 +40,29 @@ pub(super) fn evidence(
     }
     let mut tasks = BTreeMap::new();
     for run in groups.iter().flat_map(|group| &group.records).filter(|run| run.is_finished()) {
-        let task = tasks.entry(&run.config.task).or_insert_with(|| Task::find(&run.config.task).ok());
-        match task.as_ref().map(|task| frequencies(run, task)) {
-            Some(Ok(Some(found))) => drop(evidence.frequencies.insert(run.manifest.run.clone(), found)),
-            Some(Err(error)) => warn_of_damage(&[error.into()]),
-            _ => {}
+        // runs of one table share what it stands for
+        let task = match tasks.entry(&run.manifest.task_digest) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match run.task() {
+                Ok(task) => place.insert(task),
+                Err(error) => {
+                    warn_of_damage(&[error]);
+                    continue;
+                }
+            },
+        };
+        match frequencies(run, task) {
+            Ok(Some(found)) => drop(evidence.frequencies.insert(run.manifest.run.clone(), found)),
+            Err(error) => warn_of_damage(&[error.into()]),
+            Ok(None) => {}
         }
     }
     evidence
 }
 
-/// Key frequencies of the final unembedding; none unless `task` is the one that was learned, and modular.
+/// Key frequencies of the final unembedding; none unless `task` is modular.
 fn frequencies(run: &RunRecord, task: &Task) -> Result<Option<UnembeddingFrequencies>, StoreError> {
-    let modular = matches!(task.symbols, Symbols::Residues { .. });
-    if !modular || task.digest() != run.manifest.task_digest {
+    if !matches!(task.symbols, Symbols::Residues { .. }) {
         return Ok(None);
     }
     let (symbols, width) = (run.manifest.n_symbols, run.config.model.d_model);

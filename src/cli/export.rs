@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use miette::IntoDiagnostic;
 
-use super::{report, tell, warn_of_damage};
+use super::{report, tell, view::ViewArgs};
 use crate::{
     render::tensorboard::event_file,
-    store::{Results, read_results, write_atomic},
+    store::{Results, write_atomic},
 };
 
 /// What to export.
@@ -23,6 +23,8 @@ pub enum ExportCommand {
 /// From where to where.
 #[derive(Args)]
 pub struct ExportArgs {
+    #[command(flatten)]
+    view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run
     dir: PathBuf,
     /// Where the files go
@@ -36,8 +38,7 @@ pub fn run(command: &ExportCommand) -> miette::Result<()> {
         ExportCommand::Tensorboard(args) => (args, tensorboard),
         ExportCommand::Parquet(args) => (args, parquet),
     };
-    let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged);
+    let results = args.view.read(&args.dir)?;
     export(&results, &args.out)
 }
 

@@ -12,6 +12,7 @@ mod memory;
 mod plot;
 mod probe;
 mod progress;
+mod prune;
 mod quick;
 mod report;
 mod run;
@@ -23,6 +24,7 @@ mod tasks;
 mod trace;
 mod train;
 mod verify;
+mod view;
 
 use crate::store::ReadError;
 use clap::{Parser, Subcommand};
@@ -56,10 +58,12 @@ enum Command {
     Train(train::TrainArgs),
     /// Run an experiment: every run of its grid, several at a time
     Sweep(sweep::SweepArgs),
-    /// How the runs of an experiment stand: planned, running, interrupted, done, failed
+    /// The state of the runs of an experiment: planned, running, interrupted, done, failed
     Status(status::StatusArgs),
     /// Check every file of a results directory against its digest, or train a run again and compare
     Verify(verify::VerifyArgs),
+    /// Give back the disk space that finished runs keep to go on from
+    Prune(prune::PruneArgs),
     /// Write a job array that runs an experiment on a Slurm cluster
     Slurm(slurm::SlurmArgs),
     /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify::run(args),
+        Command::Prune(args) => prune::run(&args),
         Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Claims(args) => claims::run(&args).map(|()| ExitCode::SUCCESS),

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{evidence::evidence, report, tell, warn_of_damage};
+use super::{evidence::evidence, report, tell, view::ViewArgs};
 use crate::{
     analysis::groups,
     render::figure::{Figure, figures, png, spectra::is_enough, svg},
-    store::{read_results, write_atomic},
+    store::write_atomic,
 };
 
 /// Draw every figure that the runs have data for, as SVG and PNG, and name those that they have none for.
 #[derive(Debug, clap::Args)]
 pub struct PlotArgs {
+    #[command(flatten)]
+    view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run.
     pub dir: PathBuf,
     /// Where the figures go, as EXPERIMENT-FIGURE, with a page number where there are several pages.
@@ -24,14 +26,13 @@ pub struct PlotArgs {
 impl PlotArgs {
     /// For `dir`, into `plots`.
     pub fn of(dir: PathBuf) -> Self {
-        Self { dir, out: "plots".into() }
+        Self { view: ViewArgs::default(), dir, out: "plots".into() }
     }
 }
 
 /// Runs the command.
 pub fn run(args: PlotArgs) -> miette::Result<()> {
-    let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged);
+    let results = args.view.read(&args.dir)?;
     for experiment in &results.experiments {
         let groups = groups(experiment);
         let evidence = evidence(&groups, is_enough);

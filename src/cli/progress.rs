@@ -106,9 +106,9 @@ impl Reporter for Progress {
         }
         let line = match settled {
             Settled::Finished(m) => format!("{}  {}", run.id, history(m)),
-            Settled::Already(m) => format!("{}  {} (had been finished before)", run.id, history(m)),
-            Settled::Elsewhere => format!("{}  left to another process that is at it", run.id),
-            Settled::Stopped => format!("{}  stopped; the same command takes it up again", run.id),
+            Settled::Already(m) => format!("{}  {} (had got there before)", run.id, history(m)),
+            Settled::Elsewhere => format!("{}  left to another process that runs it", run.id),
+            Settled::Stopped => format!("{}  stopped; the same command resumes it", run.id),
             Settled::Failed(reason) => format!("{}  FAILED: {reason}", run.id),
         };
         self.say(&format!("[{}/{}] {line}", state.settled, self.runs));
@@ -146,11 +146,12 @@ fn name(run: &PlannedRun) -> &str {
 
 fn history(m: &Manifest) -> String {
     let milestone = |name: &str, mark: Option<Mark>| mark.map(|m| format!("{name} at epoch {}", m.epoch));
+    let seen = m.latest_milestones();
     let marks: Vec<String> = [
-        milestone("memorized", m.milestones.memorized),
-        milestone("grokked", m.milestones.grokked),
-        milestone("collapsed", m.milestones.collapsed),
-        milestone("diverged", m.milestones.diverged),
+        milestone("memorized", seen.memorized),
+        milestone("grokked", seen.grokked),
+        milestone("collapsed", seen.collapsed),
+        milestone("diverged", seen.diverged),
         Some(format!("ended at epoch {}", m.epochs)),
     ]
     .into_iter()

@@ -24,7 +24,7 @@ pub fn run(args: &QuickArgs) -> miette::Result<ExitCode> {
     say(&format!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len()));
     let results = PathBuf::from("results/quick");
     record_plan(&results, &plan).map_err(report)?;
-    let ended = execute(&plan, results.clone(), None, &args.execution, &computer)?;
+    let ended = execute(&plan, results.clone(), Some("results".into()), None, &args.execution, &computer)?;
     if let Ended::BySignal(_) = ended {
         return Ok(ended.into());
     }

@@ -7,19 +7,21 @@ use std::{
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{evidence::evidence, report as diagnostic, tell, warn_of_damage};
+use super::{evidence::evidence, report as diagnostic, tell, view::ViewArgs};
 use crate::{
     analysis::{claims::claims, groups},
     render::{
         claims::claim_rows,
         report::{Section, address_part, html},
     },
-    store::{Experiment, read_results, write_atomic},
+    store::{Experiment, write_atomic},
 };
 
 /// Write a report: one HTML file with tables, interactive figures and a page a run; needs no network.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
+    #[command(flatten)]
+    view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run.
     pub dir: PathBuf,
     /// The file to write; its links to the runs' files hold as long as both stay where they are.
@@ -29,8 +31,7 @@ pub struct ReportArgs {
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> miette::Result<()> {
-    let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged);
+    let results = args.view.read(&args.dir)?;
     if args.out.is_dir() {
         let help = format!("name a file, such as --out {}", args.out.join("report.html").display());
         return Err(miette::miette!(help = help, "{} is a directory", args.out.display()));

@@ -23,6 +23,7 @@ use std::{
     },
     time::Duration,
 };
+use toml::Value;
 
 /// Who computes, and where.
 #[derive(Args)]
@@ -33,9 +34,24 @@ pub struct ComputeArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceChoice,
-    /// How matrices are multiplied
-    #[arg(long, value_enum, default_value_t)]
-    pub precision: Precision,
+}
+
+/// How matrices are multiplied: a part of what a run is.
+#[derive(Args)]
+pub struct PrecisionArgs {
+    /// How matrices are multiplied, as the config key `precision`; makes other runs with other ids
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
+}
+
+impl PrecisionArgs {
+    /// The config keys that the option sets.
+    pub fn overrides(&self) -> Vec<(String, Value)> {
+        self.precision
+            .map(|precision| ("precision".to_owned(), precision.name().into()))
+            .into_iter()
+            .collect()
+    }
 }
 
 /// How runs are carried out; nothing here changes what they are.
@@ -79,7 +95,7 @@ impl Computer {
 /// How a command that trains ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Every run is done, or at another process.
+    /// Every run is done, or run by another process.
     Well,
     /// A run failed.
     WithFailures,
@@ -97,17 +113,19 @@ impl From<Ended> for ExitCode {
     }
 }
 
-/// Runs the plan into `results`, showing progress, and says how it ended.
+/// Runs the plan into `results`, showing progress, and says how it ended. What an experiment `beside` has of a run is
+/// taken over.
 pub fn execute(
     plan: &[PlannedRun],
     results: PathBuf,
+    beside: Option<PathBuf>,
     jobs: Option<NonZeroUsize>,
     args: &ExecutionArgs,
     computer: &Computer,
 ) -> miette::Result<Ended> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let signals = Signals::watch()?;
-    let ComputeArgs { engine: choice, precision, .. } = args.compute;
+    let choice = args.compute.engine;
     let limit = args.replicas.map(NonZeroUsize::get);
     let open = |shape: &Shape, waiting: usize| {
         let most = memory::beside_device(shape);
@@ -116,7 +134,7 @@ pub fn execute(
                 "this machine's memory has room for {most} runs side by side, {waiting} are to be done"
             ));
         }
-        open_replicas(&computer.device, shape, waiting.min(most), precision, limit)
+        open_replicas(&computer.device, shape, waiting.min(most), limit)
     };
     let (place, most) = match computer.is_side_by_side {
         // every core works for the runs on the device
@@ -125,13 +143,14 @@ pub fn execute(
             if args.replicas.is_some() {
                 tell("--replicas is for runs side by side on a CUDA device; it changes nothing here");
             }
-            (Place::Engines { choice, precision, device: computer.device.clone() }, plan.len())
+            (Place::Engines { choice, device: computer.device.clone() }, plan.len())
         }
     };
     let execution = Execution {
         jobs: jobs.map_or(cores, NonZeroUsize::get).min(most).max(1),
         place,
         results,
+        beside,
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
         stop: &signals.stop,
     };
@@ -172,7 +191,7 @@ fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path, signal: O
     let failed = count(|s| matches!(s, Settled::Failed(_)));
     let elsewhere = count(|s| matches!(s, Settled::Elsewhere));
     if elsewhere > 0 {
-        say(&format!("{elsewhere} runs were left to other processes that are at them"));
+        say(&format!("{elsewhere} runs were left to other processes that run them"));
     }
     say(&format!(
         "{} of {} runs finished ({} before), {} failed; results in {}",

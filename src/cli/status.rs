@@ -1,4 +1,4 @@
-//! `groklab status`: how the runs of an experiment stand.
+//! `groklab status`: the state of the runs of an experiment.
 
 use super::{print, report};
 use crate::{
@@ -19,7 +19,7 @@ pub struct StatusArgs {
     json: bool,
 }
 
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage::Planned,
     Stage::Running,
     Stage::Interrupted,
@@ -27,6 +27,7 @@ const STAGES: [Stage; 7] = [
     Stage::Diverged,
     Stage::Failed,
     Stage::Damaged,
+    Stage::Unplanned,
 ];
 
 /// Prints it.
@@ -70,6 +71,7 @@ fn name(stage: Stage) -> &'static str {
         Stage::Diverged => "diverged",
         Stage::Failed => "failed",
         Stage::Damaged => "damaged",
+        Stage::Unplanned => "unplanned",
     }
 }
 

@@ -2,10 +2,15 @@
 
 use super::{
     report,
-    run::{Computer, ExecutionArgs, execute},
+    run::{Computer, ExecutionArgs, PrecisionArgs, execute},
     say,
 };
-use crate::{config::Experiment, store::record_plan, sweep::shard, task::clipped};
+use crate::{
+    config::Experiment,
+    store::{PlanChange, record_plan},
+    sweep::shard,
+    task::clipped,
+};
 use clap::Args;
 use miette::Context;
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
@@ -20,7 +25,9 @@ pub struct SweepArgs {
     /// Runs at a time; with runs side by side on a device, threads [default: one a core]
     #[arg(long)]
     jobs: Option<NonZeroUsize>,
-    /// Epochs at most, instead of the experiment's; makes other runs with other ids
+    #[command(flatten)]
+    precision: PrecisionArgs,
+    /// Epochs at most, instead of the experiment's: runs that got less far go on, those that got further stay as they are
     #[arg(long)]
     max_epochs: Option<u32>,
     /// Only every n-th run, starting with the i-th, as i/n
@@ -36,17 +43,25 @@ pub struct SweepArgs {
 /// Runs the experiment.
 pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find(&args.experiment)?;
-    let mut plan = experiment.plan(&overrides(args.max_epochs))?;
+    let mut extra = overrides(args.max_epochs);
+    extra.extend(args.precision.overrides());
+    let mut plan = experiment.plan(&extra)?;
     let computer = Computer::open(&args.execution.compute, &plan, args.jobs)
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     let results = args.out.join(&experiment.name);
-    record_plan(&results, &plan).map_err(report)?;
+    let PlanChange { dropped, rebudgeted } = record_plan(&results, &plan).map_err(report)?;
+    if rebudgeted > 0 {
+        say(&format!("{rebudgeted} runs planned before now have another budget"));
+    }
+    if dropped > 0 {
+        say(&format!("{dropped} runs planned before are not in this plan: they stay, and count no more"));
+    }
     if let Some((i, n)) = args.shard {
         plan = shard(plan, i, n);
         say(&format!("shard {i} of {n}: {} runs", plan.len()));
     }
-    Ok(execute(&plan, results, args.jobs, &args.execution, &computer)?.into())
+    Ok(execute(&plan, results, Some(args.out.clone()), args.jobs, &args.execution, &computer)?.into())
 }
 
 /// What `--max-epochs` changes in an experiment.

@@ -12,14 +12,16 @@ use crate::{
         table::{Format, Table, latex, markdown, text},
         tables::{rmse_table, task_table},
     },
-    store::{read_results, write_atomic},
+    store::write_atomic,
 };
 
-use super::{print, report, warn_of_damage};
+use super::{print, report, view::ViewArgs};
 
 /// Print the RMSE of k95 against k_pred and a line a task; write DIR/runs.csv and DIR/rmse.csv.
 #[derive(Debug, clap::Args)]
 pub struct TableArgs {
+    #[command(flatten)]
+    view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run.
     pub dir: PathBuf,
     /// How to print; csv prints what rmse.csv holds.
@@ -33,14 +35,13 @@ pub struct TableArgs {
 impl TableArgs {
     /// For `dir`, printed as text.
     pub fn of(dir: PathBuf) -> Self {
-        Self { dir, format: Format::default(), json: false }
+        Self { view: ViewArgs::default(), dir, format: Format::default(), json: false }
     }
 }
 
 /// Runs the command.
 pub fn run(args: TableArgs) -> miette::Result<()> {
-    let results = read_results(&args.dir)?;
-    warn_of_damage(&results.damaged);
+    let results = args.view.read(&args.dir)?;
     let mut runs = Vec::new();
     let mut cells = Vec::new();
     let mut tables = Vec::new();

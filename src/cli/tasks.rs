@@ -54,7 +54,7 @@ pub fn run(command: TasksCommand) -> miette::Result<()> {
             ))
         }
         TasksCommand::Export { name, out } => {
-            let table = csv(&Task::find(&name)?);
+            let table = Task::find(&name)?.csv();
             match out {
                 None => print(&table),
                 Some(path) => write_atomic(&path, table.as_bytes()).map_err(report),
@@ -140,14 +140,6 @@ fn show(task: &Task) -> String {
     text
 }
 
-fn csv(task: &Task) -> String {
-    let mut text = String::from("x,y,z\n");
-    for equation in &task.equations {
-        let _ = writeln!(text, "{},{},{}", equation.x, equation.y, equation.answer);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +150,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for name in ["div_or_sub", "s5_conj"] {
             let task = Task::find(name).unwrap();
-            std::fs::write(directory.path().join("rows.csv"), csv(&task)).unwrap();
+            std::fs::write(directory.path().join("rows.csv"), task.csv()).unwrap();
             let text = format!("title = 't'\ntable = 'rows.csv'\nsymbols = {}", task.n_symbols);
             let again = Task::from_str("again", &text, &directory.path().join("again.toml")).unwrap();
             assert_eq!(again.equations, task.equations, "{name}");

@@ -54,7 +54,7 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
     let (mut engine, name) =
-        engine::build(args.compute.engine, args.compute.precision, model, n_symbols, &device)
+        engine::build(args.compute.engine, run.config.precision, model, n_symbols, &device)
             .map_err(report)?;
     let mut trainer = Trainer::new(&run).map_err(report)?;
     if let Some(from) = &args.from {

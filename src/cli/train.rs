@@ -1,12 +1,16 @@
 //! `groklab train`: one run.
 
-use super::run::{Computer, ExecutionArgs, execute};
+use super::run::{Computer, ExecutionArgs, PrecisionArgs, execute};
 use crate::{
     config::{PlannedRun, Preset, apply_overrides, check_split, parse_override},
     task::Task,
 };
 use clap::Args;
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 use toml::Value;
 
 /// Which run: shared by `train` and `trace`.
@@ -26,13 +30,16 @@ pub struct RunArgs {
     /// Set a config key, e.g. --set optim.weight_decay=0.1 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    #[command(flatten)]
+    precision: PrecisionArgs,
 }
 
 impl RunArgs {
     /// The run they describe.
     pub fn plan(&self) -> miette::Result<PlannedRun> {
-        let set: Vec<(String, Value)> =
+        let mut set: Vec<(String, Value)> =
             self.set.iter().map(|s| parse_override(s)).collect::<Result<_, _>>()?;
+        set.extend(self.precision.overrides());
         let config = apply_overrides(&self.preset.config(&self.task, self.fraction, self.seed), &set)?;
         let task = Task::find(&self.task)?;
         check_split(task.equations.len(), config.train_fraction)?;
@@ -40,13 +47,16 @@ impl RunArgs {
     }
 }
 
+/// Where runs go that belong to no experiment.
+const OUT: &str = "results/train";
+
 /// Arguments of `groklab train`.
 #[derive(Args)]
 pub struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
     /// Directory for the run's own directory
-    #[arg(long, default_value = "results/train")]
+    #[arg(long, default_value = OUT)]
     out: PathBuf,
     #[command(flatten)]
     execution: ExecutionArgs,
@@ -56,5 +66,7 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> miette::Result<ExitCode> {
     let plan = [args.run.plan()?];
     let computer = Computer::open(&args.execution.compute, &plan, None)?;
-    Ok(execute(&plan, args.out.clone(), None, &args.execution, &computer)?.into())
+    // of a directory elsewhere nobody has said that experiments lie beside it
+    let beside = (args.out == Path::new(OUT)).then(|| "results".into());
+    Ok(execute(&plan, args.out.clone(), beside, None, &args.execution, &computer)?.into())
 }

@@ -7,8 +7,7 @@ use super::{
 };
 use crate::{
     config::PlannedRun,
-    store::{read_results, read_run, verify_run},
-    task::Task,
+    store::{read_manifest, read_run, run_directories, verify_run},
 };
 use clap::Args;
 use miette::{IntoDiagnostic, WrapErr};
@@ -35,21 +34,21 @@ pub fn run(args: VerifyArgs) -> miette::Result<ExitCode> {
 }
 
 fn verify(args: &VerifyArgs) -> miette::Result<ExitCode> {
-    let results = read_results(&args.dir)?;
-    let mut damaged: Vec<_> = results.damaged.into_iter().map(miette::Report::new).collect();
-    let broken = damaged.len();
-    let mut whole = 0;
-    for run in results.experiments.iter().flat_map(|experiment| &experiment.runs) {
-        let found = verify_run(&run.dir);
-        whole += usize::from(found.is_empty());
-        damaged.extend(found.into_iter().map(miette::Report::new));
+    let dirs = run_directories(&args.dir)?;
+    let (mut whole, mut dropped) = (0, 0);
+    for dir in &dirs {
+        let damage = verify_run(dir);
+        whole += usize::from(damage.is_empty());
+        dropped += usize::from(read_manifest(dir).ok().flatten().is_some_and(|m| !m.pruned.is_empty()));
+        for damage in damage {
+            tell(&format!("{:?}", miette::Report::new(damage)));
+        }
     }
-    for damage in &damaged {
-        tell(&format!("{damage:?}"));
+    say(&format!("{whole} of {} runs are whole", dirs.len()));
+    if dropped > 0 {
+        say(&format!("{dropped} of them were pruned: their manifests say what was removed"));
     }
-    let runs = broken + results.experiments.iter().map(|experiment| experiment.runs.len()).sum::<usize>();
-    say(&format!("{whole} of {runs} runs are whole"));
-    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    Ok(if whole == dirs.len() { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
 fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
@@ -57,35 +56,49 @@ fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
     let id = run.manifest.run.clone();
     if !run.is_finished() {
         return Err(miette::miette!(
-            help = "`groklab status` says how it stands; the command that began it takes it up again",
+            help = "`groklab status` says its state; the command that began it resumes it",
             "the run {id} is not finished: there is nothing to compare with"
         ));
     }
-    let planned = PlannedRun::new(run.config.clone(), Arc::new(Task::find(&run.config.task)?));
+    let planned = PlannedRun::new(run.config.clone(), Arc::new(run.task()?));
     if planned.id != id {
         return Err(miette::miette!(
-            help = "bring back the task file with which it was made",
-            "the task {} has changed since the run {id}: its table would be another one",
-            run.config.task
+            help = "it was edited, or the directory renamed",
+            "the recipe in {} is that of the run {}",
+            dir.display(),
+            planned.id
         ));
     }
     let again = tempfile::tempdir().into_diagnostic().wrap_err("cannot make a temporary directory")?;
     let execution = ExecutionArgs { compute, checkpoint_every: 60.0, replicas: None };
     let plan = [planned];
     let computer = Computer::open(&execution.compute, &plan, None)?;
-    let ended = execute(&plan, again.path().to_owned(), None, &execution, &computer)?;
+    let ended = execute(&plan, again.path().to_owned(), None, None, &execution, &computer)?;
     if ended != Ended::Well {
         return Ok(ended.into());
     }
-    let engine = read_run(&again.path().join(&id))?.manifest.engine;
-    if engine != run.manifest.engine {
-        say(&format!("another engine: {engine}, the run had {}", run.manifest.engine));
+    let second = again.path().join(&id);
+    if let Some(now) = read_run(&second)?.manifest.provenance.last() {
+        for before in &run.manifest.provenance {
+            for difference in now.differences(before) {
+                say(&format!("computed otherwise from epoch {}: now {difference}", before.from_epoch));
+            }
+        }
+    }
+    let names = match run.manifest.newest() {
+        Some(point) => point.files.keys().cloned().collect(),
+        None => Vec::new(),
+    };
+    // what belongs to the ends of smaller budgets is not made again
+    let (names, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| second.join(name).exists());
+    if !others.is_empty() {
+        say(&format!("not compared, of the ends of smaller budgets: {}", others.join(", ")));
     }
     let mut same = true;
     // all that it vouches for must be the same again; the manifest itself holds times
-    for name in run.manifest.newest().into_iter().flat_map(|point| point.files.keys()) {
+    for name in &names {
         let read = |path: PathBuf| fs::read(&path).into_diagnostic().wrap_err(path.display().to_string());
-        let (first, second) = (read(dir.join(name))?, read(again.path().join(&id).join(name))?);
+        let (first, second) = (read(dir.join(name))?, read(second.join(name))?);
         match first.iter().zip(&second).position(|(a, b)| a != b) {
             None if first.len() == second.len() => say(&format!("{name}: the same {} bytes", first.len())),
             at => {

@@ -1,9 +1,12 @@
 //! What a run is: every choice that can change its numbers, with presets, overrides and identity.
 //!
 //! A [`RunConfig`] is complete: two equal configs give the same run. How it is carried out
-//! (engine, device, number of jobs) is not part of it and goes to the manifest instead.
+//! (engine, device, number of jobs) is not part of it and goes to the manifest instead. All of it but `train` is the
+//! *recipe*, which determines the trajectory and names the run; `train` is the *budget*, which only says where the
+//! trajectory is left, and can be raised at any time.
 
 mod experiment;
+mod identity;
 mod overrides;
 mod place;
 mod plan;
@@ -16,7 +19,6 @@ pub use preset::Preset;
 
 use crate::probe::registry::Cost;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// Everything that determines the numbers of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,16 +32,41 @@ pub struct RunConfig {
     pub seed: u64,
     /// Seed of the train/validation split; equal to `seed` unless set.
     pub split_seed: u64,
+    /// How matrices are multiplied. The key came after the first studies: at its default it is left out of files.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub precision: Precision,
     /// The transformer.
     pub model: ModelConfig,
     /// The optimiser and its schedule.
     pub optim: OptimConfig,
     /// Batches.
     pub data: DataConfig,
-    /// Budget and stopping.
+    /// Budget and stopping: not part of the recipe.
     pub train: TrainConfig,
     /// When to evaluate and probe, and what to record.
     pub probe: ProbeConfig,
+}
+
+/// How f32 matrices are multiplied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// In f32.
+    #[default]
+    F32,
+    /// With factors rounded to TF32 (10 bits of fraction), sums in f32: other numbers; on a CUDA device faster, on the
+    /// CPU slower, to see what it does.
+    Tf32,
+}
+
+impl Precision {
+    /// For manifests and tables: `f32` or `tf32`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+        }
+    }
 }
 
 /// Shape and choices of the transformer.
@@ -186,8 +213,8 @@ pub enum LastBatch {
     Drop,
 }
 
-/// Budget and stopping.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Budget and stopping: how far a trajectory is followed. It changes no number of the trajectory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
     /// Epochs at most.
@@ -220,6 +247,10 @@ fn is_default_diagnostics(names: &[String]) -> bool {
     names == default_diagnostics()
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl ProbeConfig {
     /// Whether `epoch` is evaluated and probed.
     pub fn is_due(&self, epoch: u64) -> bool {
@@ -231,18 +262,5 @@ impl ModelConfig {
     /// Width of one attention head.
     pub fn d_head(&self) -> usize {
         self.d_model / self.n_heads
-    }
-}
-
-impl RunConfig {
-    /// Readable and unique: task, fraction, seed and the first 8 hex digits of the SHA-256 of
-    /// the resolved config together with the digest of the task's table.
-    pub fn run_id(&self, task_name: &str, table_digest: &str) -> String {
-        let text = toml::to_string(self).unwrap_or_default();
-        let mut hasher = Sha256::new();
-        hasher.update(text.as_bytes());
-        hasher.update(table_digest.as_bytes());
-        let hash: String = hasher.finalize()[..4].iter().map(|b| format!("{b:02x}")).collect();
-        format!("{task_name}-f{}-s{}-{hash}", self.train_fraction, self.seed)
     }
 }

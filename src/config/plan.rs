@@ -87,6 +87,12 @@ impl Experiment {
                 return Err(self.fault(place, &problem, &format!("write it into the list `{list}`")));
             }
         }
+        if let Some(key) = grid.keys().find(|key| key.starts_with("train.")) {
+            let problem =
+                format!("`{key}` cannot be in a grid: a budget makes no other run, only a longer one");
+            let remedy = "write the largest into [set]; `groklab table --max-epochs N` looks at less of it";
+            return Err(self.fault(Where::key("grid", key), &problem, remedy));
+        }
         if let Some((key, _)) = extra.iter().find(|(key, _)| grid.contains_key(key)) {
             let remedy = "leave the option out, or take the key out of the grid";
             return Err(self.fault(Where::key("grid", key), "an option sets this key too", remedy));

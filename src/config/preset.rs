@@ -22,6 +22,7 @@ impl Preset {
             train_fraction,
             seed,
             split_seed: seed,
+            precision: Precision::F32,
             model: ModelConfig {
                 n_layers: 2,
                 d_model: 128,

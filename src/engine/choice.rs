@@ -1,7 +1,7 @@
 //! Which engine a run gets, and on which device; and how many runs go side by side on a device.
 
 use super::{Engine, EngineError, PlainEngine, Replicas, Shape, cpu::FactoredEngine};
-use crate::config::ModelConfig;
+use crate::config::{ModelConfig, Precision};
 use candle_core::Device;
 
 /// What was asked for.
@@ -53,40 +53,18 @@ pub fn build(
     }
 }
 
-/// How f32 matrices are multiplied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Precision {
-    /// In f32.
-    #[default]
-    F32,
-    /// With factors rounded to TF32 (10 bits of fraction), sums in f32: other numbers; on a CUDA device faster, on the
-    /// CPU slower, to see what it does.
-    Tf32,
-}
-
-impl Precision {
-    /// For manifests and tables: `f32` or `tf32`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Tf32 => "tf32",
-        }
-    }
-}
-
 /// A group of replicas on a CUDA device for so many runs as are `waiting`: `limit` of them at most, and as many as fit.
 pub fn open_replicas(
     device: &Device,
     shape: &Shape,
     waiting: usize,
-    precision: Precision,
     limit: Option<usize>,
 ) -> Result<Box<dyn Replicas>, EngineError> {
     #[cfg(feature = "cuda")]
     if let Device::Cuda(device) = device {
-        return Ok(Box::new(super::cuda::open(device, shape, waiting, precision, limit)?));
+        return Ok(Box::new(super::cuda::open(device, shape, waiting, limit)?));
     }
-    let _ = (device, shape, waiting, precision, limit);
+    let _ = (device, shape, waiting, limit);
     Err(EngineError::NoDevice("only a CUDA device takes runs side by side".to_owned()))
 }
 

@@ -13,7 +13,8 @@ mod replicas;
 mod samples;
 mod tally;
 
-pub use choice::{DeviceChoice, EngineChoice, Precision, build, open_device, open_replicas};
+pub use crate::config::Precision;
+pub use choice::{DeviceChoice, EngineChoice, build, open_device, open_replicas};
 pub use footprint::{footprint, footprint_beside_device};
 pub use plain::PlainEngine;
 pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
@@ -33,6 +34,11 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Share of rows whose loss is exactly zero in f32: saturated softmax, no gradient any more.
     pub zero_loss_share: f64,
+}
+
+/// The instruction set found on this processor: `AVX-512`, `AVX2`, `NEON` or `portable`.
+pub fn instruction_set() -> &'static str {
+    cpu::instruction_set_name(pulp::Arch::new())
 }
 
 /// Something that can compute losses and gradients of the transformer.

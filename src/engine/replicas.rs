@@ -7,7 +7,7 @@
 
 use super::{Engine, EngineError, Evaluation};
 use crate::{
-    config::{Decay, ModelConfig, PlannedRun},
+    config::{Decay, ModelConfig, PlannedRun, Precision},
     optim::AdamWStep,
     probe::Moments,
     task::Equation,
@@ -24,6 +24,8 @@ pub struct Shape {
     pub batch_size: usize,
     /// Which parameters are decayed: the pieces of [`decayed_ranges`](crate::optim::decayed_ranges).
     pub decay: Decay,
+    /// How matrices are multiplied.
+    pub precision: Precision,
 }
 
 impl Shape {
@@ -34,6 +36,7 @@ impl Shape {
             n_symbols: run.task.n_symbols,
             batch_size: run.config.data.batch_size,
             decay: run.config.optim.decay,
+            precision: run.config.precision,
         }
     }
 }

@@ -160,7 +160,7 @@ mod tests {
             [grokked, MadeRun::new("x3_xy", 0.5, seed).memorized(60).shift(-0.05 - shift)]
         });
         let runs = made.map(|run| run.record()).collect();
-        let experiment = Experiment { name: "binary-ops".into(), runs };
+        let experiment = Experiment { name: "binary-ops".into(), runs, ..Default::default() };
         let claims = claims_table("binary-ops", 10, &claims(&experiment));
         let times = time_table("binary-ops", &times_to_grok(&groups(&experiment)));
         insta::assert_snapshot!(format!("{}\n{}", text(&claims), text(&times)));

@@ -141,7 +141,7 @@ mod tests {
             MadeRun::new("sub", 0.5, 0).diverged(100),
         ];
         let runs = made.iter().map(MadeRun::record).collect();
-        summarize(&Experiment { name: "binary-ops".into(), runs })
+        summarize(&Experiment { name: "binary-ops".into(), runs, ..Default::default() })
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn keys_are_the_columns_of_the_csv_files_and_gaps_are_null() {
         let runs = vec![MadeRun::new("add", 0.5, 0).memorized(40).record()];
-        let experiment = Experiment { name: "binary-ops".into(), runs };
+        let experiment = Experiment { name: "binary-ops".into(), runs, ..Default::default() };
         let runs = summarize(&experiment);
         let cells = rmse_rows("binary-ops", &runs);
         let json: serde_json::Value = serde_json::from_str(&table_json(&runs, &cells).unwrap()).unwrap();
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn answers_carry_their_numbers() {
         let runs = (0..5).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120).record()).collect();
-        let experiment = Experiment { name: "study".into(), runs };
+        let experiment = Experiment { name: "study".into(), runs, ..Default::default() };
         let answers =
             Answers { experiment: "study", runs: 5, claims: claims(&experiment), time_to_grok: Vec::new() };
         let json: serde_json::Value = serde_json::from_str(&claims_json(&[answers]).unwrap()).unwrap();

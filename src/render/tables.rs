@@ -144,7 +144,11 @@ mod tests {
         made.extend(
             (0..3).map(|seed| MadeRun::new("x3_xy", 0.5, seed).memorized(60).shift(0.01 * seed as f64)),
         );
-        Experiment { name: name.into(), runs: made.iter().map(MadeRun::record).collect() }
+        Experiment {
+            name: name.into(),
+            runs: made.iter().map(MadeRun::record).collect(),
+            ..Default::default()
+        }
     }
 
     fn both(name: &str) -> [Table; 2] {
@@ -171,7 +175,7 @@ mod tests {
     #[test]
     fn settings_that_differ_have_a_column() {
         let runs = [64, 512].map(|rows| MadeRun::new("add", 0.5, 0).batch_size(rows).record()).to_vec();
-        let experiment = Experiment { name: "batch-dip".into(), runs };
+        let experiment = Experiment { name: "batch-dip".into(), runs, ..Default::default() };
         insta::assert_snapshot!(text(&task_table("batch-dip", &groups(&experiment))));
     }
 

@@ -147,19 +147,57 @@ pub(super) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// The first `count` bytes of a regular file, fewer if it has fewer, and the length of the whole.
-pub(super) fn read_start(path: &Path, count: u64) -> io::Result<(Vec<u8>, u64)> {
+/// A regular file and its length: pipes would block, devices never end.
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
     let length = regular_length(path)?;
-    let mut bytes = Vec::with_capacity(length.min(count) as usize);
-    File::open(path)?.take(count).read_to_end(&mut bytes)?;
-    Ok((bytes, length))
+    Ok((File::open(path)?, length))
+}
+
+/// A copy of the file at `from` in the place of whatever is at `to`; both names are one file where the file system can do
+/// that. For files that are replaced as a whole and never written into.
+pub(super) fn link(from: &Path, to: &Path) -> Result<(), StoreError> {
+    remove(to)?;
+    if step(Op::Create, to).and_then(|()| fs::hard_link(from, to)).is_ok() {
+        return Ok(());
+    }
+    let bytes = fs::read(from).map_err(StoreError::io("read", from))?;
+    write_atomic(to, &bytes)
+}
+
+/// How many names the file has; 1 where that cannot be told.
+pub(super) fn names_of(path: &Path) -> u64 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).map_or(1, |metadata| metadata.nlink())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        1
+    }
+}
+
+/// SHA-256 of bytes as they come.
+#[derive(Clone, Default)]
+pub(super) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of all so far, as 64 hexadecimal digits.
+    pub(super) fn hex(&self) -> String {
+        hex(&self.0.clone().finalize())
+    }
 }
 
 /// A file that only grows, with the length and the digest of what has been written.
 pub(super) struct Appended {
     path: std::path::PathBuf,
     file: File,
-    hasher: Sha256,
+    hasher: Hasher,
     bytes: u64,
     dirty: bool,
 }
@@ -171,22 +209,28 @@ impl Appended {
         remove(path)?;
         let create = || step(Op::Create, path).and_then(|()| File::create_new(path));
         let file = create().map_err(StoreError::io("create", path))?;
-        Ok(Self { path: path.to_owned(), file, hasher: Sha256::new(), bytes: 0, dirty: true })
+        Ok(Self { path: path.to_owned(), file, hasher: Hasher::default(), bytes: 0, dirty: true })
     }
 
-    /// The file at `path`, cut to `kept`, its own first bytes, which the caller has checked.
-    pub(super) fn reopen(path: &Path, kept: &[u8]) -> Result<Self, StoreError> {
-        let bytes = kept.len() as u64;
-        let open = || -> io::Result<File> {
+    /// The file at `path`, of any size, cut to its first `bytes`, whose digest is taken on the way.
+    pub(super) fn reopen(path: &Path, bytes: u64) -> Result<Self, StoreError> {
+        let open = || -> io::Result<(File, Hasher)> {
             step(Op::Open, path)?;
+            let mut kept = io::BufReader::new(File::open(path)?).take(bytes);
+            let mut hasher = Hasher::default();
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                match kept.read(&mut buffer)? {
+                    0 => break,
+                    count => hasher.update(&buffer[..count]),
+                }
+            }
             let file = File::options().append(true).open(path)?;
             step(Op::Truncate, path)?;
             file.set_len(bytes)?;
-            Ok(file)
+            Ok((file, hasher))
         };
-        let file = open().map_err(StoreError::io("open", path))?;
-        let mut hasher = Sha256::new();
-        hasher.update(kept);
+        let (file, hasher) = open().map_err(StoreError::io("open", path))?;
         Ok(Self { path: path.to_owned(), file, hasher, bytes, dirty: true })
     }
 
@@ -212,13 +256,9 @@ impl Appended {
         self.bytes == 0
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Length and digest of what has been written.
     pub(super) fn extent(&self) -> super::Extent {
-        super::Extent { bytes: self.bytes, sha256: hex(&self.hasher.clone().finalize()) }
+        super::Extent { bytes: self.bytes, sha256: self.hasher.hex() }
     }
 }
 
@@ -263,7 +303,7 @@ mod tests {
         file.append(b"bc").unwrap();
         assert_eq!(file.extent(), super::super::Extent { bytes: 3, sha256: sha256(b"abc") });
         drop(file);
-        let mut again = Appended::reopen(&root.path().join("rows"), b"ab").unwrap();
+        let mut again = Appended::reopen(&root.path().join("rows"), 2).unwrap();
         again.append(b"d").unwrap();
         assert_eq!(fs::read(root.path().join("rows")).unwrap(), b"abd");
         assert_eq!(again.extent().sha256, sha256(b"abd"));

@@ -27,6 +27,14 @@ pub enum StoreError {
         /// Why.
         source: csv::Error,
     },
+    /// A whole table that does not parse.
+    #[error("{}: {source}", path.display())]
+    Rows {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: csv::Error,
+    },
     /// The manifest cannot be used.
     #[error("{}: {source}; use the groklab that wrote it, or remove the run's directory to run it again", path.display())]
     Manifest {

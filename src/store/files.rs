@@ -1,17 +1,31 @@
 //! The files of a run's directory by name, and how they are read: as far as the manifest vouches for them.
 
-use super::{SavePoint, StoreError, disk};
-use std::path::Path;
+use super::{Extent, SavePoint, StoreError, disk};
+use serde::de::DeserializeOwned;
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+};
 
 pub(super) const CONFIG: &str = "config.toml";
+pub(super) const TASK: &str = "task.toml";
+pub(super) const TASK_TABLE: &str = "task.csv";
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const SPECTRA: &str = "spectra.csv";
 pub(super) const DIAGNOSTICS: &str = "diagnostics.csv";
 pub(super) const FINAL: &str = "final.safetensors";
 pub(super) const CHECKPOINT: &str = "checkpoint-";
+/// Before what belongs to the end of a budget.
+pub(super) const END: &str = "end-";
 
-/// Limit for a table: a million evaluations take 400 MB.
-pub(super) const MAX_TABLE_BYTES: u64 = 1 << 30;
+/// The tables of a trajectory: they grow.
+pub(super) const TABLES: [&str; 3] = [METRICS, SPECTRA, DIAGNOSTICS];
+
+/// The file of the end at `epoch` that continues `name`: `end-00001000-metrics.csv`.
+pub(super) fn end_file(epoch: u64, name: &str) -> String {
+    format!("{END}{epoch:08}-{name}")
+}
 
 /// What may lie behind the part of a file that is vouched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +36,7 @@ pub(super) enum Tail {
     Rows,
 }
 
-/// The part of a file that a save point vouches for, of at most `limit` bytes.
+/// The vouched part of a file, of at most `limit` bytes.
 pub(super) fn read_vouched(
     dir: &Path,
     name: &str,
@@ -31,20 +45,87 @@ pub(super) fn read_vouched(
     limit: u64,
 ) -> Result<Vec<u8>, StoreError> {
     let path = dir.join(name);
-    let wrong = |reason: String| StoreError::Format { path: path.clone(), reason };
-    let extent = point.files.get(name).ok_or_else(|| wrong("the manifest does not name it".into()))?;
+    let extent = extent(&path, name, point)?;
     if extent.bytes > limit {
-        return Err(wrong(format!("{} bytes in the manifest; {limit} are the most", extent.bytes)));
+        let reason = format!("{} bytes in the manifest; {limit} are the most", extent.bytes);
+        return Err(StoreError::Format { path, reason });
     }
-    let (bytes, length) = disk::read_start(&path, extent.bytes).map_err(StoreError::io("read", &path))?;
+    let mut reader = open(&path, extent, tail)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(extent.bytes).unwrap_or(0));
+    reader.read_to_end(&mut bytes).map_err(StoreError::io("read", &path))?;
+    reader.check(&path, extent)?;
+    Ok(bytes)
+}
+
+/// Whether the vouched part of a file, of any size, is what was written.
+pub(super) fn check_vouched(dir: &Path, name: &str, point: &SavePoint, tail: Tail) -> Result<(), StoreError> {
+    let path = dir.join(name);
+    let extent = extent(&path, name, point)?;
+    open(&path, extent, tail)?.check(&path, extent)
+}
+
+/// The rows of the vouched part of a table of any size, one after the other. What `row` was given counts only if all went
+/// well: that the file is whole is known at its end.
+pub(super) fn for_each_row<R: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+    point: &SavePoint,
+    tail: Tail,
+    mut row: impl FnMut(R),
+) -> Result<(), StoreError> {
+    let path = dir.join(name);
+    let extent = extent(&path, name, point)?;
+    let mut reader = open(&path, extent, tail)?;
+    let parsed: Result<(), csv::Error> =
+        csv::Reader::from_reader(&mut reader).deserialize().try_for_each(|found| {
+            row(found?);
+            Ok(())
+        });
+    // a damaged file is called damaged, whatever the parser made of it
+    reader.check(&path, extent)?;
+    parsed.map_err(|source| StoreError::Rows { path, source })
+}
+
+fn extent<'a>(path: &Path, name: &str, point: &'a SavePoint) -> Result<&'a Extent, StoreError> {
+    let missing =
+        || StoreError::Format { path: path.to_owned(), reason: "the manifest does not name it".into() };
+    point.files.get(name).ok_or_else(missing)
+}
+
+fn open(path: &Path, extent: &Extent, tail: Tail) -> Result<Vouched, StoreError> {
+    let wrong = |reason: String| StoreError::Format { path: path.to_owned(), reason };
+    let (file, length) = disk::open_regular(path).map_err(StoreError::io("read", path))?;
     if length < extent.bytes {
         return Err(wrong(format!("cut: {length} bytes, {} were written", extent.bytes)));
     }
     if length > extent.bytes && tail == Tail::None {
         return Err(wrong(format!("damaged: {length} bytes, {} were written", extent.bytes)));
     }
-    if extent.checked(&bytes).is_none() {
-        return Err(wrong("damaged: its digest is not the one in the manifest".into()));
+    Ok(Vouched { file: BufReader::new(file).take(extent.bytes), hasher: disk::Hasher::default() })
+}
+
+/// The first bytes of a file, hashed as they are read.
+struct Vouched {
+    file: io::Take<BufReader<File>>,
+    hasher: disk::Hasher,
+}
+
+impl Vouched {
+    /// Reads what is left and compares the digest.
+    fn check(mut self, path: &Path, extent: &Extent) -> Result<(), StoreError> {
+        io::copy(&mut self, &mut io::sink()).map_err(StoreError::io("read", path))?;
+        let reason = "damaged: its digest is not the one in the manifest".to_owned();
+        match self.hasher.hex() == extent.sha256 {
+            true => Ok(()),
+            false => Err(StoreError::Format { path: path.to_owned(), reason }),
+        }
     }
-    Ok(bytes)
+}
+
+impl Read for Vouched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
 }

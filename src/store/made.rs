@@ -3,10 +3,13 @@
 use std::{fs, path::Path};
 
 use crate::{
-    config::{Preset, RunConfig},
+    config::{Precision, Preset, RunConfig, TrainConfig},
+    program::Program,
     store::{
-        Extent, FORMAT, Manifest, Mark, MetricsRow, Milestones, RunRecord, RunState, SavePoint, StopReason,
+        End, Extent, FORMAT, Manifest, Mark, MetricsRow, Milestones, Provenance, RunRecord, RunState,
+        SavePoint, StopReason, ViewEnd,
     },
+    task::Task,
 };
 
 /// Optimiser steps in an epoch of a made-up run.
@@ -82,14 +85,34 @@ impl MadeRun {
         self.config.run_id(&self.config.task, "made-up")
     }
 
+    /// The budget that ends the run where it ends.
+    fn budget(&self) -> TrainConfig {
+        let patience = match self.milestones.grokked {
+            Some(mark) if self.stopped == Some(StopReason::Grokked) => self.epochs.saturating_sub(mark.epoch),
+            _ => 1 << 40,
+        };
+        let longer = u64::from(self.stopped == Some(StopReason::Grokked));
+        TrainConfig { max_epochs: self.epochs + longer, patience }
+    }
+
+    fn ends(&self) -> Vec<End> {
+        let stopped = self.stopped.filter(|_| self.state == RunState::Finished);
+        let end = |stopped| End {
+            epoch: self.epochs,
+            step: self.epochs * STEPS,
+            stopped,
+            milestones: self.milestones,
+        };
+        stopped.map(end).into_iter().collect()
+    }
+
     pub(crate) fn config(&self) -> RunConfig {
-        self.config.clone()
+        RunConfig { train: self.budget(), ..self.config.clone() }
     }
 
     pub(crate) fn manifest(&self) -> Manifest {
         Manifest {
             format: FORMAT,
-            groklab: "0.1.0".into(),
             run: self.id(),
             task: self.config.task.clone(),
             task_digest: "made-up".into(),
@@ -97,13 +120,22 @@ impl MadeRun {
             train_rows: 4704,
             val_rows: 4705,
             parameters: 1,
-            engine: "made-up".into(),
+            provenance: vec![Provenance {
+                from_epoch: 0,
+                program: Program { version: "0.1.0".into(), commit: None, features: Vec::new() },
+                engine: "made-up".into(),
+                precision: Precision::F32,
+                processor: "made-up".into(),
+            }],
+            budget: self.budget(),
             state: self.state,
             stopped: self.stopped.filter(|_| self.state == RunState::Finished),
             failure: None,
             epochs: self.epochs,
             steps: self.epochs * STEPS,
             milestones: self.milestones,
+            ends: self.ends(),
+            pruned: Vec::new(),
             wall_seconds: 1.0,
             evaluation_seconds: 0.0,
             probe_seconds: 0.0,
@@ -161,6 +193,7 @@ impl MadeRun {
             config: self.config(),
             manifest: self.manifest(),
             metrics: self.metrics(),
+            end: self.ends().first().map(|end| ViewEnd { epoch: end.epoch, is_evaluated: true }),
         }
     }
 }
@@ -177,8 +210,11 @@ pub(crate) fn write(experiment: &Path, run: &MadeRun) {
     for row in run.metrics() {
         metrics.serialize(row).unwrap();
     }
+    let mut recipe = toml::Table::try_from(run.config()).unwrap();
+    recipe.remove("train");
     let files = [
-        ("config.toml", toml::to_string(&run.config()).unwrap().into_bytes()),
+        ("config.toml", recipe.to_string().into_bytes()),
+        ("task.toml", Task::find("add").unwrap().document("task.csv").toml.into_bytes()),
         ("metrics.csv", metrics.into_inner().unwrap()),
         ("spectra.csv", Vec::new()),
         ("final.safetensors", b"made up".to_vec()),
@@ -192,7 +228,8 @@ pub(crate) fn write(experiment: &Path, run: &MadeRun) {
 /// Writes `manifest`, vouching for the files as they are.
 pub(crate) fn vouch(dir: &Path, mut manifest: Manifest) {
     let extent = |name: &str| (name.to_owned(), Extent::of(&fs::read(dir.join(name)).unwrap()));
-    let files = ["config.toml", "metrics.csv", "spectra.csv", "final.safetensors"].map(extent).into();
+    let files =
+        ["config.toml", "task.toml", "metrics.csv", "spectra.csv", "final.safetensors"].map(extent).into();
     manifest.saved = vec![SavePoint { epochs: manifest.epochs, files }];
     fs::write(dir.join("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
 }

@@ -3,14 +3,17 @@
 //! It is replaced atomically, after the files it vouches for are on the disk, and carries its own digest.
 
 use super::{StoreError, disk};
-use crate::config::PlannedRun;
+use crate::{
+    config::{PlannedRun, Precision, TrainConfig},
+    program::Program,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, io, path::Path};
 
 /// Name of the file.
 pub const MANIFEST: &str = "manifest.json";
 /// Version of the format of run directories.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// A manifest takes a few kilobytes; the reason of a failure may be long.
 const MAX_BYTES: u64 = 1 << 20;
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -35,6 +38,83 @@ pub struct Milestones {
     pub collapsed: Option<Mark>,
     /// A loss that is not finite; the run ends here.
     pub diverged: Option<Mark>,
+}
+
+impl Milestones {
+    /// Epoch at which a run with these milestones ends under a budget, if nothing else happens, and why.
+    pub fn end(&self, budget: &TrainConfig) -> (u64, StopReason) {
+        let patience = self.grokked.map(|m| (m.epoch.saturating_add(budget.patience), StopReason::Grokked));
+        let diverged = self.diverged.map(|m| (m.epoch, StopReason::Diverged));
+        // where two fall together: divergence, then patience, then the budget
+        let ends = [diverged, patience, Some((budget.max_epochs, StopReason::Budget))];
+        ends.into_iter().flatten().min_by_key(|(epoch, _)| *epoch).unwrap_or((0, StopReason::Budget))
+    }
+
+    /// Whether a run with these milestones ends at `epoch`, and why.
+    pub fn stop_reason(&self, epoch: u64, budget: &TrainConfig) -> Option<StopReason> {
+        let (end, reason) = self.end(budget);
+        (epoch >= end).then_some(reason)
+    }
+
+    /// Those up to an epoch.
+    pub fn until(&self, epoch: u64) -> Self {
+        let until = |mark: Option<Mark>| mark.filter(|mark| mark.epoch <= epoch);
+        Self {
+            memorized: until(self.memorized),
+            grokked: until(self.grokked),
+            collapsed: until(self.collapsed),
+            diverged: until(self.diverged),
+        }
+    }
+}
+
+/// Where a budget ended, or patience, or a divergence: what belongs to that view of the run and not to its trajectory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// Last epoch.
+    pub epoch: u64,
+    /// Optimiser steps done by then.
+    pub step: u64,
+    /// Why.
+    pub stopped: StopReason,
+    /// Milestones up to and including this evaluation, which need not be one of the trajectory.
+    pub milestones: Milestones,
+}
+
+/// Who computed a run from some epoch on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// First epoch that was computed so.
+    pub from_epoch: u64,
+    /// The build of groklab.
+    pub program: Program,
+    /// Engine and instruction set, e.g. `factored (AVX-512)` or `plain (candle, cpu)`.
+    pub engine: String,
+    /// How matrices were multiplied.
+    pub precision: Precision,
+    /// Instruction set that was found on the processor.
+    pub processor: String,
+}
+
+impl Provenance {
+    /// What differs from `other`, as `name: this, there that`; the epoch does not count.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let facts = |p: &Self| {
+            let commit = p.program.commit.clone().unwrap_or_else(|| "unknown".to_owned());
+            [
+                ("groklab", p.program.version.clone()),
+                ("commit", commit),
+                ("features", p.program.features.join(" ")),
+                ("engine", p.engine.clone()),
+                ("precision", p.precision.name().to_owned()),
+                ("processor", p.processor.clone()),
+            ]
+        };
+        let pairs = facts(self).into_iter().zip(facts(other)).filter(|((_, a), (_, b))| a != b);
+        pairs.map(|((name, a), (_, b))| format!("{name}: {a:?}, there {b:?}")).collect()
+    }
 }
 
 /// How a run stands.
@@ -67,8 +147,6 @@ pub enum StopReason {
 pub struct Manifest {
     /// Version of the format of the run directory.
     pub format: u32,
-    /// Version of groklab that wrote it.
-    pub groklab: String,
     /// Run id.
     pub run: String,
     /// Name of the task.
@@ -83,9 +161,11 @@ pub struct Manifest {
     pub val_rows: usize,
     /// Scalars in the model.
     pub parameters: usize,
-    /// Who computed the steps, e.g. `factored (AVX-512)` or `plain (candle, cpu)`.
-    pub engine: String,
-    /// How the run stands.
+    /// Who computed it: the first process, and each later one that differs from the one before it.
+    pub provenance: Vec<Provenance>,
+    /// How far the run was last asked to go.
+    pub budget: TrainConfig,
+    /// How the run stands under that budget.
     pub state: RunState,
     /// Why it ended.
     pub stopped: Option<StopReason>,
@@ -95,8 +175,12 @@ pub struct Manifest {
     pub epochs: u64,
     /// Completed optimiser steps.
     pub steps: u64,
-    /// What happened when.
+    /// What happened when, at the evaluations of the trajectory.
     pub milestones: Milestones,
+    /// Where budgets ended, by epoch.
+    pub ends: Vec<End>,
+    /// Files that `groklab prune` removed; what the run can no longer do without them is said there.
+    pub pruned: Vec<String>,
     /// Wall-clock time of training, evaluation and probing together. Runs side by side on one device share their
     /// seconds, and each has them whole.
     pub wall_seconds: f64,
@@ -104,7 +188,7 @@ pub struct Manifest {
     pub evaluation_seconds: f64,
     /// Part of it spent on probes (spectra, eigenvalues).
     pub probe_seconds: f64,
-    /// Where the run can be taken up again, newest first: two at most; one, the end, of a finished run.
+    /// Where the run can be resumed, newest first: two at most; one, the end, of a finished run.
     pub saved: Vec<SavePoint>,
     /// SHA-256 of this file with zeros in the place of these 64 digits.
     pub digest: String,
@@ -165,10 +249,9 @@ pub enum ManifestError {
 
 impl Manifest {
     /// Of a run that begins: the rows of its split are (training, validation).
-    pub fn fresh(run: &PlannedRun, split: (usize, usize), parameters: usize, engine: &str) -> Self {
+    pub fn fresh(run: &PlannedRun, split: (usize, usize), parameters: usize, by: Provenance) -> Self {
         Self {
             format: FORMAT,
-            groklab: env!("CARGO_PKG_VERSION").to_owned(),
             run: run.id.clone(),
             task: run.task.name.clone(),
             task_digest: run.task.digest(),
@@ -176,13 +259,16 @@ impl Manifest {
             train_rows: split.0,
             val_rows: split.1,
             parameters,
-            engine: engine.to_owned(),
+            provenance: vec![by],
+            budget: run.config.train,
             state: RunState::Running,
             stopped: None,
             failure: None,
             epochs: 0,
             steps: 0,
             milestones: Milestones::default(),
+            ends: Vec::new(),
+            pruned: Vec::new(),
             wall_seconds: 0.0,
             evaluation_seconds: 0.0,
             probe_seconds: 0.0,
@@ -229,6 +315,27 @@ impl Manifest {
     /// The moment the tables can be read up to.
     pub fn newest(&self) -> Option<&SavePoint> {
         self.saved.first()
+    }
+
+    /// Whether what is recorded reaches the end of that budget: a smaller one never shortens a run.
+    pub fn covers(&self, budget: &TrainConfig) -> bool {
+        self.newest().is_some_and(|point| point.epochs >= self.milestones.until(point.epochs).end(budget).0)
+    }
+
+    /// The end at that epoch, if there was one.
+    pub fn end_at(&self, epoch: u64) -> Option<&End> {
+        self.ends.iter().find(|end| end.epoch == epoch)
+    }
+
+    /// Milestones as its last end or, while it goes on, its trajectory has them.
+    pub fn latest_milestones(&self) -> Milestones {
+        let end = self.end_at(self.epochs).filter(|_| self.state == RunState::Finished);
+        end.map_or(self.milestones, |end| end.milestones)
+    }
+
+    /// Who computed it last.
+    pub fn engine(&self) -> &str {
+        self.provenance.last().map_or("", |by| by.engine.as_str())
     }
 }
 
@@ -290,7 +397,7 @@ mod tests {
 
     #[test]
     fn another_format_is_refused_by_its_number_whatever_else_it_holds() {
-        for found in [0, 1, 3, u64::MAX] {
+        for found in [0, 1, 2, 4, u64::MAX] {
             let text = format!("{{\"format\": {found}, \"future\": [1, 2]}}");
             match Manifest::parse(text.as_bytes()) {
                 Err(ManifestError::Format { found: told }) => assert_eq!(told, found),

@@ -1,37 +1,42 @@
 //! The only place that knows files.
 
-mod claim;
+mod adopt;
 mod disk;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
 mod files;
+mod lock;
 #[cfg(test)]
 pub(crate) mod made;
 mod manifest;
 mod plan;
+mod prune;
 mod read;
 mod record;
+mod run;
 mod snapshot;
 mod status;
 mod tensors;
+mod view;
 mod write;
 
-pub use claim::{Claim, Holder, claim};
+pub use adopt::{Adopted, adopt, differences};
 #[cfg(test)]
 pub(crate) use disk::Op;
 pub use disk::write_atomic;
 pub use error::StoreError;
+pub use lock::{Holder, Lock, lock};
 pub use manifest::{
-    Extent, FORMAT, Manifest, ManifestError, Mark, Milestones, RunState, SavePoint, StopReason, read_manifest,
+    End, Extent, FORMAT, Manifest, ManifestError, Mark, Milestones, Provenance, RunState, SavePoint,
+    StopReason, read_manifest,
 };
-pub use plan::{PlanRow, read_plan, record_plan};
-pub use read::{
-    Experiment, ReadError, Results, RunRecord, parse_rows, read_experiment, read_results, read_run,
-    verify_run,
-};
-pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow};
+pub use plan::{PlanChange, PlanRow, read_plan, record_plan};
+pub use prune::{Pruned, Pruning, prune};
+pub use read::{Experiment, Limits, ReadError, Results, read_experiment, read_results, run_directories};
+pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow, parse_rows};
+pub use run::{RunRecord, ViewEnd, read_run, verify_run};
 pub use snapshot::{Counters, Snapshot};
 pub use status::{RunStatus, Stage, status};
 pub use tensors::{NamedTensor, named_tensors, read_parameters, write_safetensors};
-pub use write::{Resumed, RunWriter, record_failure, tidy};
+pub use write::{Part, Resumed, RunWriter, record_failure, tidy};

@@ -1,9 +1,10 @@
-//! `plan.csv` of an experiment's directory: the runs that were asked for, done or not. It lets anyone say what is missing.
+//! `plan.csv` of an experiment's directory: the runs that were last asked for, done or not, and how far. It says which runs
+//! count, and what is missing.
 
-use super::{StoreError, claim, disk, read::parse_rows};
-use crate::config::PlannedRun;
+use super::{StoreError, disk, lock, record::parse_rows};
+use crate::config::{PlannedRun, TrainConfig};
 use serde::{Deserialize, Serialize};
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 const PLAN: &str = "plan.csv";
 /// The largest experiment has 100,000 runs of some hundred bytes.
@@ -22,23 +23,54 @@ pub struct PlanRow {
     pub seed: u64,
     /// Epochs at most.
     pub max_epochs: u64,
+    /// Epochs to go on after the run has grokked.
+    pub patience: u64,
 }
 
-/// Adds `runs` to the plan in `dir`; those already in it stay where they are.
-pub fn record_plan(dir: &Path, runs: &[PlannedRun]) -> Result<(), StoreError> {
-    let _lock = claim::wait_for(dir)?;
-    let mut rows = read_plan(dir)?;
-    let known: std::collections::BTreeSet<String> = rows.iter().map(|row| row.run.clone()).collect();
-    let before = rows.len();
-    rows.extend(runs.iter().filter(|run| !known.contains(&run.id)).map(|run| PlanRow {
-        run: run.id.clone(),
-        task: run.task.name.clone(),
-        train_fraction: run.config.train_fraction,
-        seed: run.config.seed,
-        max_epochs: run.config.train.max_epochs,
-    }));
-    if rows.len() == before {
-        return Ok(());
+impl PlanRow {
+    fn of(run: &PlannedRun) -> Self {
+        let TrainConfig { max_epochs, patience } = run.config.train;
+        Self {
+            run: run.id.clone(),
+            task: run.task.name.clone(),
+            train_fraction: run.config.train_fraction,
+            seed: run.config.seed,
+            max_epochs,
+            patience,
+        }
+    }
+
+    /// How far the run is to go.
+    pub fn budget(&self) -> TrainConfig {
+        TrainConfig { max_epochs: self.max_epochs, patience: self.patience }
+    }
+}
+
+/// What a new plan does to the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanChange {
+    /// Runs of the old plan that are in the new one no more.
+    pub dropped: usize,
+    /// Runs of both with another budget.
+    pub rebudgeted: usize,
+}
+
+/// Makes `runs` the plan in `dir`, in the place of the one before.
+pub fn record_plan(dir: &Path, runs: &[PlannedRun]) -> Result<PlanChange, StoreError> {
+    let _lock = lock::wait_for(dir)?;
+    let rows: Vec<PlanRow> = runs.iter().map(PlanRow::of).collect();
+    let before = read_plan(dir)?;
+    if rows == before {
+        return Ok(PlanChange::default());
+    }
+    let budgets: BTreeMap<&str, TrainConfig> =
+        rows.iter().map(|row| (row.run.as_str(), row.budget())).collect();
+    let mut change = PlanChange::default();
+    for row in &before {
+        match budgets.get(row.run.as_str()) {
+            None => change.dropped += 1,
+            Some(budget) => change.rebudgeted += usize::from(*budget != row.budget()),
+        }
     }
     let path = dir.join(PLAN);
     let failed = |source| StoreError::Csv { path: path.clone(), source };
@@ -46,7 +78,8 @@ pub fn record_plan(dir: &Path, runs: &[PlannedRun]) -> Result<(), StoreError> {
     for row in &rows {
         writer.serialize(row).map_err(failed)?;
     }
-    disk::write_atomic(&path, &writer.into_inner().map_err(|e| failed(e.into_error().into()))?)
+    disk::write_atomic(&path, &writer.into_inner().map_err(|e| failed(e.into_error().into()))?)?;
+    Ok(change)
 }
 
 /// The plan in `dir`; empty where none was recorded.
@@ -68,14 +101,17 @@ mod tests {
     use crate::{config::Experiment, store::disk};
 
     #[test]
-    fn a_plan_grows_and_repeats_nothing() {
+    fn a_plan_is_what_was_asked_for_last() {
         let root = tempfile::tempdir().unwrap();
-        let plan = Experiment::find("quick").unwrap().plan(&[]).unwrap();
-        record_plan(root.path(), &plan[1..]).unwrap();
-        record_plan(root.path(), &plan).unwrap();
-        let ids = |rows: Vec<PlanRow>| rows.into_iter().map(|row| row.run).collect::<Vec<_>>();
-        let expected: Vec<String> = plan[1..].iter().chain(&plan[..1]).map(|run| run.id.clone()).collect();
-        assert_eq!(ids(read_plan(root.path()).unwrap()), expected);
+        let mut plan = Experiment::find("quick").unwrap().plan(&[]).unwrap();
+        assert_eq!(record_plan(root.path(), &plan).unwrap(), PlanChange::default());
+        assert_eq!(record_plan(root.path(), &plan).unwrap(), PlanChange::default());
+        plan[1].config.train.max_epochs += 1;
+        let change = record_plan(root.path(), &plan[1..]).unwrap();
+        assert_eq!(change, PlanChange { dropped: 1, rebudgeted: 1 });
+        let rows = read_plan(root.path()).unwrap();
+        assert_eq!(rows.len(), plan.len() - 1);
+        assert_eq!((&rows[0].run, rows[0].budget()), (&plan[1].id, plan[1].config.train));
     }
 
     #[test]

@@ -1,49 +1,55 @@
-//! Reads finished and unfinished runs back from disk, trusting only what the manifest vouches for: what is damaged
-//! is named and left out, and never stops the reading of the others.
+//! Reads directories of runs back from disk, trusting only what the manifests vouch for: what is damaged is named and left
+//! out, and never stops the reading of the others.
 //!
-//! A run is a directory with `config.toml`, `manifest.json` and `metrics.csv`; an experiment is a directory of runs.
+//! A run is a directory with `config.toml`, `manifest.json` and `metrics.csv`; an experiment is a directory of runs. Where a
+//! `plan.csv` lies beside the runs, those that it names count, each as far as its planned budget goes; elsewhere all runs
+//! count, each as far as it got.
 
 #[cfg(test)]
 mod tests;
 
+use super::{
+    RunRecord, StoreError,
+    files::{CONFIG, METRICS},
+    manifest::MANIFEST,
+    plan::{PlanRow, read_plan},
+    run::read_run_under,
+};
+use crate::{config::TrainConfig, task::TaskError};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-
-use super::{
-    Diagnostics, Manifest, Mark, MetricsRow, RunState, SavePoint, SpectrumRow, StoreError,
-    files::{CONFIG, DIAGNOSTICS, FINAL, MAX_TABLE_BYTES, METRICS, SPECTRA, Tail, read_vouched},
-    manifest::{MANIFEST, read_manifest},
-    tensors,
-};
-use crate::{config::RunConfig, model::ParamLayout};
-
-/// Limit for a checkpoint or the final parameters.
-const MAX_PARAMETER_BYTES: u64 = 64 << 30;
-/// Limit for a config, which has some forty lines.
-const MAX_CONFIG_BYTES: u64 = 1 << 16;
-
-/// One run as it lies on disk.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunRecord {
-    /// The run's directory.
-    pub dir: PathBuf,
-    /// Every choice that determines its numbers.
-    pub config: RunConfig,
-    /// How it stands.
-    pub manifest: Manifest,
-    /// Its evaluations, epochs increasing strictly.
-    pub metrics: Vec<MetricsRow>,
-}
 
 /// The runs of one directory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Experiment {
     /// Name of the directory.
     pub name: String,
-    /// Readable runs, sorted by run id.
+    /// The runs that count, as far as they are readable, sorted by run id.
     pub runs: Vec<RunRecord>,
+    /// Whether a plan says which runs count.
+    pub is_planned: bool,
+    /// Runs that lie there and are not in the plan: left out.
+    pub unplanned: Vec<String>,
+}
+
+/// How far runs are looked at, where that is not what their plan or their own manifest says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Instead of `train.max_epochs`.
+    pub max_epochs: Option<u64>,
+    /// Instead of `train.patience`.
+    pub patience: Option<u64>,
+}
+
+impl Limits {
+    fn of(self, budget: TrainConfig) -> TrainConfig {
+        TrainConfig {
+            max_epochs: self.max_epochs.unwrap_or(budget.max_epochs),
+            patience: self.patience.unwrap_or(budget.patience),
+        }
+    }
 }
 
 /// Everything found under a directory.
@@ -105,6 +111,13 @@ pub enum ReadError {
         "`groklab verify` names all that is damaged; remove the run's directory to run it again, or take it from a backup"
     ))]
     Damaged(#[from] StoreError),
+    /// The task file of a run.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Task {
+        /// What is wrong with it.
+        source: Box<TaskError>,
+    },
     /// A whole file that does not parse.
     #[error("{}: {reason}", .path.display())]
     #[diagnostic(help(
@@ -127,217 +140,92 @@ pub enum ReadError {
     },
 }
 
-impl RunRecord {
-    /// The evaluation at `epoch`.
-    pub fn row_at(&self, epoch: u64) -> Option<&MetricsRow> {
-        self.metrics.binary_search_by_key(&epoch, |row| row.epoch).ok().map(|i| &self.metrics[i])
-    }
-
-    /// Whether the run came to an end of its own.
-    pub fn is_finished(&self) -> bool {
-        self.manifest.state == RunState::Finished
-    }
-
-    /// The files of a run must tell one story: milestones have their evaluation, no evaluation is repeated.
-    fn check(self) -> Result<Self, ReadError> {
-        let wrong = |what: String| ReadError::Inconsistent { dir: self.dir.clone(), what };
-        for (i, row) in self.metrics.iter().enumerate() {
-            if row.run != self.manifest.run {
-                return Err(wrong(format!(
-                    "row {} of {METRICS} belongs to run {:?}, the manifest to {:?}",
-                    i + 1,
-                    row.run,
-                    self.manifest.run
-                )));
-            }
-            if i > 0 && row.epoch <= self.metrics[i - 1].epoch {
-                return Err(wrong(format!(
-                    "{METRICS} goes back from epoch {} to {}",
-                    self.metrics[i - 1].epoch,
-                    row.epoch
-                )));
-            }
+/// Reads an experiment: the runs directly in `dir` that count. What could not be read comes beside it.
+pub fn read_experiment(dir: &Path, limits: Limits) -> (Experiment, Vec<ReadError>) {
+    let mut experiment = Experiment { name: name_of(dir), ..Experiment::default() };
+    let mut damaged = Vec::new();
+    let plan = read_plan(dir).unwrap_or_else(|error| {
+        damaged.push(error.into());
+        Vec::new()
+    });
+    experiment.is_planned = !plan.is_empty();
+    let children = subdirectories(dir).unwrap_or_else(|error| {
+        damaged.push(error);
+        Vec::new()
+    });
+    for child in children.iter().filter(|child| is_run(child)) {
+        let name = name_of(child);
+        let planned = plan.iter().find(|row| row.run == name).map(PlanRow::budget);
+        if experiment.is_planned && planned.is_none() {
+            experiment.unplanned.push(name);
+            continue;
         }
-        // the manifest of an unfinished run may be ahead of its metrics by the rows not yet written out
-        if self.is_finished() {
-            let marks = self.manifest.milestones;
-            let missing = |mark: Option<Mark>| mark.filter(|m| self.row_at(m.epoch).is_none());
-            let Some(last) = self.metrics.last() else {
-                return Err(wrong(format!("the run is finished, but {METRICS} has no row")));
-            };
-            if marks.diverged.is_none() && last.epoch != self.manifest.epochs {
-                return Err(wrong(format!(
-                    "the run finished at epoch {}, but {METRICS} ends at {}",
-                    self.manifest.epochs, last.epoch
-                )));
-            }
-            // a loss that is not finite may end a run between two evaluations
-            for (name, mark) in
-                [("memorized", marks.memorized), ("grokked", marks.grokked), ("collapsed", marks.collapsed)]
-            {
-                if let Some(mark) = missing(mark) {
-                    return Err(wrong(format!(
-                        "{name} at epoch {} in the manifest, but {METRICS} has no such epoch",
-                        mark.epoch
-                    )));
-                }
-            }
-        }
-        Ok(self)
-    }
-}
-
-/// Reads one run, as far as its manifest vouches for it.
-pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
-    let parse = |name: &str, reason: String| ReadError::Parse { path: dir.join(name), reason };
-    let manifest = read_manifest(dir)?.ok_or_else(|| ReadError::Io {
-        path: dir.join(MANIFEST),
-        source: io::Error::new(io::ErrorKind::NotFound, "there is none"),
-    })?;
-    let (config, metrics) = match manifest.newest() {
-        Some(point) => (
-            read_vouched(dir, CONFIG, point, Tail::None, MAX_CONFIG_BYTES)?,
-            read_table(dir, METRICS, &manifest, point)?,
-        ),
-        None => {
-            let path = dir.join(CONFIG);
-            let config = super::disk::read(&path, MAX_CONFIG_BYTES);
-            (config.map_err(|source| ReadError::Io { path, source })?, Vec::new())
-        }
-    };
-    let config = toml::from_str(&String::from_utf8_lossy(&config))
-        .map_err(|e: toml::de::Error| parse(CONFIG, e.to_string()))?;
-    let metrics = parse_rows(&metrics).map_err(|e| parse(METRICS, e.to_string()))?;
-    RunRecord { dir: dir.to_owned(), config, manifest, metrics }.check()
-}
-
-impl RunRecord {
-    /// The spectra of its checkpoints: n rows each.
-    pub fn spectra(&self) -> Result<Vec<SpectrumRow>, ReadError> {
-        let Some(point) = self.manifest.newest() else { return Ok(Vec::new()) };
-        let bytes = read_table(&self.dir, SPECTRA, &self.manifest, point)?;
-        parse_rows(&bytes)
-            .map_err(|e| ReadError::Parse { path: self.dir.join(SPECTRA), reason: e.to_string() })
-    }
-
-    /// Its diagnostics, one row an evaluation; none where it keeps none.
-    pub fn diagnostics(&self) -> Result<Option<Diagnostics>, ReadError> {
-        let Some(point) = self.manifest.newest().filter(|point| point.files.contains_key(DIAGNOSTICS)) else {
-            return Ok(None);
-        };
-        let bytes = read_table(&self.dir, DIAGNOSTICS, &self.manifest, point)?;
-        Diagnostics::parse(&bytes)
-            .map(Some)
-            .map_err(|e| ReadError::Parse { path: self.dir.join(DIAGNOSTICS), reason: e.to_string() })
-    }
-
-    /// Its parameters at the end, one flat buffer in the order of `layout`; none while it has not ended.
-    pub fn final_parameters(&self, layout: &ParamLayout) -> Result<Option<Vec<f32>>, StoreError> {
-        let Some(point) = self.manifest.newest().filter(|point| point.files.contains_key(FINAL)) else {
-            return Ok(None);
-        };
-        let bytes = read_vouched(&self.dir, FINAL, point, Tail::None, MAX_PARAMETER_BYTES)?;
-        tensors::parse_parameters(&self.dir.join(FINAL), &bytes, "", layout).map(Some)
-    }
-}
-
-impl Diagnostics {
-    fn parse(bytes: &[u8]) -> Result<Self, csv::Error> {
-        let mut reader = csv::Reader::from_reader(bytes);
-        let columns = reader.headers()?.iter().skip(2).map(str::to_owned).collect();
-        let rows = reader.deserialize().map(|row| {
-            let (_run, epoch, values): (String, u64, Vec<f64>) = row?;
-            Ok((epoch, values))
-        });
-        Ok(Self { columns, rows: rows.collect::<Result<_, csv::Error>>()? })
-    }
-}
-
-/// The rows of a table.
-pub fn parse_rows<R: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<Vec<R>, csv::Error> {
-    csv::Reader::from_reader(bytes).deserialize().collect()
-}
-
-/// The vouched part of a table, which is all of it once the run is finished.
-fn read_table(dir: &Path, name: &str, manifest: &Manifest, point: &SavePoint) -> Result<Vec<u8>, StoreError> {
-    let tail = if manifest.state == RunState::Finished { Tail::None } else { Tail::Rows };
-    read_vouched(dir, name, point, tail, MAX_TABLE_BYTES)
-}
-
-/// Everything that is wrong with the files of a run; nothing when each is what the manifest says.
-/// The older save point of an unfinished run is looked at too.
-pub fn verify_run(dir: &Path) -> Vec<ReadError> {
-    let manifest = match read_run(dir) {
-        Ok(run) => run.manifest,
-        Err(e) => return vec![e],
-    };
-    let mut damage: Vec<ReadError> = Vec::new();
-    for point in &manifest.saved {
-        for name in point.files.keys() {
-            let is_table = [METRICS, SPECTRA, DIAGNOSTICS].contains(&name.as_str());
-            let read = match is_table {
-                true => read_table(dir, name, &manifest, point),
-                false => read_vouched(dir, name, point, Tail::None, MAX_PARAMETER_BYTES),
-            };
-            if let Err(e) = read {
-                damage.push(e.into());
-            }
+        match read_run_under(child, |own| limits.of(planned.unwrap_or(own))) {
+            Ok(run) => experiment.runs.push(run),
+            Err(error) => damaged.push(error),
         }
     }
-    if manifest.state == RunState::Finished
-        && !manifest.newest().is_some_and(|point| point.files.contains_key(FINAL))
-    {
-        let what = format!("the run is finished, but its manifest does not name {FINAL}");
-        damage.push(ReadError::Inconsistent { dir: dir.to_owned(), what });
-    }
-    damage
+    experiment.runs.sort_by(|a, b| a.manifest.run.cmp(&b.manifest.run));
+    (experiment, damaged)
 }
 
-/// Reads every run directly in `dir`, sorted by run id, and says what could not be read.
-pub fn read_experiment(dir: &Path) -> (Vec<RunRecord>, Vec<ReadError>) {
-    let (mut runs, mut damaged) = (Vec::new(), Vec::new());
-    match subdirectories(dir) {
-        Err(error) => damaged.push(error),
-        Ok(children) => {
-            for child in children.iter().filter(|child| is_run(child)) {
-                match read_run(child) {
-                    Ok(run) => runs.push(run),
-                    Err(error) => damaged.push(error),
-                }
-            }
+/// The directories of all runs in or below `dir` (a run, an experiment, or a directory of experiments), planned or not.
+pub fn run_directories(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
+    let real = real(dir)?;
+    if is_run(&real) {
+        return Ok(vec![real]);
+    }
+    let mut found = Vec::new();
+    for child in subdirectories(&real)? {
+        match is_run(&child) {
+            true => found.push(child),
+            false => found.extend(subdirectories(&child)?.into_iter().filter(|child| is_run(child))),
         }
     }
-    runs.sort_by(|a, b| a.manifest.run.cmp(&b.manifest.run));
-    (runs, damaged)
+    if found.is_empty() { Err(ReadError::NoRuns { dir: dir.into() }) } else { Ok(found) }
+}
+
+fn real(dir: &Path) -> Result<PathBuf, ReadError> {
+    // an absolute path has a name even where "." was asked for
+    dir.canonicalize().ok().filter(|d| d.is_dir()).ok_or(ReadError::NoDirectory { dir: dir.into() })
 }
 
 /// Reads what `dir` is: a run, an experiment, or a directory of experiments.
 ///
 /// Errors when there is no directory, no run, or no run that can be read.
-pub fn read_results(dir: &Path) -> Result<Results, ReadError> {
-    // an absolute path has a name even where "." was asked for
-    let real =
-        dir.canonicalize().ok().filter(|d| d.is_dir()).ok_or(ReadError::NoDirectory { dir: dir.into() })?;
+pub fn read_results(dir: &Path, limits: Limits) -> Result<Results, ReadError> {
+    let real = real(dir)?;
     let mut results = Results::default();
     if is_run(&real) {
-        let name = real.parent().map(name_of).unwrap_or_default();
-        match read_run(&real) {
-            Ok(run) => results.experiments.push(Experiment { name, runs: vec![run] }),
+        // asked for by name: it counts, planned or not, as far as its experiment goes where it is planned
+        let parent = real.parent().unwrap_or(&real);
+        let plan = read_plan(parent).unwrap_or_default();
+        let planned = plan.iter().find(|row| row.run == name_of(&real)).map(PlanRow::budget);
+        match read_run_under(&real, |own| limits.of(planned.unwrap_or(own))) {
+            Ok(run) => {
+                let (name, is_planned) = (name_of(parent), planned.is_some());
+                results.experiments.push(Experiment {
+                    name,
+                    runs: vec![run],
+                    is_planned,
+                    unplanned: Vec::new(),
+                });
+            }
             Err(error) => results.damaged.push(error),
         }
     } else {
         let below = subdirectories(&real)?;
         let experiments = std::iter::once(&real).chain(below.iter().filter(|child| !is_run(child)));
         for experiment in experiments {
-            let (runs, mut damaged) = read_experiment(experiment);
+            let (experiment, mut damaged) = read_experiment(experiment, limits);
             results.damaged.append(&mut damaged);
-            if !runs.is_empty() {
-                results.experiments.push(Experiment { name: name_of(experiment), runs });
+            if !experiment.runs.is_empty() || !experiment.unplanned.is_empty() {
+                results.experiments.push(experiment);
             }
         }
     }
     results.experiments.sort_by(|a, b| a.name.cmp(&b.name));
-    match (results.experiments.is_empty(), results.damaged.is_empty()) {
+    match (results.experiments.iter().all(|e| e.runs.is_empty()), results.damaged.is_empty()) {
         (true, true) => Err(ReadError::NoRuns { dir: dir.into() }),
         (true, false) => Err(ReadError::NothingReadable { dir: dir.into(), damaged: results.damaged }),
         _ => Ok(results),

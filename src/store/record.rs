@@ -120,3 +120,8 @@ pub struct SpectrumRow {
     /// i-th largest eigenvalue of the centred covariance of X.
     pub covariance_eigenvalue: f64,
 }
+
+/// The rows of a table.
+pub fn parse_rows<R: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<Vec<R>, csv::Error> {
+    csv::Reader::from_reader(bytes).deserialize().collect()
+}

@@ -1,10 +1,12 @@
-//! How the runs of an experiment stand: planned, running, waiting to be taken up, done, failed, diverged, damaged.
+//! The state of the runs of an experiment: planned, running, interrupted, done, failed, diverged, damaged; each under the
+//! budget of the plan.
 
 use super::{
-    Holder, Manifest, RunState, StopReason, StoreError, claim, disk,
+    Holder, Manifest, RunState, StopReason, StoreError, disk, lock,
     manifest::{MANIFEST, read_manifest},
     plan::read_plan,
 };
+use crate::config::TrainConfig;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,9 +16,9 @@ use std::{collections::BTreeMap, path::Path};
 pub enum Stage {
     /// Asked for, not begun.
     Planned,
-    /// A process is at it.
+    /// A process holds its lock.
     Running,
-    /// Begun, and no process is at it: the next sweep takes it up.
+    /// Begun, and no process runs it: the next sweep resumes it.
     Interrupted,
     /// Ended as planned.
     Done,
@@ -26,6 +28,8 @@ pub enum Stage {
     Failed,
     /// Its record cannot be used.
     Damaged,
+    /// It lies there, and the plan does not name it.
+    Unplanned,
 }
 
 /// One run.
@@ -33,7 +37,7 @@ pub enum Stage {
 pub struct RunStatus {
     /// Run id.
     pub run: String,
-    /// How it stands.
+    /// Its state.
     pub stage: Stage,
     /// Recorded epochs.
     pub epochs: u64,
@@ -43,7 +47,7 @@ pub struct RunStatus {
     pub memorized: Option<u64>,
     /// Epoch at which it was first seen to have grokked.
     pub grokked: Option<u64>,
-    /// Who is at it, where that can be read.
+    /// Who runs it, where that can be read.
     pub holder: Option<Holder>,
     /// Why it failed, or what is damaged.
     pub reason: Option<String>,
@@ -51,50 +55,46 @@ pub struct RunStatus {
 
 /// All runs of the experiment in `dir`, planned or begun, sorted by id. Changes nothing.
 pub fn status(dir: &Path) -> Result<Vec<RunStatus>, StoreError> {
-    let mut runs: BTreeMap<String, RunStatus> = read_plan(dir)?
-        .into_iter()
-        .map(|row| {
-            let planned = RunStatus {
-                run: row.run.clone(),
-                stage: Stage::Planned,
-                epochs: 0,
-                max_epochs: Some(row.max_epochs),
-                memorized: None,
-                grokked: None,
-                holder: None,
-                reason: None,
-            };
-            (row.run, planned)
-        })
-        .collect();
+    let plan = read_plan(dir)?;
+    let is_planned = !plan.is_empty();
+    let mut budgets: BTreeMap<String, Option<TrainConfig>> =
+        plan.into_iter().map(|row| (row.run.clone(), Some(row.budget()))).collect();
     for name in disk::names_in(dir)? {
         let path = dir.join(&name);
-        let is_run = path.join(MANIFEST).exists() || runs.contains_key(&name);
-        if name.starts_with('.') || !path.is_dir() || !is_run {
-            continue;
+        if !name.starts_with('.') && path.is_dir() && path.join(MANIFEST).exists() {
+            budgets.entry(name).or_insert(None);
         }
-        let max_epochs = runs.get(&name).and_then(|run| run.max_epochs);
-        runs.insert(name.clone(), run_status(&path, name, max_epochs));
     }
-    Ok(runs.into_values().collect())
+    let runs = budgets.into_iter().map(|(run, budget)| {
+        let path = dir.join(&run);
+        let mut status = run_status(&path, run, budget);
+        if is_planned && budget.is_none() && status.stage != Stage::Running {
+            status.stage = Stage::Unplanned;
+        }
+        status
+    });
+    Ok(runs.collect())
 }
 
-fn run_status(dir: &Path, run: String, max_epochs: Option<u64>) -> RunStatus {
-    let held = claim::holder(dir);
+fn run_status(dir: &Path, run: String, budget: Option<TrainConfig>) -> RunStatus {
+    let held = lock::holder(dir);
     let manifest = read_manifest(dir);
+    let budget = budget.or(manifest.as_ref().ok().and_then(|m| m.as_ref()).map(|m| m.budget));
     let (stage, reason) = match (&held, &manifest) {
         (_, Err(e)) | (Err(e), _) => (Stage::Damaged, Some(e.to_string())),
+        (Ok(None), Ok(Some(m))) if budget.is_some_and(|budget| m.covers(&budget)) => (done(m, budget), None),
         (Ok(Some(_)), _) => (Stage::Running, None),
         (Ok(None), Ok(None)) => (Stage::Planned, None),
-        (Ok(None), Ok(Some(m))) => (stage(m), m.failure.clone()),
+        (Ok(None), Ok(Some(m))) if m.state == RunState::Failed => (Stage::Failed, m.failure.clone()),
+        (Ok(None), Ok(Some(_))) => (Stage::Interrupted, None),
     };
     let manifest = manifest.ok().flatten();
-    let milestones = manifest.as_ref().map(|m| m.milestones).unwrap_or_default();
+    let milestones = manifest.as_ref().map(Manifest::latest_milestones).unwrap_or_default();
     RunStatus {
         run,
         stage,
         epochs: manifest.as_ref().map_or(0, |m| m.epochs),
-        max_epochs,
+        max_epochs: budget.map(|budget| budget.max_epochs),
         memorized: milestones.memorized.map(|m| m.epoch),
         grokked: milestones.grokked.map(|m| m.epoch),
         holder: held.ok().flatten().flatten(),
@@ -102,11 +102,9 @@ fn run_status(dir: &Path, run: String, max_epochs: Option<u64>) -> RunStatus {
     }
 }
 
-fn stage(manifest: &Manifest) -> Stage {
-    match (manifest.state, manifest.stopped) {
-        (RunState::Finished, Some(StopReason::Diverged)) => Stage::Diverged,
-        (RunState::Finished, _) => Stage::Done,
-        (RunState::Failed, _) => Stage::Failed,
-        (RunState::Running, _) => Stage::Interrupted,
+fn done(manifest: &Manifest, budget: Option<TrainConfig>) -> Stage {
+    match budget.map(|budget| manifest.milestones.end(&budget).1) {
+        Some(StopReason::Diverged) => Stage::Diverged,
+        _ => Stage::Done,
     }
 }

@@ -1,35 +1,57 @@
-//! Writes a run directory: `config.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`, `diagnostics.csv` where its
-//! config asks for one, two checkpoints while it runs, `final.safetensors` when it is done.
+//! Writes a run directory: `config.toml` and `task.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`,
+//! `diagnostics.csv` where its config asks for one, two checkpoints while it runs, and at the end of a budget one
+//! checkpoint, `final.safetensors` and what belongs to that end alone.
 //!
 //! The order of writes is what makes a run survive: rows are synced, then the checkpoint appears, then the manifest
 //! that vouches for both is replaced, then what it no longer names is removed. A process killed between any two of
 //! these leaves a directory whose manifest is true.
 
 use super::{
-    Checkpoint, Extent, Manifest, MetricsRow, RunState, SavePoint, Snapshot, SpectrumRow, StoreError,
+    Checkpoint, End, Extent, Manifest, MetricsRow, RunState, SavePoint, Snapshot, SpectrumRow, StoreError,
     disk::{self, Appended},
-    files::{CHECKPOINT, CONFIG, DIAGNOSTICS, FINAL, MAX_TABLE_BYTES, METRICS, SPECTRA, Tail, read_vouched},
+    files::{
+        CHECKPOINT, CONFIG, DIAGNOSTICS, END, FINAL, METRICS, SPECTRA, TABLES, TASK, TASK_TABLE, Tail,
+        check_vouched, end_file, read_vouched,
+    },
     manifest::write_manifest,
     named_tensors, tensors, write_atomic,
 };
-use crate::{config::RunConfig, model::ParamLayout, probe::Spectra};
+use crate::{
+    config::{PlannedRun, RunConfig, TrainConfig},
+    model::ParamLayout,
+    probe::Spectra,
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-/// An open run directory. Its owner holds the directory's [`claim`](super::claim).
+type Files = BTreeMap<String, Extent>;
+
+/// Where a row belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// To the trajectory, whatever the budget.
+    Trajectory,
+    /// To the end of a budget.
+    End,
+}
+
+/// An open run directory. Its owner holds the directory's [`lock`](super::lock).
 pub struct RunWriter {
     dir: PathBuf,
     /// How the run stands, as the next [`save`](Self::save) will record it.
     pub manifest: Manifest,
-    config: Extent,
+    /// Files that every save point names as they are: the recipe, and the ends so far.
+    kept: Files,
     metrics: Appended,
     spectra: Appended,
     diagnostics: Option<Appended>,
+    /// What belongs to the end that the run is at, by the table it continues.
+    end: BTreeMap<&'static str, Vec<u8>>,
 }
 
-/// A run taken up where it stopped.
+/// A run resumed where it stopped.
 pub struct Resumed {
     /// Its directory, the tables cut to what the manifest vouches for.
     pub writer: RunWriter,
@@ -39,37 +61,36 @@ pub struct Resumed {
 
 impl RunWriter {
     /// Starts the directory anew: what an interrupted run left there is replaced.
-    pub fn create(dir: &Path, config: &RunConfig, manifest: Manifest) -> Result<Self, StoreError> {
+    pub fn create(dir: &Path, run: &PlannedRun, manifest: Manifest) -> Result<Self, StoreError> {
         disk::create_dir(dir)?;
         // first of all nothing is vouched for any more
         let manifest = Manifest { saved: Vec::new(), ..manifest };
         write_manifest(dir, &manifest)?;
-        let diagnoses = diagnoses(config);
-        let config = write_config(dir, config)?;
+        let kept = write_recipe(dir, run)?;
         let writer = Self {
             metrics: Appended::create(&dir.join(METRICS))?,
             spectra: Appended::create(&dir.join(SPECTRA))?,
-            diagnostics: diagnoses.then(|| Appended::create(&dir.join(DIAGNOSTICS))).transpose()?,
+            diagnostics: diagnoses(run).then(|| Appended::create(&dir.join(DIAGNOSTICS))).transpose()?,
             dir: dir.to_owned(),
             manifest,
-            config,
+            kept,
+            end: BTreeMap::new(),
         };
-        disk::remove(&dir.join(FINAL))?;
-        remove_unnamed_checkpoints(dir, &[])?;
+        remove_unnamed(dir, &[])?;
         Ok(writer)
     }
 
-    /// Opens the directory of an unfinished run at its newest save point whose files are whole; none without one.
-    /// `damage` is told of each that is not.
+    /// Opens the directory of a run at its newest save point whose files are whole; none without one. `damage` is told of
+    /// each that is not.
     pub fn resume(
         dir: &Path,
-        config: &RunConfig,
+        run: &PlannedRun,
         manifest: Manifest,
         layout: &ParamLayout,
         damage: &mut dyn FnMut(&StoreError),
     ) -> Result<Option<Resumed>, StoreError> {
         for (i, point) in manifest.saved.iter().enumerate() {
-            let (tables, snapshot) = match read_point(dir, point, layout) {
+            let snapshot = match read_point(dir, point, layout) {
                 Ok(Some(whole)) => whole,
                 Ok(None) => continue,
                 Err(e) => {
@@ -77,27 +98,38 @@ impl RunWriter {
                     continue;
                 }
             };
-            let diagnoses = diagnoses(config);
-            let config = write_config(dir, config)?;
-            let path = dir.join(DIAGNOSTICS);
-            let diagnostics = match &tables.diagnostics {
-                Some(kept) if diagnoses => Some(Appended::reopen(&path, kept)?),
-                // begun by a groklab without diagnostics: they are recorded from here on
-                None if diagnoses => Some(Appended::create(&path)?),
-                _ => None,
+            let mut kept: Files = point.files.clone();
+            kept.retain(|name, _| name == FINAL || name.starts_with(END));
+            kept.extend(write_recipe(dir, run)?);
+            let reopen = |name: &str| {
+                let extent = point.files.get(name);
+                extent.map(|extent| Appended::reopen(&dir.join(name), extent.bytes)).transpose()
             };
+            let table = |name: &str| {
+                Ok::<_, StoreError>(match reopen(name)? {
+                    Some(table) => table,
+                    // a table that came with a later groklab than the one that began the run
+                    None => Appended::create(&dir.join(name))?,
+                })
+            };
+            let mut ends = manifest.ends.clone();
+            ends.retain(|end| end.epoch <= point.epochs);
             let writer = Self {
-                metrics: Appended::reopen(&dir.join(METRICS), &tables.metrics)?,
-                spectra: Appended::reopen(&dir.join(SPECTRA), &tables.spectra)?,
-                diagnostics,
+                metrics: table(METRICS)?,
+                spectra: table(SPECTRA)?,
+                diagnostics: diagnoses(run).then(|| table(DIAGNOSTICS)).transpose()?,
                 dir: dir.to_owned(),
                 manifest: Manifest {
                     state: RunState::Running,
+                    stopped: None,
                     failure: None,
+                    budget: run.config.train,
+                    ends,
                     saved: manifest.saved[i..].to_vec(),
                     ..manifest
                 },
-                config,
+                kept,
+                end: BTreeMap::new(),
             };
             return Ok(Some(Resumed { writer, snapshot }));
         }
@@ -105,13 +137,19 @@ impl RunWriter {
     }
 
     /// Appends one evaluation.
-    pub fn metrics(&mut self, row: &MetricsRow) -> Result<(), StoreError> {
-        append(&mut self.metrics, [row])
+    pub fn metrics(&mut self, part: Part, row: &MetricsRow) -> Result<(), StoreError> {
+        self.append(part, METRICS, true, [row])
     }
 
     /// Appends the spectra of one checkpoint, n rows.
-    pub fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, s: &Spectra) -> Result<(), StoreError> {
-        let run = &self.manifest.run;
+    pub fn spectra(
+        &mut self,
+        part: Part,
+        checkpoint: Checkpoint,
+        epoch: u64,
+        s: &Spectra,
+    ) -> Result<(), StoreError> {
+        let run = self.manifest.run.clone();
         let value = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
         let rows = (0..s.p.len()).map(|i| SpectrumRow {
             run: run.clone(),
@@ -123,151 +161,213 @@ impl RunWriter {
             q: s.q[i],
             covariance_eigenvalue: value(&s.covariance_eigenvalues, i),
         });
-        append(&mut self.spectra, rows)
+        self.append(part, SPECTRA, true, rows)
     }
 
     /// Appends the diagnostics of one evaluation, one value a column. Does nothing in a run whose config asks for none.
-    pub fn diagnostics(&mut self, epoch: u64, columns: &[String], values: &[f64]) -> Result<(), StoreError> {
-        let Some(table) = &mut self.diagnostics else { return Ok(()) };
-        if table.is_empty() {
-            append_record(table, ("run", "epoch", columns))?;
+    pub fn diagnostics(
+        &mut self,
+        part: Part,
+        epoch: u64,
+        columns: &[String],
+        values: &[f64],
+    ) -> Result<(), StoreError> {
+        let Some(table) = &self.diagnostics else { return Ok(()) };
+        let is_empty = match part {
+            Part::Trajectory => table.is_empty(),
+            Part::End => !self.end.contains_key(DIAGNOSTICS),
+        };
+        if is_empty {
+            self.append(part, DIAGNOSTICS, false, [("run", "epoch", columns)])?;
         }
-        append_record(table, (&self.manifest.run, epoch, values))
+        let run = self.manifest.run.clone();
+        self.append(part, DIAGNOSTICS, false, [(run, epoch, values)])
     }
 
-    /// Makes everything so far last. With a snapshot the run can be taken up from here.
-    pub fn save(&mut self, snapshot: Option<&Snapshot>, layout: &ParamLayout) -> Result<(), StoreError> {
-        let mut files = self.synced_tables()?;
-        if let Some(snapshot) = snapshot {
-            let name = format!("{CHECKPOINT}{:08}.safetensors", snapshot.counters.step);
-            let path = self.dir.join(&name);
-            let bytes = snapshot.to_bytes(&path, layout)?;
-            write_atomic(&path, &bytes)?;
-            files.insert(name, Extent::of(&bytes));
+    fn append<R: serde::Serialize>(
+        &mut self,
+        part: Part,
+        name: &'static str,
+        with_header: bool,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<(), StoreError> {
+        let path = self.dir.join(name);
+        let table = match name {
+            METRICS => Some(&mut self.metrics),
+            SPECTRA => Some(&mut self.spectra),
+            _ => self.diagnostics.as_mut(),
+        };
+        match (part, table) {
+            (Part::Trajectory, Some(table)) => {
+                let header = with_header && table.is_empty();
+                table.append(&csv_bytes(&path, header, rows)?)
+            }
+            (Part::Trajectory, None) => Ok(()),
+            (Part::End, _) => {
+                let bytes = self.end.entry(name).or_default();
+                let header = with_header && bytes.is_empty();
+                bytes.extend(csv_bytes(&path, header, rows)?);
+                Ok(())
+            }
         }
+    }
+
+    /// Makes everything so far last. With a snapshot the run can be resumed from here.
+    pub fn save(&mut self, snapshot: Option<&Snapshot>, layout: &ParamLayout) -> Result<(), StoreError> {
+        let mut files = self.synced()?;
+        files.extend(self.write_snapshot(snapshot, layout)?);
         let point = SavePoint { epochs: self.manifest.epochs, files };
         // the same moment again replaces itself
         self.manifest.saved.retain(|old| old.files.keys().ne(point.files.keys()));
         self.manifest.saved.insert(0, point);
         self.manifest.saved.truncate(2);
         write_manifest(&self.dir, &self.manifest)?;
-        remove_unnamed_checkpoints(&self.dir, &self.manifest.saved)
+        remove_unnamed(&self.dir, &self.manifest.saved)
     }
 
-    /// Writes the final parameters and the manifest of a finished run.
-    pub fn finish(mut self, layout: &ParamLayout, params: &[f32]) -> Result<Manifest, StoreError> {
-        let mut files = self.synced_tables()?;
-        let metadata = BTreeMap::from([("run", self.manifest.run.clone())]);
+    /// Writes the end of a budget: what belongs to it alone, the parameters, and the state from which a larger budget goes
+    /// on.
+    pub fn finish(
+        mut self,
+        end: End,
+        snapshot: Option<&Snapshot>,
+        layout: &ParamLayout,
+        params: &[f32],
+    ) -> Result<Manifest, StoreError> {
+        let mut files = self.synced()?;
+        for (name, bytes) in &self.end {
+            let name = end_file(end.epoch, name);
+            write_atomic(&self.dir.join(&name), bytes)?;
+            files.insert(name, Extent::of(bytes));
+        }
         let path = self.dir.join(FINAL);
+        if let (Some(before), Some(extent)) = (self.manifest.ends.last(), files.remove(FINAL)) {
+            // the parameters of the end before: its view still wants them
+            let name = end_file(before.epoch, "final.safetensors");
+            disk::link(&path, &self.dir.join(&name))?;
+            files.insert(name, extent);
+        }
+        let metadata = BTreeMap::from([("run", self.manifest.run.clone())]);
         let bytes = tensors::to_bytes(&path, &named_tensors("", layout, params), &metadata)?;
         write_atomic(&path, &bytes)?;
         files.insert(FINAL.to_owned(), Extent::of(&bytes));
+        files.extend(self.write_snapshot(snapshot, layout)?);
         self.manifest.state = RunState::Finished;
+        self.manifest.stopped = Some(end.stopped);
+        self.manifest.ends.retain(|other| other.epoch != end.epoch);
+        self.manifest.ends.push(end);
+        self.manifest.pruned.clear();
         self.manifest.saved = vec![SavePoint { epochs: self.manifest.epochs, files }];
         write_manifest(&self.dir, &self.manifest)?;
-        remove_unnamed_checkpoints(&self.dir, &self.manifest.saved)?;
+        remove_unnamed(&self.dir, &self.manifest.saved)?;
         Ok(self.manifest)
     }
 
-    fn synced_tables(&mut self) -> Result<BTreeMap<String, Extent>, StoreError> {
-        self.metrics.sync()?;
-        self.spectra.sync()?;
-        let mut files = BTreeMap::from([
-            (CONFIG.to_owned(), self.config.clone()),
-            (METRICS.to_owned(), self.metrics.extent()),
-            (SPECTRA.to_owned(), self.spectra.extent()),
-        ]);
-        if let Some(diagnostics) = &mut self.diagnostics {
-            diagnostics.sync()?;
-            files.insert(DIAGNOSTICS.to_owned(), diagnostics.extent());
+    fn write_snapshot(
+        &self,
+        snapshot: Option<&Snapshot>,
+        layout: &ParamLayout,
+    ) -> Result<Option<(String, Extent)>, StoreError> {
+        let Some(snapshot) = snapshot else { return Ok(None) };
+        let name = format!("{CHECKPOINT}{:08}.safetensors", snapshot.counters.step);
+        let path = self.dir.join(&name);
+        let bytes = snapshot.to_bytes(&path, layout)?;
+        write_atomic(&path, &bytes)?;
+        Ok(Some((name, Extent::of(&bytes))))
+    }
+
+    /// The files that every save point names, the tables on the disk as far as they are written.
+    fn synced(&mut self) -> Result<Files, StoreError> {
+        let mut files = self.kept.clone();
+        let tables = [(METRICS, Some(&mut self.metrics)), (SPECTRA, Some(&mut self.spectra))];
+        for (name, table) in tables.into_iter().chain([(DIAGNOSTICS, self.diagnostics.as_mut())]) {
+            if let Some(table) = table {
+                table.sync()?;
+                files.insert(name.to_owned(), table.extent());
+            }
         }
         Ok(files)
     }
 }
 
 /// Removes what a killed process left behind in `dir` besides the files that `manifest` names.
-/// Only for the holder of the directory's claim.
+/// Only for the holder of the directory's lock.
 pub fn tidy(dir: &Path, manifest: Option<&Manifest>) -> Result<(), StoreError> {
     disk::remove_temporaries(dir)?;
-    remove_unnamed_checkpoints(dir, manifest.map_or(&[], |m| &m.saved))
+    remove_unnamed(dir, manifest.map_or(&[], |m| &m.saved))
 }
 
-fn remove_unnamed_checkpoints(dir: &Path, saved: &[SavePoint]) -> Result<(), StoreError> {
+/// Removes states and ends that no save point names.
+pub(super) fn remove_unnamed(dir: &Path, saved: &[SavePoint]) -> Result<(), StoreError> {
     let named = |name: &String| saved.iter().any(|point| point.files.contains_key(name));
-    for name in disk::names_in(dir)? {
-        if name.starts_with(CHECKPOINT) && !named(&name) {
-            disk::remove(&dir.join(name))?;
-        }
+    let ours = |name: &str| name == FINAL || name.starts_with(CHECKPOINT) || name.starts_with(END);
+    for name in disk::names_in(dir)?.into_iter().filter(|name| ours(name) && !named(name)) {
+        disk::remove(&dir.join(name))?;
     }
     Ok(())
 }
 
-/// Records in the manifest why a run ended early. A run that has no manifest yet has nothing to record.
-pub fn record_failure(dir: &Path, reason: &str) -> Result<(), StoreError> {
+/// Records in the manifest why a run ended early under a budget. A run that has no manifest yet has nothing to record; of
+/// one that got to its end before something failed, the end is what counts.
+pub fn record_failure(dir: &Path, budget: &TrainConfig, reason: &str) -> Result<(), StoreError> {
     let Some(manifest) = super::read_manifest(dir)? else { return Ok(()) };
+    if manifest.state == RunState::Finished && manifest.covers(budget) {
+        return Ok(());
+    }
     let failed = Manifest { state: RunState::Failed, failure: Some(reason.to_owned()), ..manifest };
     write_manifest(dir, &failed)
 }
 
-fn write_config(dir: &Path, config: &RunConfig) -> Result<Extent, StoreError> {
-    let path = dir.join(CONFIG);
-    let text = toml::to_string(config)
-        .map_err(|e| StoreError::Format { path: path.clone(), reason: e.to_string() })?;
-    if disk::read(&path, text.len() as u64).ok().as_deref() != Some(text.as_bytes()) {
-        write_atomic(&path, text.as_bytes())?;
+/// The recipe as it lies in `config.toml`: without the budget, which may change.
+pub(super) fn recipe_text(path: &Path, config: &RunConfig) -> Result<String, StoreError> {
+    let failed = |e: toml::ser::Error| StoreError::Format { path: path.to_owned(), reason: e.to_string() };
+    let mut table = toml::Table::try_from(config).map_err(failed)?;
+    table.remove("train");
+    toml::to_string(&table).map_err(failed)
+}
+
+/// Writes what is learned and how; files that are there already stay.
+fn write_recipe(dir: &Path, run: &PlannedRun) -> Result<Files, StoreError> {
+    let document = run.task.document(TASK_TABLE);
+    let config = recipe_text(&dir.join(CONFIG), &run.config)?;
+    let texts = [(CONFIG, Some(config)), (TASK, Some(document.toml)), (TASK_TABLE, document.csv)];
+    let mut files = Files::new();
+    for (name, text) in texts {
+        let Some(text) = text else { continue };
+        let path = dir.join(name);
+        if disk::read(&path, text.len() as u64).ok().as_deref() != Some(text.as_bytes()) {
+            write_atomic(&path, text.as_bytes())?;
+        }
+        files.insert(name.to_owned(), Extent::of(text.as_bytes()));
     }
-    Ok(Extent::of(text.as_bytes()))
+    Ok(files)
 }
 
 /// Whether the run keeps a `diagnostics.csv`.
-fn diagnoses(config: &RunConfig) -> bool {
-    !config.probe.diagnostics.is_empty()
+fn diagnoses(run: &PlannedRun) -> bool {
+    !run.config.probe.diagnostics.is_empty()
 }
 
-/// The tables as a save point vouches for them.
-struct Tables {
-    metrics: Vec<u8>,
-    spectra: Vec<u8>,
-    diagnostics: Option<Vec<u8>>,
-}
-
-/// The tables and the state at a save point; none when it has no checkpoint.
-fn read_point(
-    dir: &Path,
-    point: &SavePoint,
-    layout: &ParamLayout,
-) -> Result<Option<(Tables, Snapshot)>, StoreError> {
+/// The state at a save point, whose tables are whole too; none when it has no checkpoint.
+fn read_point(dir: &Path, point: &SavePoint, layout: &ParamLayout) -> Result<Option<Snapshot>, StoreError> {
     let Some(name) = point.files.keys().find(|name| name.starts_with(CHECKPOINT)) else { return Ok(None) };
     let checkpoint = read_vouched(dir, name, point, Tail::None, Snapshot::max_bytes(layout))?;
     let snapshot = Snapshot::parse(&dir.join(name), &checkpoint, layout)?;
-    let table = |name| read_vouched(dir, name, point, Tail::Rows, MAX_TABLE_BYTES);
-    let diagnostics = point.files.contains_key(DIAGNOSTICS).then(|| table(DIAGNOSTICS)).transpose()?;
-    Ok(Some((Tables { metrics: table(METRICS)?, spectra: table(SPECTRA)?, diagnostics }, snapshot)))
+    for table in TABLES.iter().filter(|table| point.files.contains_key(**table)) {
+        check_vouched(dir, table, point, Tail::Rows)?;
+    }
+    Ok(Some(snapshot))
 }
 
-fn append<R: serde::Serialize>(
-    table: &mut Appended,
+fn csv_bytes<R: serde::Serialize>(
+    path: &Path,
+    with_header: bool,
     rows: impl IntoIterator<Item = R>,
-) -> Result<(), StoreError> {
-    let has_headers = table.is_empty();
-    rows_to(table, csv::WriterBuilder::new().has_headers(has_headers), rows)
-}
-
-fn rows_to<R: serde::Serialize>(
-    table: &mut Appended,
-    format: &csv::WriterBuilder,
-    rows: impl IntoIterator<Item = R>,
-) -> Result<(), StoreError> {
-    let failed = |source| StoreError::Csv { path: table.path().to_owned(), source };
-    let mut writer = format.from_writer(Vec::new());
+) -> Result<Vec<u8>, StoreError> {
+    let failed = |source| StoreError::Csv { path: path.to_owned(), source };
+    let mut writer = csv::WriterBuilder::new().has_headers(with_header).from_writer(Vec::new());
     for row in rows {
         writer.serialize(row).map_err(failed)?;
     }
-    let bytes = writer.into_inner().map_err(|e| failed(e.into_error().into()))?;
-    table.append(&bytes)
-}
-
-/// One row without names of columns.
-fn append_record(table: &mut Appended, row: impl serde::Serialize) -> Result<(), StoreError> {
-    rows_to(table, csv::WriterBuilder::new().has_headers(false), [row])
+    writer.into_inner().map_err(|e| failed(e.into_error().into()))
 }

@@ -1,11 +1,13 @@
-//! One process's attempt at one run, whoever computes it: claim the directory, begin or take up, settle.
+//! One process's attempt at one run, whoever computes it: lock the directory, begin or resume, settle.
 //!
 //! Promises: a run that fails, by an error or a panic, has the reason in its manifest, where it can be written.
 
 use super::{Execution, Reporter, Settled, recorder::Recorder};
 use crate::{
     config::PlannedRun,
-    store::{self, Claim, Manifest, Resumed, RunState, RunWriter, StopReason, StoreError},
+    engine,
+    program::Program,
+    store::{self, Lock, Manifest, Provenance, Resumed, RunWriter, StopReason, StoreError},
     train::{TrainError, Trainer},
 };
 use std::{
@@ -15,12 +17,12 @@ use std::{
     sync::atomic::Ordering,
 };
 
-/// A run that is to be done, its directory claimed.
-pub(super) struct Claimed<'a> {
+/// A run that is to be done, its directory locked.
+pub(super) struct Locked<'a> {
     run: &'a PlannedRun,
     dir: PathBuf,
     manifest: Option<Manifest>,
-    _claim: Claim,
+    _lock: Lock,
 }
 
 /// A run on its way.
@@ -29,27 +31,51 @@ pub(super) struct Attempt<'a> {
     pub(super) recorder: Recorder<'a>,
 }
 
-impl<'a> Claimed<'a> {
-    /// Claims the run's directory, or says why there is nothing to do.
-    pub(super) fn new(run: &'a PlannedRun, execution: &Execution) -> Result<Self, Box<Settled>> {
+impl<'a> Locked<'a> {
+    /// Locks the run's directory, or says why there is nothing to do. What another experiment beside this one has of the
+    /// run is taken over.
+    pub(super) fn new(
+        run: &'a PlannedRun,
+        execution: &Execution,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, Box<Settled>> {
         if execution.stop.load(Ordering::Relaxed) {
             return Err(Settled::Stopped.into());
         }
         let failed = |e: StoreError| Settled::Failed(e.to_string());
         let dir = execution.results.join(&run.id);
-        let claim = store::claim(&dir).map_err(failed)?.ok_or(Settled::Elsewhere)?;
-        let manifest = store::read_manifest(&dir).map_err(failed)?;
-        if let Some(m) = manifest.as_ref().filter(|m| m.run != run.id) {
-            return Err(Settled::Failed(format!("{} holds the run {}", dir.display(), m.run)).into());
+        let lock = store::lock(&dir).map_err(failed)?.ok_or(Settled::Elsewhere)?;
+        let mut manifest = store::read_manifest(&dir).map_err(failed)?;
+        if let Some(m) = &manifest {
+            if m.run != run.id {
+                return Err(Settled::Failed(format!("{} holds the run {}", dir.display(), m.run)).into());
+            }
+            let differences = store::differences(&dir, run);
+            if !differences.is_empty() {
+                let what = differences.join(", ");
+                let remedy = "move it away, or remove it to run this one in its place";
+                let reason =
+                    format!("{} holds another recipe under this id ({what}); {remedy}", dir.display());
+                return Err(Settled::Failed(reason).into());
+            }
         }
         store::tidy(&dir, manifest.as_ref()).map_err(failed)?;
+        let is_covered = |m: &Option<Manifest>| m.as_ref().is_some_and(|m| m.covers(&run.config.train));
+        if let Some(beside) = execution.beside.as_ref().filter(|_| !is_covered(&manifest)) {
+            let recorded = manifest.as_ref().and_then(|m| m.newest()).map(|point| point.epochs);
+            if let Some(adopted) = store::adopt(&dir, beside, run, recorded).map_err(failed)? {
+                let (from, epochs) = (adopted.from.display(), adopted.manifest.epochs);
+                reporter.note(run, &format!("epochs up to {epochs} taken over from {from}"));
+                manifest = Some(adopted.manifest);
+            }
+        }
         match manifest {
-            Some(m) if m.state == RunState::Finished => Err(Settled::Already(m).into()),
-            manifest => Ok(Self { run, dir, manifest, _claim: claim }),
+            Some(m) if m.covers(&run.config.train) => Err(Settled::Already(m).into()),
+            manifest => Ok(Self { run, dir, manifest, _lock: lock }),
         }
     }
 
-    /// Takes the run up where it stopped, as far as its files are whole, or begins it.
+    /// Resumes the run where it stopped, as far as its files are whole, or begins it.
     pub(super) fn begin(
         &mut self,
         engine: &str,
@@ -59,21 +85,32 @@ impl<'a> Claimed<'a> {
         let run = self.run;
         tracing::info!("{}: {engine}", run.id);
         let mut trainer = Trainer::new(run)?;
-        let writer = match self.take_up(&mut trainer, reporter)? {
+        let resumed = self.resume(&mut trainer, reporter)?;
+        let by = Provenance {
+            from_epoch: trainer.next_epoch,
+            program: Program::this(),
+            engine: engine.to_owned(),
+            precision: run.config.precision,
+            processor: engine::instruction_set().to_owned(),
+        };
+        let writer = match resumed {
             Some(mut writer) => {
                 let from = trainer.next_epoch;
-                if !writer.manifest.engine.ends_with(engine) {
-                    let change = format!("{}; from epoch {from} {engine}", writer.manifest.engine);
-                    reporter.note(run, &format!("another engine than before: {change}"));
-                    writer.manifest.engine = change;
+                let before = writer.manifest.provenance.last();
+                let changes = before.map_or_else(Vec::new, |before| by.differences(before));
+                if !changes.is_empty() {
+                    reporter.note(
+                        run,
+                        &format!("another program than before epoch {from}: {}", changes.join("; ")),
+                    );
+                    writer.manifest.provenance.push(by);
                 }
-                reporter.note(run, &format!("taken up at epoch {from}, step {}", trainer.step));
+                reporter.note(run, &format!("resumed at epoch {from}, step {}", trainer.step));
                 writer
             }
             None => {
                 let split = (trainer.split.train.len(), trainer.split.val.len());
-                let fresh = Manifest::fresh(run, split, trainer.layout.len(), engine);
-                RunWriter::create(&self.dir, &run.config, fresh)?
+                RunWriter::create(&self.dir, run, Manifest::fresh(run, split, trainer.layout.len(), by))?
             }
         };
         let recorder = Recorder::new(run, writer, reporter, execution, &trainer);
@@ -81,7 +118,7 @@ impl<'a> Claimed<'a> {
     }
 
     /// Brings the trainer to where the run stopped; none when it must begin.
-    fn take_up(
+    fn resume(
         &mut self,
         trainer: &mut Trainer,
         reporter: &dyn Reporter,
@@ -89,19 +126,21 @@ impl<'a> Claimed<'a> {
         let run = self.run;
         let Some(manifest) = self.manifest.take().filter(|m| !m.saved.is_empty()) else { return Ok(None) };
         if trainer.optimizer().adamw().is_none() {
-            reporter.note(run, "begun anew: this optimiser's state cannot be saved (only adamw's can)");
+            reporter.note(run, "restarted: this optimiser's state cannot be saved (only adamw's can)");
             return Ok(None);
         }
         let layout = trainer.layout.clone();
+        let is_pruned = manifest.pruned.iter().any(|name| name.starts_with("checkpoint-"));
         let damage =
-            &mut |e: &StoreError| reporter.note(run, &format!("not taken up from a damaged file: {e}"));
-        let resumed = RunWriter::resume(&self.dir, &run.config, manifest, &layout, damage)?;
+            &mut |e: &StoreError| reporter.note(run, &format!("not resumed from a damaged file: {e}"));
+        let resumed = RunWriter::resume(&self.dir, run, manifest, &layout, damage)?;
         let Some(Resumed { writer, snapshot }) = resumed else {
-            reporter.note(run, "begun anew: there is no whole checkpoint");
+            let why = if is_pruned { "its state was pruned" } else { "there is no whole checkpoint" };
+            reporter.note(run, &format!("restarted: {why}"));
             return Ok(None);
         };
         if let Err(e) = trainer.restore(snapshot) {
-            reporter.note(run, &format!("begun anew: {e}"));
+            reporter.note(run, &format!("restarted: {e}"));
             return Ok(None);
         }
         Ok(Some(writer))
@@ -109,7 +148,7 @@ impl<'a> Claimed<'a> {
 
     /// Records why the run failed.
     pub(super) fn fail(self, reason: String) -> Settled {
-        match store::record_failure(&self.dir, &reason) {
+        match store::record_failure(&self.dir, &self.run.config.train, &reason) {
             Ok(()) => Settled::Failed(reason),
             Err(e) => Settled::Failed(format!("{reason} (and the failure could not be recorded: {e})")),
         }
@@ -117,11 +156,11 @@ impl<'a> Claimed<'a> {
 }
 
 impl Attempt<'_> {
-    /// Ends the record of the run, or, without a reason to end, saves it so that it can be taken up again.
+    /// Ends the record of the run, or, without a reason to end, saves it so that it can be resumed.
     pub(super) fn settle(self, stopped: Option<StopReason>) -> Result<Settled, StoreError> {
         let Self { trainer, mut recorder } = self;
-        match stopped {
-            Some(reason) => Ok(Settled::Finished(recorder.finish(&trainer, reason)?)),
+        match trainer.end.filter(|_| stopped.is_some()) {
+            Some(end) => Ok(Settled::Finished(recorder.finish(&trainer, end)?)),
             None => {
                 if trainer.next_epoch > 0 {
                     recorder.save(&trainer)?;

@@ -62,8 +62,9 @@ pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
 pub(super) fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'a> {
     Execution {
         results: results.to_owned(),
+        beside: None,
         jobs: 1,
-        place: Place::Engines { choice: EngineChoice::Auto, precision: Precision::F32, device: Device::Cpu },
+        place: Place::Engines { choice: EngineChoice::Auto, device: Device::Cpu },
         checkpoint_every: Duration::ZERO,
         stop,
     }
@@ -114,12 +115,15 @@ fn undisturbed() -> (BTreeMap<String, Vec<u8>>, Vec<Op>) {
     assert_eq!(
         files.keys().collect::<Vec<_>>(),
         [
+            "checkpoint-00000012.safetensors",
             "config.toml",
             "diagnostics.csv",
+            "end-00000004-spectra.csv",
             "final.safetensors",
             "manifest.json",
             "metrics.csv",
-            "spectra.csv"
+            "spectra.csv",
+            "task.toml"
         ]
     );
     (files, operations)
@@ -137,10 +141,10 @@ fn killed_child() {
 }
 
 #[test]
-fn a_run_killed_at_any_file_operation_and_taken_up_gives_the_same_bytes() {
+fn a_run_killed_at_any_file_operation_and_resumed_gives_the_same_bytes() {
     let (expected, operations) = undisturbed();
     let operations = operations.len();
-    let mut taken_up = 0;
+    let mut resumed = 0;
     for at in 1..=operations {
         let root = tempfile::tempdir().unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
@@ -157,11 +161,11 @@ fn a_run_killed_at_any_file_operation_and_taken_up_gives_the_same_bytes() {
         let (settled, notes) = run_in(root.path());
         assert!(matches!(settled, Settled::Finished(_) | Settled::Already(_)), "operation {at}: {settled:?}");
         assert!(!notes.contains("damaged"), "operation {at}: {notes}");
-        taken_up += usize::from(notes.contains("taken up at epoch"));
+        resumed += usize::from(notes.contains("resumed at epoch"));
         assert_same(&dir, &expected, &format!("killed at operation {at} of {operations}"));
         assert!(verify_run(&dir).is_empty());
     }
-    assert!(taken_up > operations / 2, "only {taken_up} of {operations} were taken up");
+    assert!(resumed > operations / 2, "only {resumed} of {operations} were resumed");
 }
 
 #[test]
@@ -231,11 +235,19 @@ pub(super) fn run_watched(
     stop: &AtomicBool,
     at_step: impl Fn(u64) -> Result<(), EngineError> + Copy + Send + 'static,
 ) -> Settled {
-    let run = tiny(0);
-    run_with(&run, &execution(results, stop), &Notes::default(), &|| {
+    run_watched_as(&tiny(0), results, stop, at_step)
+}
+
+pub(super) fn run_watched_as(
+    run: &PlannedRun,
+    results: &Path,
+    stop: &AtomicBool,
+    at_step: impl Fn(u64) -> Result<(), EngineError> + Copy + Send + 'static,
+) -> Settled {
+    run_with(run, &execution(results, stop), &Notes::default(), &|| {
         let (inner, name) = engine::build(
             EngineChoice::Auto,
-            Precision::F32,
+            run.config.precision,
             &run.config.model,
             run.task.n_symbols,
             &Device::Cpu,
@@ -245,7 +257,7 @@ pub(super) fn run_watched(
 }
 
 #[test]
-fn a_run_stopped_after_any_step_and_taken_up_gives_the_same_bytes() {
+fn a_run_stopped_after_any_step_and_resumed_gives_the_same_bytes() {
     let (expected, _) = undisturbed();
     for after in 1..=12 {
         let root = tempfile::tempdir().unwrap();
@@ -282,7 +294,7 @@ fn a_failing_device_fails_the_run_which_goes_on_from_its_checkpoint() {
     assert_eq!((manifest.state, manifest.epochs), (RunState::Failed, 2));
     assert!(manifest.failure.unwrap().contains("fell off the bus"));
     let (settled, notes) = run_in(root.path());
-    assert!(matches!(settled, Settled::Finished(_)) && notes.contains("taken up at epoch 3"), "{notes}");
+    assert!(matches!(settled, Settled::Finished(_)) && notes.contains("resumed at epoch 3"), "{notes}");
     assert_same(&dir, &expected, "after the device's failure");
 }
 
@@ -320,7 +332,7 @@ fn interrupted() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
-fn a_run_begun_without_diagnostics_is_taken_up_and_has_them_from_there_on() {
+fn a_run_begun_without_diagnostics_is_resumed_and_has_them_from_there_on() {
     let (expected, _) = undisturbed();
     let (root, dir) = interrupted();
     let mut manifest = store::read_manifest(&dir).unwrap().unwrap();
@@ -333,7 +345,7 @@ fn a_run_begun_without_diagnostics_is_taken_up_and_has_them_from_there_on() {
     assert_eq!(read_run(&dir).unwrap().diagnostics().unwrap(), None);
 
     let (settled, notes) = run_in(root.path());
-    assert!(matches!(settled, Settled::Finished(_)) && notes.contains("taken up at epoch 3"), "{notes}");
+    assert!(matches!(settled, Settled::Finished(_)) && notes.contains("resumed at epoch 3"), "{notes}");
     assert!(verify_run(&dir).is_empty());
     let found = read_run(&dir).unwrap().diagnostics().unwrap().unwrap();
     assert_eq!(found.rows.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [4]);
@@ -378,7 +390,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
         assert!(matches!(settled, Settled::Finished(_)));
         let name = found[1].file_name().unwrap().to_str().unwrap();
         assert!(notes.contains(name) && notes.contains("digest"), "{notes}");
-        let outcome = if damaged.len() == 1 { "taken up at epoch" } else { "no whole checkpoint" };
+        let outcome = if damaged.len() == 1 { "resumed at epoch" } else { "no whole checkpoint" };
         assert!(notes.contains(outcome), "{notes}");
         assert_same(&dir, &expected, &notes);
     }
@@ -415,7 +427,7 @@ fn no_flipped_bit_is_read_as_good() {
         assert!(told.contains(name), "{case}: {told}");
         kinds.insert(name.to_owned());
     });
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
 
     let root = tempfile::tempdir().unwrap();
     run_in(root.path());
@@ -424,9 +436,12 @@ fn no_flipped_bit_is_read_as_good() {
         assert!(!verify_run(&dir).is_empty(), "{case}");
         // readers of tables notice as well, not only `verify`
         match name {
-            "spectra.csv" => assert!(read_run(&dir).unwrap().spectra().is_err(), "{case}"),
+            "spectra.csv" | "end-00000004-spectra.csv" => {
+                assert!(read_run(&dir).unwrap().spectra().is_err(), "{case}")
+            }
             "diagnostics.csv" => assert!(read_run(&dir).unwrap().diagnostics().is_err(), "{case}"),
-            "final.safetensors" => {}
+            "task.toml" => assert!(read_run(&dir).unwrap().task().is_err(), "{case}"),
+            "final.safetensors" | "checkpoint-00000012.safetensors" => {}
             _ => assert!(read_run(&dir).is_err(), "{case}"),
         }
     });

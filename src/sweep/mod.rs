@@ -1,10 +1,13 @@
-//! plan → claim → run → settle: many runs, one thread a run or side by side on one device, each recorded in its own
+//! plan → lock → run → settle: many runs, one thread a run or side by side on one device, each recorded in its own
 //! directory.
 //!
-//! Any number of processes may sweep into one directory: each run is claimed by one of them. A run that stopped on
-//! the way is taken up where its manifest says, and its files end with the same bytes as if it had never stopped.
+//! Any number of processes may sweep into one directory: each run is locked by one of them. A run that stopped on the way, or
+//! that ended under a smaller budget, is resumed where its manifest says, and its files end with the same bytes as if it had
+//! never stopped.
 
 mod attempt;
+#[cfg(test)]
+mod budget_tests;
 #[cfg(test)]
 mod fault_tests;
 mod lockstep;
@@ -16,11 +19,11 @@ pub use recorder::{Live, Reporter};
 
 use crate::{
     config::{OptimizerName, PlannedRun},
-    engine::{self, Engine, EngineChoice, EngineError, Precision, Replicas, Shape},
+    engine::{self, Engine, EngineChoice, EngineError, Replicas, Shape},
     store::Manifest,
     train::train,
 };
-use attempt::{Claimed, guarded};
+use attempt::{Locked, guarded};
 use candle_core::Device;
 use lockstep::lockstep;
 use rayon::prelude::*;
@@ -28,8 +31,10 @@ use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 /// How runs are carried out; nothing here changes what they are.
 pub struct Execution<'a> {
-    /// Where the run directories stand.
+    /// Where the run directories lie.
     pub results: PathBuf,
+    /// A directory of experiments: what one of them has of a run is taken over from it.
+    pub beside: Option<PathBuf>,
     /// Threads; with an engine a run, the runs at a time.
     pub jobs: usize,
     /// Who computes the steps, and where.
@@ -46,8 +51,6 @@ pub enum Place<'a> {
     Engines {
         /// Which.
         choice: EngineChoice,
-        /// How it multiplies.
-        precision: Precision,
         /// Where it computes.
         device: Device,
     },
@@ -60,10 +63,10 @@ pub type Open<'a> = dyn Fn(&Shape, usize) -> Result<Box<dyn Replicas>, EngineErr
 
 impl Place<'_> {
     /// What a run gets that has an engine of its own.
-    fn engine(&self) -> (EngineChoice, Precision, &Device) {
+    fn engine(&self) -> (EngineChoice, &Device) {
         match self {
-            Self::Engines { choice, precision, device } => (*choice, *precision, device),
-            Self::Replicas(_) => (EngineChoice::Auto, Precision::F32, &Device::Cpu),
+            Self::Engines { choice, device } => (*choice, device),
+            Self::Replicas(_) => (EngineChoice::Auto, &Device::Cpu),
         }
     }
 }
@@ -73,11 +76,11 @@ impl Place<'_> {
 pub enum Settled {
     /// Ran to its end now.
     Finished(Manifest),
-    /// Had been finished before.
+    /// Had got there before.
     Already(Manifest),
-    /// Another process is at it.
+    /// Another process runs it.
     Elsewhere,
-    /// Asked to stop on the way; it can be taken up again.
+    /// Asked to stop on the way; it can be resumed.
     Stopped,
     /// Ended by an error or a panic; the reason is in its manifest too, where it could be written.
     Failed(String),
@@ -92,7 +95,7 @@ pub struct PoolError {
 }
 
 /// Runs them all, in order of the plan as threads come free. A failing run does not stop the others.
-/// What another process was at is looked at again in the end, should that process have gone away.
+/// What another process was running is looked at again in the end, should that process have gone away.
 pub fn sweep(
     plan: &[PlannedRun],
     execution: &Execution,
@@ -129,7 +132,7 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// A run that another process is at is told of in the end only: that process may go away.
+    /// A run that another process runs is told of in the end only: that process may go away.
     fn settle(self, settled: Settled) {
         if !matches!(settled, Settled::Elsewhere) {
             self.reporter.settled(self.run, &settled);
@@ -172,12 +175,12 @@ fn note_those_left_to_the_cpu(plan: &[PlannedRun], execution: &Execution, report
     }
 }
 
-/// One run on an engine of its own: skipped if it is finished or another process is at it, taken up where it stopped,
+/// One run on an engine of its own: skipped if it is finished or another process runs it, resumed where it stopped,
 /// or begun.
 pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter) -> Settled {
-    let (choice, precision, device) = execution.place.engine();
+    let (choice, device) = execution.place.engine();
     run_with(run, execution, reporter, &|| {
-        engine::build(choice, precision, &run.config.model, run.task.n_symbols, device)
+        engine::build(choice, run.config.precision, &run.config.model, run.task.n_symbols, device)
     })
 }
 
@@ -190,17 +193,17 @@ fn run_with(
     reporter: &dyn Reporter,
     build: &dyn Fn() -> Built,
 ) -> Settled {
-    let mut claimed = match Claimed::new(run, execution) {
-        Ok(claimed) => claimed,
+    let mut locked = match Locked::new(run, execution, reporter) {
+        Ok(locked) => locked,
         Err(settled) => return *settled,
     };
     let result = guarded(|| {
         let (mut engine, engine_name) = build()?;
-        let mut attempt = claimed.begin(&engine_name, execution, reporter)?;
+        let mut attempt = locked.begin(&engine_name, execution, reporter)?;
         let stopped = train(&mut attempt.trainer, engine.as_mut(), &mut attempt.recorder)?;
         Ok(attempt.settle(stopped)?)
     });
-    result.unwrap_or_else(|reason| claimed.fail(reason))
+    result.unwrap_or_else(|reason| locked.fail(reason))
 }
 
 /// Every n-th run of a plan: shard `i` of `n`, counted from 1.

@@ -4,7 +4,7 @@ use super::{Execution, Settled};
 use crate::{
     config::PlannedRun,
     probe::Spectra,
-    store::{Checkpoint, Manifest, MetricsRow, Milestones, RunWriter, StopReason, StoreError},
+    store::{Checkpoint, End, Manifest, MetricsRow, Milestones, Part, RunWriter, StopReason, StoreError},
     train::{Record, Trainer},
 };
 use std::{
@@ -116,19 +116,18 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Ends the record of a run that ended for this reason.
-    pub(super) fn finish(mut self, trainer: &Trainer, reason: StopReason) -> Result<Manifest, StoreError> {
+    /// Ends the record of a run that got to the end of its budget. What diverged cannot go on, and keeps no state.
+    pub(super) fn finish(mut self, trainer: &Trainer, end: End) -> Result<Manifest, StoreError> {
         self.note_progress(trainer);
-        self.writer.manifest.stopped = Some(reason);
-        self.writer.finish(&trainer.layout, &trainer.params)
+        let snapshot = if end.stopped == StopReason::Diverged { None } else { trainer.snapshot() };
+        self.writer.finish(end, snapshot.as_ref(), &trainer.layout, &trainer.params)
     }
 
     /// Shows how the run stands.
     pub(super) fn show(&mut self, trainer: &Trainer) {
         let config = &self.run.config.train;
         let max_epochs = config.max_epochs;
-        let grokked = trainer.milestones.grokked;
-        let expected_end = grokked.map_or(max_epochs, |m| (m.epoch + config.patience).min(max_epochs));
+        let (expected_end, _) = trainer.milestones.end(config);
         let epoch = trainer.next_epoch - 1;
         self.reporter.live(
             self.run,
@@ -146,18 +145,30 @@ impl<'a> Recorder<'a> {
 }
 
 impl Record for Recorder<'_> {
-    fn row(&mut self, row: &MetricsRow) -> Result<(), StoreError> {
+    fn row(&mut self, part: Part, row: &MetricsRow) -> Result<(), StoreError> {
         self.latest = Some(row.clone());
         self.is_new = true;
-        self.writer.metrics(row)
+        self.writer.metrics(part, row)
     }
 
-    fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, spectra: &Spectra) -> Result<(), StoreError> {
-        self.writer.spectra(checkpoint, epoch, spectra)
+    fn spectra(
+        &mut self,
+        part: Part,
+        checkpoint: Checkpoint,
+        epoch: u64,
+        spectra: &Spectra,
+    ) -> Result<(), StoreError> {
+        self.writer.spectra(part, checkpoint, epoch, spectra)
     }
 
-    fn diagnostics(&mut self, epoch: u64, columns: &[String], values: &[f64]) -> Result<(), StoreError> {
-        self.writer.diagnostics(epoch, columns, values)
+    fn diagnostics(
+        &mut self,
+        part: Part,
+        epoch: u64,
+        columns: &[String],
+        values: &[f64],
+    ) -> Result<(), StoreError> {
+        self.writer.diagnostics(part, epoch, columns, values)
     }
 
     fn is_stopping(&self) -> bool {

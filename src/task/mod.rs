@@ -21,6 +21,7 @@
 
 mod algebra;
 mod definition;
+mod document;
 mod error;
 mod excerpt;
 mod expression;
@@ -35,6 +36,7 @@ mod hostile_tests;
 mod oracle_tests;
 
 pub(crate) use definition::is_title;
+pub use document::TaskDocument;
 pub(crate) use error::Located;
 pub use error::{Fault, Place, TaskError};
 pub(crate) use excerpt::{Span, clipped, quote};

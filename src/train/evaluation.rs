@@ -4,7 +4,7 @@ use super::{Pass, Record, TrainError, Trainer, diagnostics::Subject};
 use crate::{
     engine::{Engine, Evaluated},
     probe::{self, Moments, Probe, Spectra},
-    store::{Checkpoint, Mark, MetricsRow, StopReason},
+    store::{Checkpoint, End, Mark, MetricsRow, Part, StopReason},
 };
 use std::time::Instant;
 
@@ -13,8 +13,10 @@ use std::time::Instant;
 pub struct Assessed {
     mark: Mark,
     evaluated: Evaluated,
-    /// The checkpoints whose spectra are recorded.
-    checkpoints: Vec<Checkpoint>,
+    /// Whether it is one of the trajectory, or only that of a budget's end.
+    part: Part,
+    /// The checkpoints whose spectra are recorded, each with what it belongs to.
+    checkpoints: Vec<(Part, Checkpoint)>,
 }
 
 impl Trainer<'_> {
@@ -28,7 +30,9 @@ impl Trainer<'_> {
     /// Whether the run ends with the epoch whose steps are done, and why. Only an evaluation brings a reason that was
     /// not known before it.
     pub fn stop_reason(&self) -> Option<StopReason> {
-        self.milestones.stop_reason(self.next_epoch, &self.run.config.train)
+        let end = self.end.filter(|end| end.epoch == self.next_epoch);
+        let planned = || self.milestones.stop_reason(self.next_epoch, &self.run.config.train);
+        end.map(|end| end.stopped).or_else(planned)
     }
 
     /// Both sides of the split under the present parameters.
@@ -45,10 +49,20 @@ impl Trainer<'_> {
     pub fn assess(&mut self, evaluated: Evaluated, pass: Pass) -> Assessed {
         let mark = Mark { epoch: self.next_epoch, step: self.step };
         let finite = pass == Pass::Complete;
-        let reached = self.milestones.update(mark, &evaluated.train, &evaluated.val, finite);
+        let mut milestones = self.milestones;
+        let reached = milestones.update(mark, &evaluated.train, &evaluated.val, finite);
+        // what a budget's end brings to light must not change what comes after it
+        let is_due = !finite || self.run.config.probe.is_due(mark.epoch);
+        let part = if is_due { Part::Trajectory } else { Part::End };
+        if is_due {
+            self.milestones = milestones;
+        }
+        let stopped = milestones.stop_reason(mark.epoch, &self.run.config.train);
+        self.end = stopped.map(|stopped| End { epoch: mark.epoch, step: mark.step, stopped, milestones });
         let start = (mark.epoch == 0).then_some(Checkpoint::Initial);
-        let end = self.stop_reason().map(|_| Checkpoint::Final);
-        Assessed { mark, evaluated, checkpoints: start.into_iter().chain(reached).chain(end).collect() }
+        let seen = start.into_iter().chain(reached).map(|checkpoint| (part, checkpoint));
+        let end = stopped.map(|_| (Part::End, Checkpoint::Final));
+        Assessed { mark, evaluated, part, checkpoints: seen.chain(end).collect() }
     }
 
     /// Hands the row, the diagnostics and, at a checkpoint, the spectra of an evaluation to `record`. The parameters
@@ -56,14 +70,14 @@ impl Trainer<'_> {
     pub fn record(&mut self, assessed: &Assessed, record: &mut dyn Record) -> Result<(), TrainError> {
         let epoch = assessed.mark.epoch;
         let (row, spectra) = self.probe(assessed)?;
-        record.row(&row)?;
+        record.row(assessed.part, &row)?;
         if !self.diagnostics.is_empty() {
             let values = self.diagnose(&assessed.evaluated.moments, spectra.as_ref())?;
-            record.diagnostics(epoch, self.diagnostics.columns(), &values)?;
+            record.diagnostics(assessed.part, epoch, self.diagnostics.columns(), &values)?;
         }
-        for &checkpoint in &assessed.checkpoints {
+        for &(part, checkpoint) in &assessed.checkpoints {
             if let Some(spectra) = &spectra {
-                record.spectra(checkpoint, epoch, spectra)?;
+                record.spectra(part, checkpoint, epoch, spectra)?;
             }
         }
         Ok(())
@@ -79,7 +93,7 @@ impl Trainer<'_> {
     ) -> Result<(MetricsRow, Option<Spectra>), TrainError> {
         let evaluated = self.evaluate(engine)?;
         let mark = Mark { epoch, step: self.step };
-        self.probe(&Assessed { mark, evaluated, checkpoints: Vec::new() })
+        self.probe(&Assessed { mark, evaluated, part: Part::Trajectory, checkpoints: Vec::new() })
     }
 
     /// The row of an evaluation.

@@ -1,9 +1,8 @@
-//! What counts as memorized, grokked, collapsed and diverged, and when a run ends (science.md: arXiv 2605.28975, §4).
+//! What counts as memorized, grokked, collapsed and diverged (arXiv 2605.28975, §4).
 
 use crate::{
-    config::TrainConfig,
     engine::Evaluation,
-    store::{Checkpoint, Mark, Milestones, StopReason},
+    store::{Checkpoint, Mark, Milestones},
 };
 
 /// An accuracy above this is "all right".
@@ -40,22 +39,12 @@ impl Milestones {
         }
         reached
     }
-
-    /// Whether a run with these milestones ends at `epoch`, and why.
-    pub fn stop_reason(&self, epoch: u64, config: &TrainConfig) -> Option<StopReason> {
-        if self.diverged.is_some() {
-            Some(StopReason::Diverged)
-        } else if self.grokked.is_some_and(|m| epoch >= m.epoch.saturating_add(config.patience)) {
-            Some(StopReason::Grokked)
-        } else {
-            (epoch >= config.max_epochs).then_some(StopReason::Budget)
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::TrainConfig, store::StopReason};
 
     /// Takes note of an evaluation with the given accuracies, ten steps an epoch.
     fn note(milestones: &mut Milestones, (epoch, train, val): (u64, f64, f64), finite: bool) {

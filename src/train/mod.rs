@@ -20,7 +20,7 @@ use crate::{
     model::{ParamLayout, initial_parameters},
     optim::{self, AdamW, AdamWStep, OptimError, Optimizer, learning_rate},
     probe::{ProbeError, Spectra},
-    store::{Checkpoint, Counters, MetricsRow, Milestones, Snapshot, StopReason, StoreError},
+    store::{Checkpoint, Counters, End, MetricsRow, Milestones, Part, Snapshot, StopReason, StoreError},
     task::Equation,
 };
 use std::time::{Duration, Instant};
@@ -44,8 +44,10 @@ pub struct Trainer<'a> {
     pub next_epoch: u64,
     /// What is recorded besides.
     pub diagnostics: Diagnostics,
-    /// What happened when.
+    /// What happened when, at the evaluations of the trajectory.
     pub milestones: Milestones,
+    /// The end of the budget, once it is evaluated.
+    pub end: Option<End>,
     /// Time spent so far.
     pub clock: Clock,
 }
@@ -64,11 +66,23 @@ pub struct Clock {
 /// What happens to a run's numbers; the loop does not know files or terminals.
 pub trait Record {
     /// An evaluation.
-    fn row(&mut self, row: &MetricsRow) -> Result<(), StoreError>;
+    fn row(&mut self, part: Part, row: &MetricsRow) -> Result<(), StoreError>;
     /// The full spectra of a checkpoint.
-    fn spectra(&mut self, checkpoint: Checkpoint, epoch: u64, spectra: &Spectra) -> Result<(), StoreError>;
+    fn spectra(
+        &mut self,
+        part: Part,
+        checkpoint: Checkpoint,
+        epoch: u64,
+        spectra: &Spectra,
+    ) -> Result<(), StoreError>;
     /// The diagnostics of an evaluation, one value a column; of a run that has any.
-    fn diagnostics(&mut self, epoch: u64, columns: &[String], values: &[f64]) -> Result<(), StoreError>;
+    fn diagnostics(
+        &mut self,
+        part: Part,
+        epoch: u64,
+        columns: &[String],
+        values: &[f64],
+    ) -> Result<(), StoreError>;
     /// Whether the run is to stop after the step it is at, unfinished.
     fn is_stopping(&self) -> bool;
     /// The end of an epoch that is recorded: a moment to save.
@@ -154,6 +168,7 @@ impl<'a> Trainer<'a> {
             next_epoch: 0,
             diagnostics: Diagnostics::new(run, &layout)?,
             milestones: Milestones::default(),
+            end: None,
             clock: Clock::default(),
             run,
             layout,

@@ -13,9 +13,9 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("optim", &["config", "data", "model"]),
     ("engine", &["config", "data", "model", "optim", "probe", "task"]),
     ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
-    ("store", &["config", "model", "probe"]),
+    ("store", &["config", "model", "probe", "program", "task"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
-    ("sweep", &["config", "engine", "probe", "store", "task", "train"]),
+    ("sweep", &["config", "engine", "probe", "program", "store", "task", "train"]),
     ("analysis", &["config", "probe", "store"]),
     ("render", &["analysis", "store"]),
     (

@@ -14,7 +14,7 @@ fn snippets() -> Vec<String> {
 
 /// What the snippets shall print, from the records themselves: task, fraction → runs, mean LAR, mean |k95 − k_pred|.
 fn expected(results: &Path) -> BTreeMap<(String, String), (usize, f64, f64)> {
-    let results = groklab::store::read_results(results).unwrap();
+    let results = groklab::store::read_results(results, Default::default()).unwrap();
     let mut sums: BTreeMap<_, (usize, f64, f64)> = BTreeMap::new();
     for run in results.experiments.iter().flat_map(|experiment| &experiment.runs) {
         let last = run.metrics.last().unwrap();

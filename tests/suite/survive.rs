@@ -79,7 +79,7 @@ fn a_run_killed_at_random_instants_ends_with_the_same_bytes() {
     let whole = started.elapsed();
     let expected = contents(&dir.path().join("calm/small"));
     let mut rng = rand::rngs::StdRng::from_os_rng();
-    let (mut landed, mut taken_up, mut trial) = (0, 0, 0);
+    let (mut landed, mut resumed, mut trial) = (0, 0, 0);
     while landed < kills {
         trial += 1;
         assert!(trial < 20 * kills, "only {landed} of {trial} kills found the process alive");
@@ -103,12 +103,12 @@ fn a_run_killed_at_random_instants_ends_with_the_same_bytes() {
         let results = dir.path().join(&out).join("small");
         assert_same(&contents(&results), &expected, &format!("trial {trial}"));
         let told = fs::read_to_string(&log).unwrap();
-        taken_up += told.matches("taken up at epoch").count();
+        resumed += told.matches("resumed at epoch").count();
         assert!(!told.contains("damaged") && !told.contains("panicked"), "{told}");
         fs::remove_file(&log).unwrap();
     }
-    assert!(taken_up > 0, "no run was ever taken up on the way");
-    println!("{landed} kills, {taken_up} resumptions, a run takes {whole:?}");
+    assert!(resumed > 0, "no run was ever resumed on the way");
+    println!("{landed} kills, {resumed} resumptions, a run takes {whole:?}");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn status_and_verify_tell_what_is_there() {
 
     let id = json["runs"][1]["run"].as_str().unwrap();
     let same = succeed(dir.path(), &["verify", "results/small", "--rerun", id]);
-    assert_eq!(same.matches("the same").count(), 5, "{same}");
+    assert_eq!(same.matches("the same").count(), 8, "{same}");
 
     // a damaged parameter file is found by `verify`, and by nobody who does not read it
     let parameters = dir.path().join("results/small").join(id).join("final.safetensors");
@@ -249,13 +249,13 @@ fn a_run_directory_of_a_newer_format_is_refused_and_not_touched() {
     succeed(dir.path(), &["sweep", "small.toml"]);
     let run = fs::read_dir(dir.path().join("results/small")).unwrap().map(|e| e.unwrap().path());
     let run = run.filter(|p| p.is_dir()).min().unwrap();
-    let future = r#"{"format": 3, "whatever": "comes"}"#;
+    let future = r#"{"format": 4, "whatever": "comes"}"#;
     fs::write(run.join("manifest.json"), future).unwrap();
     let before = fs::read(run.join("metrics.csv")).unwrap();
     let output = groklab(dir.path(), &["sweep", "small.toml"]);
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
-    assert!(told.contains("format 3") && told.contains("manifest.json"), "{told}");
+    assert!(told.contains("format 4") && told.contains("manifest.json"), "{told}");
     assert!(text(&output.stdout).contains("1 of 2 runs finished"));
     assert_eq!(fs::read_to_string(run.join("manifest.json")).unwrap(), future);
     assert_eq!(fs::read(run.join("metrics.csv")).unwrap(), before);

@@ -82,7 +82,7 @@ mod tests {
 
     /// An experiment of changed made-up runs.
     pub(super) fn study(name: &str, runs: Vec<RunRecord>) -> Experiment {
-        Experiment { name: name.into(), runs }
+        Experiment { name: name.into(), runs, ..Default::default() }
     }
 
     /// The made-up run with every row changed.

@@ -65,7 +65,6 @@ pub fn open(
     device: &CudaDevice,
     shape: &Shape,
     waiting: usize,
-    precision: Precision,
     limit: Option<usize>,
 ) -> Result<CudaReplicas, EngineError> {
     let (stream, v) = (device.cuda_stream(), shape.n_symbols);
@@ -93,7 +92,7 @@ pub fn open(
         return Err(EngineError::Memory { wanted, needed, usable, fits });
     }
     let shared = Shared::new(&buffers, &params, room, slots);
-    let mut gpu = Gpu::new(stream.clone(), shared.bytes, precision)?;
+    let mut gpu = Gpu::new(stream.clone(), shared.bytes, shape.precision)?;
 
     let layout = ParamLayout::new(&shape.model, v);
     let mut decayed = vec![0u8; layout.len()];

@@ -26,7 +26,7 @@ const TASKS: [&str; 12] = [
 ];
 
 fn experiment(name: &str, made: Vec<MadeRun>) -> Experiment {
-    Experiment { name: name.into(), runs: made.iter().map(MadeRun::record).collect() }
+    Experiment { name: name.into(), runs: made.iter().map(MadeRun::record).collect(), ..Default::default() }
 }
 
 /// One of every kind of experiment a reader may have.
@@ -63,7 +63,7 @@ fn experiments() -> Vec<Experiment> {
 /// The same runs, evaluated at every epoch to 60, with a dip that is deeper the larger the batch.
 fn dense(batch_sizes: &[usize]) -> Experiment {
     let runs = batch_sizes.iter().flat_map(|rows| (0..3).map(|seed| dipping(*rows, seed))).collect();
-    Experiment { name: "batch-dip".into(), runs }
+    Experiment { name: "batch-dip".into(), runs, ..Default::default() }
 }
 
 fn dipping(rows: usize, seed: u64) -> RunRecord {
@@ -311,7 +311,7 @@ fn every_matrix_has_its_curve_in_its_block() {
     let deep = |n_layers: usize| {
         let mut run = MadeRun::new("add", 0.5, 0).record();
         run.config.model.n_layers = n_layers;
-        let experiment = Experiment { name: "deep".into(), runs: vec![run] };
+        let experiment = Experiment { name: "deep".into(), runs: vec![run], ..Default::default() };
         drawn(&experiment).pop().unwrap().pages.unwrap().remove(0)
     };
     // six blocks and the ends need two rows of four
@@ -337,7 +337,7 @@ fn the_curve_of_a_matrix_is_its_column() {
         row.1.fill(0.5);
         row.1[k] = value;
     }
-    let experiment = Experiment { name: "one".into(), runs: vec![run] };
+    let experiment = Experiment { name: "one".into(), runs: vec![run], ..Default::default() };
     let mut evidence = Evidence::default();
     evidence.diagnostics.insert(experiment.runs[0].manifest.run.clone(), diagnostics);
     let figures = figures("one", &groups(&experiment), &evidence);

@@ -292,8 +292,8 @@ fn facts(run: &RunSummary, record: &RunRecord) -> Vec<(&'static str, String)> {
         ("seed, split seed", format!("{}, {}", run.seed, run.split_seed)),
         ("epochs, steps", format!("{}, {}", run.epochs, run.steps)),
         ("parameters", manifest.parameters.to_string()),
-        ("engine", manifest.engine.clone()),
-        ("groklab", manifest.groklab.clone()),
+        ("engine", manifest.engine().to_owned()),
+        ("groklab", manifest.provenance.last().map_or_else(String::new, |by| by.program.describe())),
         ("wall time", format!("{:.1} s", manifest.wall_seconds)),
     ];
     facts.extend(run.collapsed_epoch.map(|epoch| ("fell back at epoch", epoch.to_string())));

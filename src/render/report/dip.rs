@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn data(runs: Vec<RunRecord>) -> serde_json::Value {
-        let experiment = Experiment { name: "dips".into(), runs };
+        let experiment = Experiment { name: "dips".into(), runs, ..Default::default() };
         serde_json::to_value(DipData::all(&groups(&experiment))).unwrap()
     }
 

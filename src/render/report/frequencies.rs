@@ -76,7 +76,7 @@ mod tests {
         for (run, k95) in runs.iter_mut().zip([4, 4, 9]) {
             run.metrics.iter_mut().for_each(|row| row.k95 = k95);
         }
-        let experiment = Experiment { name: "three".into(), runs };
+        let experiment = Experiment { name: "three".into(), runs, ..Default::default() };
         let found = [vec![1, 5], vec![2, 7], vec![3]].map(|frequencies| UnembeddingFrequencies {
             additive: KeyFrequencies { dimension: 2 * frequencies.len(), frequencies },
             multiplicative: None,

@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn a_matrix_has_its_mean_and_range_in_its_block_and_its_colour() {
         let runs = (0..2).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120 + 20 * seed).record());
-        let experiment = Experiment { name: "two".into(), runs: runs.collect() };
+        let experiment = Experiment { name: "two".into(), runs: runs.collect(), ..Default::default() };
         let columns = ["lar.embed.token", "lar.blocks.0.attn.q", "lar.blocks.1.attn.k", "lar.unembed"];
         let columns = columns.map(str::to_owned).to_vec();
         let found = experiment.runs.iter().zip([0.5, 0.75]).map(|(run, k)| {
@@ -132,7 +132,11 @@ mod tests {
 
     #[test]
     fn without_the_diagnostic_the_remark_says_how_to_choose_it() {
-        let experiment = Experiment { name: "one".into(), runs: vec![MadeRun::new("add", 0.5, 0).record()] };
+        let experiment = Experiment {
+            name: "one".into(),
+            runs: vec![MadeRun::new("add", 0.5, 0).record()],
+            ..Default::default()
+        };
         let data = MatricesData::all(&groups(&experiment), &BTreeMap::new());
         let data = serde_json::to_value(data).unwrap();
         assert!(data["undrawn"].as_str().unwrap().contains("probe.diagnostics"), "{data}");

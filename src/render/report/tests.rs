@@ -17,7 +17,11 @@ fn study() -> Experiment {
         MadeRun::new("x3_xy", 0.5, 1).state(RunState::Running),
         MadeRun::new("sub", 0.5, 0).diverged(100),
     ];
-    Experiment { name: "binary-ops".into(), runs: made.iter().map(MadeRun::record).collect() }
+    Experiment {
+        name: "binary-ops".into(),
+        runs: made.iter().map(MadeRun::record).collect(),
+        ..Default::default()
+    }
 }
 
 /// A spectrum at epoch 0 and at the end, of four directions, one without weight.

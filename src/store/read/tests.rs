@@ -1,9 +1,16 @@
 //! What readers make of whole, of damaged and of foreign directories.
 
 use super::*;
-use crate::store::{
-    StopReason,
-    made::{self, MadeRun},
+use crate::{
+    config::PlannedRun,
+    model::ParamLayout,
+    store::{
+        Manifest, RunState, StopReason,
+        files::FINAL,
+        made::{self, MadeRun},
+        read_manifest, read_run, record_plan, tensors,
+    },
+    task::Task,
 };
 
 fn experiment() -> (tempfile::TempDir, PathBuf) {
@@ -18,8 +25,8 @@ fn experiment() -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn runs_come_back_as_written_and_sorted() {
     let (_root, dir) = experiment();
-    let (runs, damaged) = read_experiment(&dir);
-    assert!(damaged.is_empty());
+    let (Experiment { runs, is_planned, unplanned, .. }, damaged) = read_experiment(&dir, Limits::default());
+    assert!(damaged.is_empty() && !is_planned && unplanned.is_empty());
     assert_eq!(runs.iter().map(|r| r.config.seed).collect::<Vec<_>>(), [0, 1, 2]);
     let expected = MadeRun::new("add", 0.5, 1).grokked(40, 120);
     assert_eq!(runs[1].metrics, expected.metrics());
@@ -33,7 +40,7 @@ fn a_run_an_experiment_and_the_directory_above_are_all_accepted() {
     let (root, dir) = experiment();
     let run = dir.join(MadeRun::new("add", 0.5, 0).id());
     for (path, count) in [(root.path(), 3), (dir.as_path(), 3), (run.as_path(), 1)] {
-        let results = read_results(path).unwrap();
+        let results = read_results(path, Limits::default()).unwrap();
         assert_eq!(results.experiments.len(), 1, "{}", path.display());
         assert_eq!(results.experiments[0].name, "study");
         assert_eq!(results.experiments[0].runs.len(), count);
@@ -51,8 +58,8 @@ fn a_damaged_run_is_named_and_the_others_are_read() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 8] = [
         ("manifest.json", |d| fs::remove_file(d.join(MANIFEST)).unwrap()),
-        ("manifest.json", |d| fs::write(d.join(MANIFEST), "{\"format\": 2,").unwrap()),
-        ("format 3", |d| fs::write(d.join(MANIFEST), "{\"format\": 3}").unwrap()),
+        ("manifest.json", |d| fs::write(d.join(MANIFEST), "{\"format\": 3,").unwrap()),
+        ("format 4", |d| fs::write(d.join(MANIFEST), "{\"format\": 4}").unwrap()),
         ("config.toml", |d| replace(d, CONFIG, b"task = 3")),
         ("metrics.csv", |d| replace(d, METRICS, b"run,task\na,b\n")),
         ("metrics.csv", |d| replace(d, METRICS, &[0xff, 0xfe, 0x00])),
@@ -67,7 +74,7 @@ fn a_damaged_run_is_named_and_the_others_are_read() {
         let (_root, dir) = experiment();
         let victim = dir.join(MadeRun::new("add", 0.5, 1).id());
         damage(&victim);
-        let (runs, damaged) = read_experiment(&dir);
+        let (Experiment { runs, .. }, damaged) = read_experiment(&dir, Limits::default());
         assert_eq!(runs.len(), 2, "{named}");
         assert_eq!(damaged.len(), 1, "{named}");
         let message = damaged[0].to_string();
@@ -127,9 +134,50 @@ fn an_unfinished_run_is_read_as_far_as_its_manifest_vouches_and_a_finished_one_w
 #[test]
 fn missing_and_empty_directories_are_told_apart() {
     let root = tempfile::tempdir().unwrap();
-    assert!(matches!(read_results(&root.path().join("none")), Err(ReadError::NoDirectory { .. })));
-    assert!(matches!(read_results(root.path()), Err(ReadError::NoRuns { .. })));
+    assert!(matches!(
+        read_results(&root.path().join("none"), Limits::default()),
+        Err(ReadError::NoDirectory { .. })
+    ));
+    assert!(matches!(read_results(root.path(), Limits::default()), Err(ReadError::NoRuns { .. })));
     fs::create_dir_all(root.path().join("study/run")).unwrap();
     fs::write(root.path().join("study/run/metrics.csv"), "").unwrap();
-    assert!(matches!(read_results(root.path()), Err(ReadError::NothingReadable { .. })));
+    assert!(matches!(read_results(root.path(), Limits::default()), Err(ReadError::NothingReadable { .. })));
+}
+
+/// A made-up run with the id that a plan gives it.
+fn planned(seed: u64, max_epochs: u64) -> PlannedRun {
+    let mut config = MadeRun::new("add", 0.5, seed).grokked(40, 120).config();
+    (config.train.max_epochs, config.train.patience) = (max_epochs, 1000);
+    let id = MadeRun::new("add", 0.5, seed).id();
+    PlannedRun { id, config, task: Task::find("add").unwrap().into() }
+}
+
+#[test]
+fn the_runs_of_the_plan_count_as_far_as_its_budget_goes_whatever_lies_beside_them() {
+    let (_root, dir) = experiment();
+    record_plan(&dir, &[planned(0, 150), planned(1, 200), planned(7, 150)]).unwrap();
+    let (found, damaged) = read_experiment(&dir, Limits::default());
+    assert!(damaged.is_empty() && found.is_planned);
+    assert_eq!(found.unplanned, [MadeRun::new("add", 0.5, 2).id()]);
+    let last = |run: &RunRecord| run.metrics.last().map(|row| row.epoch);
+    // 150 is no evaluation, and the run went past it: the one before it counts, and says so
+    let [short, whole] = &found.runs[..] else { panic!("{} runs", found.runs.len()) };
+    assert_eq!((last(short), short.manifest.epochs, short.manifest.steps), (Some(140), 150, 1500));
+    assert_eq!(
+        (short.manifest.state, short.manifest.stopped),
+        (RunState::Finished, Some(StopReason::Budget))
+    );
+    assert_eq!(short.end.map(|end| (end.epoch, end.is_evaluated)), Some((150, false)));
+    assert_eq!((last(whole), whole.end.map(|end| end.is_evaluated)), (Some(200), Some(true)));
+    // a milestone behind the end has not been seen
+    let (early, _) = read_experiment(&dir, Limits { max_epochs: Some(100), patience: None });
+    let marks = early.runs[0].manifest.milestones;
+    assert_eq!((marks.memorized.map(|m| m.epoch), marks.grokked), (Some(40), None));
+    // patience ends it where the budget would not
+    let (patient, _) = read_experiment(&dir, Limits { max_epochs: None, patience: Some(20) });
+    assert_eq!(patient.runs[1].manifest.epochs, 140);
+    assert_eq!(patient.runs[1].manifest.stopped, Some(StopReason::Grokked));
+    // finished here under 200 epochs, and not under more
+    let (long, _) = read_experiment(&dir, Limits { max_epochs: Some(900), patience: None });
+    assert_eq!((long.runs[0].manifest.state, long.runs[0].end), (RunState::Running, None));
 }

@@ -4,7 +4,7 @@
 use super::{
     super::{Entry, Execution, Reporter, guarded},
     SLOTS_AT_MOST,
-    seat::Seat,
+    slot::SlotRun,
 };
 use crate::{
     engine::{ReplicaEpoch, Replicas},
@@ -21,7 +21,7 @@ use std::{
 pub(super) struct Group<'a> {
     device: Box<dyn Replicas>,
     engine: String,
-    seats: Vec<Option<Seat<'a>>>,
+    runs: Vec<Option<SlotRun<'a>>>,
     queue: VecDeque<Entry<'a>>,
     execution: &'a Execution<'a>,
     reporter: &'a dyn Reporter,
@@ -44,7 +44,7 @@ impl<'a> Group<'a> {
         Self {
             engine: device.describe(),
             device,
-            seats: std::iter::repeat_with(|| None).take(slots).collect(),
+            runs: std::iter::repeat_with(|| None).take(slots).collect(),
             queue,
             execution,
             reporter,
@@ -80,16 +80,16 @@ impl<'a> Group<'a> {
     /// Begins runs of the queue where a slot is free; whether any run has one.
     fn fill(&mut self) -> bool {
         loop {
-            let slots = self.seats.len() as f64;
-            let places = self.seats.iter_mut().enumerate();
+            let slots = self.runs.len() as f64;
+            let places = self.runs.iter_mut().enumerate();
             let free: Vec<_> = places.filter(|(_, place)| place.is_none()).collect();
             let next: Vec<_> = self.queue.drain(..free.len().min(self.queue.len())).collect();
             if next.is_empty() {
-                return self.seats.iter().any(Option::is_some);
+                return self.runs.iter().any(Option::is_some);
             }
             let (engine, execution, reporter) = (&self.engine, self.execution, self.reporter);
             free.into_par_iter().zip(next).with_max_len(1).for_each(|((slot, place), entry)| {
-                *place = Seat::begin(entry, engine, slot as f64 / slots, execution, reporter);
+                *place = SlotRun::begin(entry, engine, slot as f64 / slots, execution, reporter);
             });
         }
     }
@@ -101,27 +101,27 @@ impl<'a> Group<'a> {
             return;
         }
         let mut to = 0;
-        for from in 0..self.seats.len() {
+        for from in 0..self.runs.len() {
             if to < from {
-                attend(&mut self.seats[from], |seat| seat.move_to(self.device.as_mut(), from, to));
-                self.seats.swap(from, to);
+                attend(&mut self.runs[from], |run| run.move_to(self.device.as_mut(), from, to));
+                self.runs.swap(from, to);
             }
-            to += usize::from(self.seats[to].is_some());
+            to += usize::from(self.runs[to].is_some());
         }
-        self.seats.truncate(to);
+        self.runs.truncate(to);
     }
 
     /// Brings those onto the device whose turn it is.
     fn load(&mut self) {
-        let mut seats = self.seats.iter().flatten();
-        if seats.clone().all(Seat::is_waiting)
-            && let Some(first) = seats.next()
+        let mut runs = self.runs.iter().flatten();
+        if runs.clone().all(SlotRun::is_waiting)
+            && let Some(first) = runs.next()
         {
             self.round = first.epochs();
         }
-        for (slot, place) in self.seats.iter_mut().enumerate() {
-            if place.as_ref().is_some_and(|seat| seat.is_turn(self.round)) {
-                attend(place, |seat| seat.load(self.device.as_mut(), slot));
+        for (slot, place) in self.runs.iter_mut().enumerate() {
+            if place.as_ref().is_some_and(|run| run.is_turn(self.round)) {
+                attend(place, |run| run.load(self.device.as_mut(), slot));
             }
         }
     }
@@ -129,12 +129,12 @@ impl<'a> Group<'a> {
     /// Closes the epoch of all runs: evaluates those that are due and copies what the host will need.
     fn close(&mut self) -> Result<(), String> {
         let is_stopping = self.execution.stop.load(Ordering::Relaxed);
-        self.seats.par_iter_mut().with_max_len(1).for_each(|place| {
-            attend(place, |seat| seat.look(is_stopping));
+        self.runs.par_iter_mut().with_max_len(1).for_each(|place| {
+            attend(place, |run| run.look(is_stopping));
         });
-        let is_due = |seat: &Seat| seat.wants_evaluation();
+        let is_due = |run: &SlotRun| run.wants_evaluation();
         let due: Vec<usize> =
-            (0..self.seats.len()).filter(|&i| self.seats[i].as_ref().is_some_and(is_due)).collect();
+            (0..self.runs.len()).filter(|&i| self.runs[i].as_ref().is_some_and(is_due)).collect();
         if !due.is_empty() {
             let start = Instant::now();
             let evaluated = guarded(|| Ok(self.device.evaluate(&due)?))?;
@@ -143,28 +143,28 @@ impl<'a> Group<'a> {
             }
             let time = start.elapsed();
             for (&slot, evaluated) in due.iter().zip(evaluated) {
-                if let Some(seat) = &mut self.seats[slot] {
-                    seat.assess(evaluated, time);
+                if let Some(run) = &mut self.runs[slot] {
+                    run.assess(evaluated, time);
                 }
             }
         }
-        for (slot, place) in self.seats.iter_mut().enumerate() {
-            attend(place, |seat| seat.close(self.device.as_mut(), slot, is_stopping));
+        for (slot, place) in self.runs.iter_mut().enumerate() {
+            attend(place, |run| run.close(self.device.as_mut(), slot, is_stopping));
         }
         Ok(())
     }
 
     /// Starts the next epoch of all runs that go on.
     fn start(&mut self) -> Result<(), String> {
-        let seats = self.seats.iter_mut().enumerate();
-        let ready = seats.filter_map(|(slot, place)| Some((slot, place.as_mut()?.start()?)));
+        let runs = self.runs.iter_mut().enumerate();
+        let ready = runs.filter_map(|(slot, place)| Some((slot, place.as_mut()?.start()?)));
         let epochs: Vec<_> = ready.map(|(slot, steps)| ReplicaEpoch { slot, steps }).collect();
-        // taken up where only the evaluation was missing
+        // resumed where only the evaluation was missing
         let (epochs, without_steps): (Vec<_>, Vec<_>) =
             epochs.into_iter().partition(|epoch| !epoch.steps.is_empty());
         for epoch in without_steps {
-            if let Some(seat) = &mut self.seats[epoch.slot] {
-                seat.advance(&[], Duration::ZERO)?;
+            if let Some(run) = &mut self.runs[epoch.slot] {
+                run.advance(&[], Duration::ZERO)?;
             }
         }
         self.started = epochs.iter().map(|epoch| epoch.slot).collect();
@@ -178,15 +178,15 @@ impl<'a> Group<'a> {
     /// The host's work that is to be done while the device is at it.
     fn write(&mut self) {
         // the device waits for these
-        self.seats.par_iter_mut().flatten().for_each(Seat::prepare);
+        self.runs.par_iter_mut().flatten().for_each(SlotRun::prepare);
         // probes may take longer than an epoch: what is not urgent is spread over the rounds up to the next evaluation
         let deadline = self.start + self.pace.mul_f64(0.75);
-        self.seats.par_iter_mut().with_max_len(1).for_each(|place| {
-            attend(place, |seat| seat.write(deadline));
-            if place.as_ref().is_some_and(Seat::is_ended)
-                && let Some(seat) = place.take()
+        self.runs.par_iter_mut().with_max_len(1).for_each(|place| {
+            attend(place, |run| run.write(deadline));
+            if place.as_ref().is_some_and(SlotRun::is_ended)
+                && let Some(run) = place.take()
             {
-                seat.settle();
+                run.settle();
             }
         });
     }
@@ -203,9 +203,9 @@ impl<'a> Group<'a> {
             return Err(format!("the device gave losses of {} of {} replicas", losses.len(), started.len()));
         }
         for (&slot, losses) in started.iter().zip(&losses) {
-            // a run that failed meanwhile has left its seat, perhaps to another
-            if let Some(seat) = self.seats[slot].as_mut().filter(|seat| seat.is_running()) {
-                seat.advance(losses, self.pace)?;
+            // a run that failed meanwhile has left its slot, perhaps to another
+            if let Some(run) = self.runs[slot].as_mut().filter(|run| run.is_running()) {
+                run.advance(losses, self.pace)?;
             }
         }
         Ok(())
@@ -213,15 +213,15 @@ impl<'a> Group<'a> {
 
     /// Ends all runs that were on the device; returns the others.
     fn abandon(mut self, reason: &str) -> VecDeque<Entry<'a>> {
-        for place in &mut self.seats {
+        for place in &mut self.runs {
             // what the host has already is not lost
-            attend(place, |seat| seat.write(Instant::now()));
+            attend(place, |run| run.write(Instant::now()));
         }
-        for seat in self.seats.into_iter().flatten().rev() {
-            match seat {
-                seat if seat.is_ended() => seat.settle(),
-                seat if seat.is_waiting() => self.queue.push_front(seat.stand_up()),
-                seat => seat.fail(reason.to_owned()),
+        for run in self.runs.into_iter().flatten().rev() {
+            match run {
+                run if run.is_ended() => run.settle(),
+                run if run.is_waiting() => self.queue.push_front(run.into_entry()),
+                run => run.fail(reason.to_owned()),
             }
         }
         self.queue
@@ -229,11 +229,14 @@ impl<'a> Group<'a> {
 }
 
 /// Does something for a run; a failure ends that run alone.
-fn attend<'a>(place: &mut Option<Seat<'a>>, what: impl FnOnce(&mut Seat<'a>) -> Result<(), TrainError>) {
-    let Some(seat) = place else { return };
-    if let Err(reason) = guarded(|| what(seat))
-        && let Some(seat) = place.take()
+fn attend<'a>(
+    place: &mut Option<SlotRun<'a>>,
+    what: impl FnOnce(&mut SlotRun<'a>) -> Result<(), TrainError>,
+) {
+    let Some(run) = place else { return };
+    if let Err(reason) = guarded(|| what(run))
+        && let Some(run) = place.take()
     {
-        seat.fail(reason);
+        run.fail(reason);
     }
 }

@@ -3,15 +3,15 @@
 //! Promises: a run leaves the directory that it leaves when it goes alone, as far as the device computes the same numbers;
 //! which slot it had, and what else was on the device, changes no byte (their number may: see
 //! [`crate::engine::Replicas`]). A run that cannot be begun, loaded, read or written fails alone. When the device fails,
-//! the runs on it fail and can be taken up from their checkpoints; those that wait get another group if the device can
+//! the runs on it fail and can be resumed from their checkpoints; those that wait get another group if the device can
 //! be opened again.
 
 mod group;
-mod seat;
+mod slot;
 #[cfg(test)]
 mod tests;
 
-use super::{Claimed, Entry, Execution, Open, Reporter, Settled, guarded};
+use super::{Entry, Execution, Locked, Open, Reporter, Settled, guarded};
 use crate::{
     config::{PlannedRun, train_rows},
     engine::Shape,
@@ -97,7 +97,7 @@ impl Entry<'_> {
     /// Settles it if there is nothing to do, or nothing that can be done; whether another process is at it is asked
     /// when its turn comes.
     fn unless_over(self, execution: &Execution) -> Option<Self> {
-        match Claimed::new(self.run, execution) {
+        match Locked::new(self.run, execution, self.reporter) {
             Err(settled) if !matches!(*settled, Settled::Elsewhere) => {
                 self.settle(*settled);
                 None
@@ -108,8 +108,8 @@ impl Entry<'_> {
 
     /// Settles it as failed, also in its manifest if it has one.
     fn fail(self, reason: String, execution: &Execution) {
-        let settled = match Claimed::new(self.run, execution) {
-            Ok(claimed) => claimed.fail(reason),
+        let settled = match Locked::new(self.run, execution, self.reporter) {
+            Ok(locked) => locked.fail(reason),
             Err(settled) => *settled,
         };
         self.settle(settled);

@@ -57,7 +57,7 @@ fn left(results: &Path, plan: &[PlannedRun]) -> Vec<BTreeMap<String, Vec<u8>>> {
         let dir = results.join(&run.id);
         let mut files = contents(&dir);
         let manifest = Manifest::parse(&files.remove("manifest.json").unwrap()).unwrap();
-        let nameless = Manifest { engine: String::new(), digest: String::new(), ..manifest };
+        let nameless = Manifest { provenance: Vec::new(), digest: String::new(), ..manifest };
         files.insert("manifest.json".to_owned(), nameless.to_bytes().unwrap());
         assert!(verify_run(&dir).is_empty());
         files
@@ -167,7 +167,9 @@ fn a_mixed_plan_leaves_the_bytes_that_its_runs_leave_alone() {
         // the most work first; a device is opened for adamw only
         assert_eq!(*waiting.lock().unwrap(), [7, 2, 1], "{case}");
         assert!(notes.contains("computed on the CPU (1 such runs)"), "{notes}");
-        let engine = |i: usize| store::read_manifest(&root.path().join(&plan[i].id)).unwrap().unwrap().engine;
+        let engine = |i: usize| {
+            store::read_manifest(&root.path().join(&plan[i].id)).unwrap().unwrap().engine().to_owned()
+        };
         assert_eq!(engine(0), "replicas (cpu)");
         assert!(engine(9).starts_with("factored"));
 
@@ -179,7 +181,7 @@ fn a_mixed_plan_leaves_the_bytes_that_its_runs_leave_alone() {
 }
 
 #[test]
-fn runs_stopped_at_any_round_are_taken_up_on_either_path() {
+fn runs_stopped_at_any_round_are_resumed_on_either_path() {
     let plan = mixed_plan()[..4].to_vec();
     let expected = alone(&plan);
     for rounds in 1..9 {
@@ -202,8 +204,8 @@ fn runs_stopped_at_any_round_are_taken_up_on_either_path() {
         };
         let is_done = |s: &Settled| matches!(s, Settled::Finished(_) | Settled::Already(_));
         assert!(settled.iter().all(is_done), "{rounds}: {settled:?}");
-        assert!(notes.contains("taken up at epoch"), "{rounds}: {notes}");
-        assert_eq!(notes.contains("another engine"), rounds % 2 == 1, "{rounds}: {notes}");
+        assert!(notes.contains("resumed at epoch"), "{rounds}: {notes}");
+        assert_eq!(notes.contains("another program"), rounds % 2 == 1, "{rounds}: {notes}");
         assert_same(root.path(), &plan, &expected, &format!("stopped in round {rounds}"));
     }
 }
@@ -327,7 +329,7 @@ fn a_run_whose_files_fail_fails_alone_and_one_held_elsewhere_is_left() {
         let root = tempfile::tempdir().unwrap();
         let broken = root.path().join(&plan[1].id);
         faults::plan(&broken, faults::Fault::Panic, at);
-        let held = store::claim(&root.path().join(&plan[2].id)).unwrap();
+        let held = store::lock(&root.path().join(&plan[2].id)).unwrap();
         let (settled, _) = side_by_side(root.path(), &plan, 2, &NEVER, &open);
         faults::clear(&broken);
         for (i, settled) in settled.iter().enumerate() {

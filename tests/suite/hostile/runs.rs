@@ -4,7 +4,8 @@ use super::{Case, Node};
 use groklab::{
     config::{PlannedRun, Preset},
     model::ParamLayout,
-    store::{Counters, Extent, Manifest, Milestones, SavePoint, Snapshot},
+    program::Program,
+    store::{Counters, Extent, Manifest, Milestones, Provenance, SavePoint, Snapshot},
     task::Task,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -21,13 +22,27 @@ fn sound() -> (BTreeMap<&'static str, Vec<u8>>, Manifest) {
     let counters = Counters { next_epoch: 4, step: 30, milestones: Milestones::default() };
     let zeros = vec![0.0; layout.len()];
     let snapshot = Snapshot { counters, params: zeros.clone(), m: zeros.clone(), v: zeros };
+    let mut config = toml::Table::try_from(&run.config).unwrap();
+    config.remove("train");
     let files = BTreeMap::from([
-        ("config.toml", toml::to_string(&run.config).unwrap().into_bytes()),
+        ("config.toml", config.to_string().into_bytes()),
+        ("task.toml", run.task.document("task.csv").toml.into_bytes()),
         ("metrics.csv", b"run,task,epoch\n".to_vec()),
         ("spectra.csv", b"run,checkpoint\n".to_vec()),
         (CHECKPOINT, snapshot.to_bytes(Path::new(CHECKPOINT), &layout).unwrap()),
     ]);
-    let mut manifest = Manifest::fresh(&run, (4704, 4705), layout.len(), "factored");
+    let mut manifest = Manifest::fresh(
+        &run,
+        (4704, 4705),
+        layout.len(),
+        Provenance {
+            from_epoch: 0,
+            program: Program::this(),
+            engine: "factored".into(),
+            precision: run.config.precision,
+            processor: "portable".into(),
+        },
+    );
     let extents = files.iter().map(|(name, bytes)| ((*name).to_owned(), Extent::of(bytes))).collect();
     manifest.saved = vec![SavePoint { epochs: 3, files: extents }];
     (files, manifest)
@@ -49,7 +64,7 @@ fn replaced(name: &str, file: &str, node: Node, says: &str) -> Case {
 }
 
 /// The sound run with another manifest, which carries a right digest.
-fn claimed(name: &str, change: impl Fn(&mut Manifest), says: &str) -> Case {
+fn saying(name: &str, change: impl Fn(&mut Manifest), says: &str) -> Case {
     let (files, mut manifest) = sound();
     change(&mut manifest);
     let case = Case::new(format!("manifest: {name}"), &["verify", "results"], &[says]);
@@ -85,13 +100,13 @@ pub fn cases() -> Vec<Case> {
     for (name, text, says) in [
         ("empty", &b""[..], "not a manifest"),
         ("NUL", b"\0\0\0\0", "not a manifest"),
-        ("BOM", b"\xef\xbb\xbf{\"format\": 2}", "not a manifest"),
-        ("invalid UTF-8", b"{\"format\": 2, \"\xff\": 1}", "manifest.json"),
-        ("a newer format", b"{\"format\": 3}", "format 3 are not known"),
+        ("BOM", b"\xef\xbb\xbf{\"format\": 3}", "not a manifest"),
+        ("invalid UTF-8", b"{\"format\": 3, \"\xff\": 1}", "manifest.json"),
+        ("a newer format", b"{\"format\": 4}", "format 4 are not known"),
         ("an enormous format", b"{\"format\": 18446744073709551615}", "format 18446744073709551615"),
         ("a negative format", b"{\"format\": -1}", "not a manifest"),
-        ("two formats", b"{\"format\": 2, \"format\": 2}", "duplicate field"),
-        ("only a format", b"{\"format\": 2}", "missing field"),
+        ("two formats", b"{\"format\": 3, \"format\": 3}", "duplicate field"),
+        ("only a format", b"{\"format\": 3}", "missing field"),
         ("a list", b"[2]", "not a manifest"),
     ] {
         cases.push(replaced(name, "manifest.json", Node::Text(text.to_vec()), says));
@@ -101,7 +116,7 @@ pub fn cases() -> Vec<Case> {
     let edited = String::from_utf8(sound().1.to_bytes().unwrap()).unwrap().replace("4704", "4703");
     cases.push(replaced("edited", "manifest.json", Node::Text(edited.into_bytes()), "damaged or edited"));
     cases.extend([
-        claimed(
+        saying(
             "a file elsewhere",
             |m| {
                 let extent = Extent::of(b"");
@@ -109,24 +124,24 @@ pub fn cases() -> Vec<Case> {
             },
             "which no run has",
         ),
-        claimed(
+        saying(
             "an absolute file",
             |m| {
                 m.saved[0].files.insert("/etc/passwd".into(), Extent::of(b""));
             },
             "which no run has",
         ),
-        claimed("2^63 bytes", |m| extent(m, "metrics.csv", |e| e.bytes = 1 << 63), "are the most"),
-        claimed("2^64 - 1 bytes", |m| extent(m, CHECKPOINT, |e| e.bytes = u64::MAX), "are the most"),
-        claimed(
+        saying("2^63 bytes", |m| extent(m, "metrics.csv", |e| e.bytes = 1 << 63), "were written"),
+        saying("2^64 - 1 bytes", |m| extent(m, CHECKPOINT, |e| e.bytes = u64::MAX), "were written"),
+        saying(
             "a digest of another kind",
             |m| extent(m, "config.toml", |e| e.sha256 = "md5".into()),
             "digest",
         ),
-        claimed("no config", |m| drop(m.saved[0].files.remove("config.toml")), "does not name it"),
-        claimed("no metrics", |m| drop(m.saved[0].files.remove("metrics.csv")), "does not name it"),
-        claimed("finished without an end", |m| m.state = groklab::store::RunState::Finished, "finished"),
-        claimed(
+        saying("no config", |m| drop(m.saved[0].files.remove("config.toml")), "does not name it"),
+        saying("no metrics", |m| drop(m.saved[0].files.remove("metrics.csv")), "does not name it"),
+        saying("finished without an end", |m| m.state = groklab::store::RunState::Finished, "finished"),
+        saying(
             "escape sequences",
             |m| {
                 m.saved[0].files.insert("\u{1b}[31m\u{202e}red".into(), Extent::of(b""));

@@ -143,8 +143,14 @@ impl Run {
 
 impl On<'_> {
     fn open(&self, (model, v, batch): &Setting, replicas: usize) -> Result<CudaReplicas, EngineError> {
-        let shape = Shape { model: model.clone(), n_symbols: *v, batch_size: *batch, decay: Decay::All };
-        open(self.device, &shape, replicas, self.precision, Some(replicas))
+        let shape = Shape {
+            model: model.clone(),
+            n_symbols: *v,
+            batch_size: *batch,
+            decay: Decay::All,
+            precision: self.precision,
+        };
+        open(self.device, &shape, replicas, Some(replicas))
     }
 
     /// Opens a device with these runs in its slots.

@@ -10,15 +10,15 @@ use std::{
     time::Duration,
 };
 
-const LOCK: &str = ".lock";
+const LOCK_FILE: &str = ".lock";
 
 /// The right to write a run's directory, given back when dropped.
 #[derive(Debug)]
-pub struct Claim {
+pub struct Lock {
     lock: File,
 }
 
-impl Drop for Claim {
+impl Drop for Lock {
     /// Closing would do, but for a child process that another thread is just starting: it holds the file until it runs
     /// its program.
     fn drop(&mut self) {
@@ -26,7 +26,7 @@ impl Drop for Claim {
     }
 }
 
-/// Who holds a claim, as it says in the lock file.
+/// Who holds a lock, as it says in the lock file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// Name of the machine.
@@ -35,10 +35,10 @@ pub struct Holder {
     pub pid: u32,
 }
 
-/// Claims `dir`, made if need be; none when another process holds it.
-pub fn claim(dir: &Path) -> Result<Option<Claim>, StoreError> {
+/// Locks `dir`, made if need be; none when another process holds it.
+pub fn lock(dir: &Path) -> Result<Option<Lock>, StoreError> {
     disk::create_dir(dir)?;
-    let path = dir.join(LOCK);
+    let path = dir.join(LOCK_FILE);
     let mut file = open(&path, File::options().create(true).truncate(false).read(true).write(true))
         .map_err(StoreError::io("open", &path))?;
     // `status` looks at locks by holding them for a moment
@@ -52,7 +52,7 @@ pub fn claim(dir: &Path) -> Result<Option<Claim>, StoreError> {
                 };
                 let _ = file.set_len(0);
                 let _ = file.write_all(&serde_json::to_vec(&holder).unwrap_or_default());
-                return Ok(Some(Claim { lock: file }));
+                return Ok(Some(Lock { lock: file }));
             }
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(wait)),
             Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path)(e)),
@@ -61,9 +61,9 @@ pub fn claim(dir: &Path) -> Result<Option<Claim>, StoreError> {
     Ok(None)
 }
 
-/// Whether a process is at `dir`, and which, as far as it can be told.
+/// Whether a process holds `dir`, and which, as far as it can be told.
 pub(super) fn holder(dir: &Path) -> Result<Option<Option<Holder>>, StoreError> {
-    let path = dir.join(LOCK);
+    let path = dir.join(LOCK_FILE);
     let file = match open(&path, File::options().read(true)) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -82,16 +82,27 @@ pub(super) fn holder(dir: &Path) -> Result<Option<Option<Holder>>, StoreError> {
     }
 }
 
+/// The right to read `dir` while nobody writes there; none when a process does.
+pub(super) fn share(dir: &Path) -> Result<Option<Lock>, StoreError> {
+    let path = dir.join(LOCK_FILE);
+    let file = open(&path, File::options().read(true)).map_err(StoreError::io("open", &path))?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(Lock { lock: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e)),
+    }
+}
+
 /// Waits for the lock of `dir`, for as long as it takes to change a file there.
-pub(super) fn wait_for(dir: &Path) -> Result<Claim, StoreError> {
+pub(super) fn wait_for(dir: &Path) -> Result<Lock, StoreError> {
     disk::create_dir(dir)?;
-    let path = dir.join(LOCK);
-    let lock = || -> io::Result<File> {
+    let path = dir.join(LOCK_FILE);
+    let locked = || -> io::Result<File> {
         let file = open(&path, File::options().create(true).truncate(false).write(true))?;
         file.lock()?;
         Ok(file)
     };
-    lock().map(|lock| Claim { lock }).map_err(StoreError::io("lock", &path))
+    locked().map(|lock| Lock { lock }).map_err(StoreError::io("lock", &path))
 }
 
 /// Opens a lock file; a pipe in its place would block.
@@ -109,15 +120,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_is_claimed_once_until_the_claim_is_dropped() {
+    fn a_directory_is_locked_once_until_the_lock_is_dropped() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("experiment/run");
-        let first = claim(&dir).unwrap();
+        let first = lock(&dir).unwrap();
         assert!(first.is_some());
-        assert!(claim(&dir).unwrap().is_none());
+        assert!(lock(&dir).unwrap().is_none());
         assert_eq!(holder(&dir).unwrap().flatten().map(|h| h.pid), Some(std::process::id()));
         drop(first);
         assert_eq!(holder(&dir).unwrap(), None);
-        assert!(claim(&dir).unwrap().is_some());
+        assert!(lock(&dir).unwrap().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! One run that has a slot of the device: what is done for it, and when its host copy may be overwritten.
 
 use super::super::{
-    Claimed, Entry, Execution, Reporter,
+    Entry, Execution, Locked, Reporter,
     attempt::{Attempt, guarded},
 };
 use crate::{
@@ -18,11 +18,11 @@ use std::{
 const ALIGNED_AT_MOST: u64 = 32;
 
 /// A run and its slot's state.
-pub(super) struct Seat<'a> {
+pub(super) struct SlotRun<'a> {
     entry: Entry<'a>,
-    claimed: Claimed<'a>,
+    locked: Locked<'a>,
     attempt: Attempt<'a>,
-    stand: Stand,
+    state: State,
     /// Of the epoch that is to be started next.
     steps: Vec<ReplicaStep>,
     /// Steps of the epoch on the device.
@@ -36,7 +36,7 @@ pub(super) struct Seat<'a> {
 
 /// How far a run is in its round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stand {
+enum State {
     /// Not on the device: it waits for its turn.
     Waiting,
     /// The steps of its epoch are done, in this way.
@@ -45,7 +45,7 @@ enum Stand {
     Ready,
     /// On the device.
     Running,
-    /// Over, for this reason; without one it is to be taken up another time. The host has all that is to be written.
+    /// Over, for this reason; without one it is to be resumed another time. The host has all that is to be written.
     Ended(Option<StopReason>),
 }
 
@@ -56,8 +56,8 @@ struct Wants {
     save: bool,
 }
 
-impl<'a> Seat<'a> {
-    /// Claims and begins a run, or settles it. `share`, from 0 to 1, tells it from the others that begin with it.
+impl<'a> SlotRun<'a> {
+    /// Locks and begins a run, or settles it. `share`, from 0 to 1, tells it from the others that begin with it.
     pub(super) fn begin(
         entry: Entry<'a>,
         engine: &str,
@@ -65,15 +65,15 @@ impl<'a> Seat<'a> {
         execution: &'a Execution,
         reporter: &'a dyn Reporter,
     ) -> Option<Self> {
-        let mut claimed = match Claimed::new(entry.run, execution) {
-            Ok(claimed) => claimed,
+        let mut locked = match Locked::new(entry.run, execution, reporter) {
+            Ok(locked) => locked,
             Err(settled) => {
                 entry.settle(*settled);
                 return None;
             }
         };
         let begun = guarded(|| {
-            let mut attempt = claimed.begin(engine, execution, reporter)?;
+            let mut attempt = locked.begin(engine, execution, reporter)?;
             attempt.recorder.hurry_first_save(share);
             // epoch 0 has no steps
             let steps = attempt.trainer.prepare(attempt.trainer.next_epoch.max(1));
@@ -82,9 +82,9 @@ impl<'a> Seat<'a> {
         match begun {
             Ok((attempt, steps)) => Some(Self {
                 entry,
-                claimed,
+                locked,
                 attempt,
-                stand: Stand::Waiting,
+                state: State::Waiting,
                 steps,
                 on_the_way: 0,
                 unrecorded: None,
@@ -92,7 +92,7 @@ impl<'a> Seat<'a> {
                 save: false,
             }),
             Err(reason) => {
-                entry.settle(claimed.fail(reason));
+                entry.settle(locked.fail(reason));
                 None
             }
         }
@@ -104,15 +104,15 @@ impl<'a> Seat<'a> {
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        self.stand == Stand::Waiting
+        self.state == State::Waiting
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.stand == Stand::Running
+        self.state == State::Running
     }
 
     pub(super) fn is_ended(&self) -> bool {
-        matches!(self.stand, Stand::Ended(_))
+        matches!(self.state, State::Ended(_))
     }
 
     /// Whether it waits for this round: evaluations of runs that started at different times fall together.
@@ -156,7 +156,7 @@ impl<'a> Seat<'a> {
     pub(super) fn load(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
         self.put(device, slot)?;
         let is_new = self.attempt.trainer.next_epoch == 0;
-        self.stand = if is_new { Stand::Stepped(Pass::Complete) } else { Stand::Ready };
+        self.state = if is_new { State::Stepped(Pass::Complete) } else { State::Ready };
         Ok(())
     }
 
@@ -164,8 +164,8 @@ impl<'a> Seat<'a> {
     /// parameters is going to be overwritten.
     pub(super) fn look(&mut self, is_stopping: bool) -> Result<(), TrainError> {
         let Attempt { trainer, recorder } = &self.attempt;
-        self.wants = match self.stand {
-            Stand::Stepped(pass) => {
+        self.wants = match self.state {
+            State::Stepped(pass) => {
                 Wants { evaluation: trainer.is_due(pass), save: recorder.is_save_due(trainer) }
             }
             _ => Wants::default(),
@@ -183,7 +183,7 @@ impl<'a> Seat<'a> {
     /// Takes note of its evaluation, which took `time`.
     pub(super) fn assess(&mut self, evaluated: Evaluated, time: Duration) {
         let Attempt { trainer, recorder } = &mut self.attempt;
-        let Stand::Stepped(pass) = self.stand else { return };
+        let State::Stepped(pass) = self.state else { return };
         trainer.clock.evaluation += time;
         self.unrecorded = Some(trainer.assess(evaluated, pass));
         // a milestone
@@ -199,48 +199,49 @@ impl<'a> Seat<'a> {
     ) -> Result<(), TrainError> {
         let trainer = &mut self.attempt.trainer;
         let mut wants = mem::take(&mut self.wants);
-        let stand = match self.stand {
-            Stand::Stepped(_) => {
+        let state = match self.state {
+            State::Stepped(_) => {
                 let stopped = trainer.stop_reason();
                 trainer.next_epoch += 1;
-                if stopped.is_some() { Stand::Ended(stopped) } else { Stand::Ready }
+                if stopped.is_some() { State::Ended(stopped) } else { State::Ready }
             }
-            stand => stand,
+            state => state,
         };
-        let stand = match stand {
-            Stand::Ready if is_stopping => {
+        let state = match state {
+            State::Ready if is_stopping => {
                 wants.save = true;
-                Stand::Ended(None)
+                State::Ended(None)
             }
-            Stand::Waiting if is_stopping => Stand::Ended(None),
-            stand => stand,
+            State::Waiting if is_stopping => State::Ended(None),
+            state => state,
         };
-        if matches!(stand, Stand::Ended(Some(_))) {
-            wants.save = false;
+        if let State::Ended(Some(reason)) = state {
+            // a larger budget goes on from the end, unless nothing can
+            wants.save = reason != StopReason::Diverged;
         }
         if wants.save {
             self.fetch(device, slot)?;
         } else if wants.evaluation {
             device.read_params(slot, &mut trainer.params)?;
         }
-        self.save = wants.save && stand == Stand::Ready;
-        self.stand = stand;
+        self.save = wants.save && state == State::Ready;
+        self.state = state;
         Ok(())
     }
 
     /// The steps of the next epoch; none if the run is not ready.
     pub(super) fn start(&mut self) -> Option<Vec<ReplicaStep>> {
-        if self.stand != Stand::Ready {
+        if self.state != State::Ready {
             return None;
         }
-        self.stand = Stand::Running;
+        self.state = State::Running;
         self.on_the_way = self.steps.len();
         Some(mem::take(&mut self.steps))
     }
 
     /// Draws the batches of the epoch after the one that was started.
     pub(super) fn prepare(&mut self) {
-        if matches!(self.stand, Stand::Running | Stand::Stepped(_)) {
+        if matches!(self.state, State::Running | State::Stepped(_)) {
             let trainer = &mut self.attempt.trainer;
             self.steps = trainer.prepare(trainer.next_epoch + 1);
         }
@@ -273,25 +274,25 @@ impl<'a> Seat<'a> {
         if losses.len() > self.on_the_way || losses.len() < self.on_the_way && !is_cut {
             return Err(format!("the device gave {} losses for {} steps", losses.len(), self.on_the_way));
         }
-        self.stand = Stand::Stepped(self.attempt.trainer.advance(losses, time));
+        self.state = State::Stepped(self.attempt.trainer.advance(losses, time));
         Ok(())
     }
 
     /// Writes the end of a run that is over.
     pub(super) fn settle(self) {
-        let Self { entry, claimed, attempt, stand, .. } = self;
-        let reason = if let Stand::Ended(reason) = stand { reason } else { None };
+        let Self { entry, locked, attempt, state, .. } = self;
+        let reason = if let State::Ended(reason) = state { reason } else { None };
         let result = guarded(|| Ok(attempt.settle(reason)?));
-        entry.settle(result.unwrap_or_else(|reason| claimed.fail(reason)));
+        entry.settle(result.unwrap_or_else(|reason| locked.fail(reason)));
     }
 
     /// Settles it as failed.
     pub(super) fn fail(self, reason: String) {
-        self.entry.settle(self.claimed.fail(reason));
+        self.entry.settle(self.locked.fail(reason));
     }
 
-    /// Leaves the seat as if it had never had it; only for a run that was not on the device.
-    pub(super) fn stand_up(self) -> Entry<'a> {
+    /// Leaves the slot as if it had never had it; only for a run that was not on the device.
+    pub(super) fn into_entry(self) -> Entry<'a> {
         self.entry
     }
 }
