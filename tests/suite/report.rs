@@ -21,8 +21,8 @@ fn the_report_is_one_file_whose_links_lead_to_the_runs() {
     assert_eq!(beside, write("report.html"), "the same results give the same bytes");
     for (page, place) in [(beside, "."), (below, "new/place")] {
         let links = links(&page);
-        // two runs, each with config.toml, three tables and manifest.json
-        assert_eq!(links.len(), 10, "{links:?}");
+        // two runs, each with config.toml, task.toml, three tables, their continuations at the end and manifest.json
+        assert_eq!(links.len(), 18, "{links:?}");
         for link in links {
             assert!(dir.path().join(place).join(Path::new(&link)).is_file(), "{link} from {place}");
         }

@@ -101,11 +101,11 @@ fn keys() -> Vec<Case> {
 
 fn sizes() -> Vec<Case> {
     let list = |n: u32| (0..n).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
-    let grid = format!("[grid]\n\"train.patience\" = [{0}]\n\"probe.every\" = [{0}]", list(5000));
-    let keys = ["train.patience", "probe.every", "probe.dense_until", "optim.warmup_steps", "split_seed"];
+    let grid = format!("[grid]\n\"optim.warmup_steps\" = [{0}]\n\"probe.every\" = [{0}]", list(5000));
+    let keys = ["probe.every", "probe.dense_until", "optim.warmup_steps", "split_seed"];
     let deep: String = keys.iter().map(|key| format!("\"{key}\" = [{}]\n", list(2000))).collect();
     let big = "[set]\n\"model.d_model\" = 16384\n\"model.d_mlp\" = 16384\n\"model.n_layers\" = 64";
-    let last = format!("[grid]\n\"train.patience\" = [{}, -1]", list(9000));
+    let last = format!("[grid]\n\"optim.warmup_steps\" = [{}, -1]", list(9000));
     let own = (0..5).fold(sweep("", &["e.toml:2:", "the tables up to this task have"]), |case, i| {
         case.text(format!("tasks/w{i}.toml"), "title = 't'\nmodulus = 1024\nexpression = '1'\n")
     });
@@ -117,7 +117,7 @@ fn sizes() -> Vec<Case> {
     vec![
         and(&grid, "the experiment plans 25000000 runs; 100000 are the most"),
         and(&format!("[grid]\n{deep}"), "100000 are the most"),
-        and(&last, "train.patience = -1").large(),
+        and(&last, "optim.warmup_steps = -1").large(),
         and(big, "GiB of memory"),
         and(
             "[set]\n\"model.d_model\" = 4611686018427387904",

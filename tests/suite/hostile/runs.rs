@@ -107,7 +107,7 @@ pub fn cases() -> Vec<Case> {
         ("a negative format", b"{\"format\": -1}", "not a manifest"),
         ("two formats", b"{\"format\": 3, \"format\": 3}", "duplicate field"),
         ("only a format", b"{\"format\": 3}", "missing field"),
-        ("a list", b"[2]", "not a manifest"),
+        ("a list", b"[3]", "not a manifest"),
     ] {
         cases.push(replaced(name, "manifest.json", Node::Text(text.to_vec()), says));
     }
