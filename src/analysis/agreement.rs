@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::RunRecord;
+use super::{Evaluation, RunDigest};
 
 /// k_pred is taken to agree with k95 where their root mean square relative difference is at most this.
 pub const AGREES: f64 = 0.25;
@@ -22,29 +22,37 @@ pub struct Agreement {
     pub relative: f64,
 }
 
-/// Agreement at every epoch at which any of `runs` was evaluated, over the runs alive at it.
-pub fn agreement(runs: &[&RunRecord]) -> Vec<Agreement> {
+/// The squares of a run's errors by its own grokking epoch: means of absolute and relative ones at each step of a
+/// twentieth of a decade. Empty if it never grokked.
+pub(super) type OwnErrors = Vec<(i64, (f64, f64))>;
+
+/// Agreement at every epoch of the curves of `runs`, over the runs alive at it.
+pub fn agreement(runs: &[&RunDigest]) -> Vec<Agreement> {
     let mut sums: BTreeMap<u64, Sum> = BTreeMap::new();
-    for (epoch, error) in runs.iter().flat_map(|run| errors(run)) {
+    for (epoch, error) in runs.iter().flat_map(|run| errors(run.curve())) {
         sums.entry(epoch).or_default().add(error);
     }
     sums.into_iter().filter_map(|(epoch, sum)| sum.agreement(epoch as f64)).collect()
 }
 
-/// Agreement by epoch ÷ own grokking epoch, over those of `runs` that grokked, in steps of a twentieth of a decade.
-/// Each run counts once a step, with the mean of its squares.
-pub fn agreement_since_grokking(runs: &[&RunRecord]) -> Vec<Agreement> {
-    let mut sums: BTreeMap<i64, Sum> = BTreeMap::new();
-    for run in runs {
-        let Some(grokked) = run.manifest.milestones.grokked.filter(|mark| mark.epoch > 0) else { continue };
-        let mut own: BTreeMap<i64, Sum> = BTreeMap::new();
-        for (epoch, error) in errors(run).filter(|(epoch, _)| *epoch > 0) {
-            let decades = (epoch as f64 / grokked.epoch as f64).log10();
+/// Of a run with these evaluations that grokked at that epoch.
+pub(super) fn own_errors(rows: &[Evaluation], grokked: Option<u64>) -> OwnErrors {
+    let mut own: BTreeMap<i64, Sum> = BTreeMap::new();
+    if let Some(grokked) = grokked.filter(|epoch| *epoch > 0) {
+        for (epoch, error) in errors(rows).filter(|(epoch, _)| *epoch > 0) {
+            let decades = (epoch as f64 / grokked as f64).log10();
             own.entry((PER_DECADE * decades).floor() as i64).or_default().add(error);
         }
-        for (step, sum) in own {
-            sums.entry(step).or_default().add(sum.means());
-        }
+    }
+    own.into_iter().map(|(step, sum)| (step, sum.means())).collect()
+}
+
+/// Agreement by epoch ÷ own grokking epoch, over those of `runs` that grokked, in steps of a twentieth of a decade.
+/// Each run counts once a step, with the mean of its squares.
+pub fn agreement_since_grokking(runs: &[&RunDigest]) -> Vec<Agreement> {
+    let mut sums: BTreeMap<i64, Sum> = BTreeMap::new();
+    for (step, means) in runs.iter().flat_map(|run| &run.own_errors) {
+        sums.entry(*step).or_default().add(*means);
     }
     let middle = |step: i64| 10_f64.powf((step as f64 + 0.5) / PER_DECADE);
     sums.into_iter().filter_map(|(step, sum)| sum.agreement(middle(step))).collect()
@@ -56,8 +64,8 @@ pub fn agrees_from(points: &[Agreement]) -> Option<f64> {
 }
 
 /// Squares of the absolute and the relative error of a run, epoch by epoch, where they are finite.
-fn errors(run: &RunRecord) -> impl Iterator<Item = (u64, (f64, f64))> {
-    run.metrics.iter().filter(|row| row.k_pred.is_finite() && row.k95 > 0).map(|row| {
+fn errors(rows: &[Evaluation]) -> impl Iterator<Item = (u64, (f64, f64))> {
+    rows.iter().filter(|row| row.k_pred.is_finite() && row.k95 > 0).map(|row| {
         let k95 = f64::from(row.k95);
         let square = (row.k_pred - k95).powi(2);
         (row.epoch, (square, square / (k95 * k95)))
@@ -99,22 +107,25 @@ mod tests {
     use crate::store::{MetricsRow, made::MadeRun};
 
     /// A run that grokked at epoch `grokked`, with (epoch, k_pred, k95).
-    fn run(grokked: u64, rows: &[(u64, f64, u32)]) -> RunRecord {
-        let mut run = MadeRun::new("add", 0.5, 0).grokked(1, grokked).record();
+    fn run(grokked: Option<u64>, rows: &[(u64, f64, u32)]) -> RunDigest {
+        let mut run = MadeRun::new("add", 0.5, 0).grokked(1, grokked.unwrap_or(1)).record();
+        if grokked.is_none() {
+            run.manifest.milestones.grokked = None;
+        }
         let row = run.metrics[0].clone();
         run.metrics = rows
             .iter()
             .map(|&(epoch, k_pred, k95)| MetricsRow { epoch, k_pred, k95, ..row.clone() })
             .collect();
-        run
+        RunDigest::of(run)
     }
 
     #[test]
     fn rmse_at_an_epoch_is_over_the_runs_alive_and_finite() {
         let runs = [
-            run(10, &[(0, 50.0, 10), (20, 13.0, 10)]),
-            run(10, &[(0, 10.0, 40), (20, f64::NAN, 10)]),
-            run(10, &[(0, 80.0, 0)]),
+            run(Some(10), &[(0, 50.0, 10), (20, 13.0, 10)]),
+            run(Some(10), &[(0, 10.0, 40), (20, f64::NAN, 10)]),
+            run(Some(10), &[(0, 80.0, 0)]),
         ];
         let points = agreement(&runs.iter().collect::<Vec<_>>());
         // √((40² + 30²)/2) and √((4² + 0.75²)/2)
@@ -129,9 +140,11 @@ mod tests {
     #[test]
     fn time_since_grokking_is_in_multiples_of_the_runs_own_grokking_epoch() {
         // both at twice their grokking epoch; the second is there twice (2.00 and 2.02) and counts once
-        let mut never = run(10, &[(20, 1.0, 100)]);
-        never.manifest.milestones.grokked = None;
-        let runs = [run(100, &[(200, 14.0, 10)]), run(1000, &[(2000, 12.0, 10), (2020, 10.0, 10)]), never];
+        let runs = [
+            run(Some(100), &[(200, 14.0, 10)]),
+            run(Some(1000), &[(2000, 12.0, 10), (2020, 10.0, 10)]),
+            run(None, &[(20, 1.0, 100)]),
+        ];
         let points = agreement_since_grokking(&runs.iter().collect::<Vec<_>>());
         assert_eq!(points.len(), 1);
         assert_eq!(points[0].runs, 2);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::{MetricsRow, RunRecord};
+use super::{Evaluation, RunDigest};
 
 /// The runs alive at one epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,11 +19,11 @@ pub struct CurvePoint {
     pub max: f64,
 }
 
-/// `quantity` at every epoch at which any of `runs` was evaluated, epochs increasing.
+/// `quantity` at every epoch of the curves of `runs`, epochs increasing.
 ///
 /// Runs end at different epochs, so the mean can step where one of them leaves.
-pub fn curve(runs: &[&RunRecord], quantity: impl Fn(&MetricsRow) -> f64) -> Vec<CurvePoint> {
-    mean_curve(runs.iter().flat_map(|run| &run.metrics).map(|row| (row.epoch, quantity(row))))
+pub fn curve(runs: &[&RunDigest], quantity: impl Fn(&Evaluation) -> f64) -> Vec<CurvePoint> {
+    mean_curve(runs.iter().flat_map(|run| run.curve()).map(|row| (row.epoch, quantity(row))))
 }
 
 /// The same of epochs, or steps, and values, those of all runs together; what is not finite is left out.
@@ -50,7 +50,8 @@ mod tests {
     fn the_mean_is_over_runs_alive_and_finite() {
         let records = [0.0, 0.03, 0.09].map(|shift| MadeRun::new("add", 0.5, 0).shift(shift));
         let diverged = MadeRun::new("add", 0.5, 3).diverged(100);
-        let records: Vec<_> = records.iter().chain([&diverged]).map(MadeRun::record).collect();
+        let records: Vec<_> =
+            records.iter().chain([&diverged]).map(|run| RunDigest::of(run.record())).collect();
         let points = curve(&records.iter().collect::<Vec<_>>(), |row| row.lar);
         let at = |epoch| *points.iter().find(|p| p.epoch == epoch).unwrap();
         let (early, late) = (at(20), at(120));

@@ -1,12 +1,10 @@
-//! Runs that differ in nothing but their seeds, and what they have in common.
+//! Runs that differ in nothing but their seeds, and which of these groups are put together in one number.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::store::{Experiment, RunRecord};
-
 use super::{
-    Checkpoint, RunSummary,
-    paper::{Reference, reference, task_order},
+    Checkpoint, Experiment, RunDigest, RunSummary,
+    paper::{Reference, Study, reference, task_order},
 };
 
 /// The settings of a run by dotted key.
@@ -21,12 +19,45 @@ pub struct Group<'a> {
     pub train_fraction: f64,
     /// The other settings that differ within the experiment, as `key=value key=value`; often empty.
     pub variant: String,
-    /// Whole records, by seed.
-    pub records: Vec<&'a RunRecord>,
+    /// The runs, by seed.
+    pub records: Vec<&'a RunDigest>,
     /// The same runs in one line each.
     pub runs: Vec<RunSummary>,
     /// The paper's means, if this is one of its groups.
     pub paper: Option<Reference>,
+}
+
+/// Groups whose runs are put together in one cell of a table, one claim, one figure.
+#[derive(Clone, Debug)]
+pub struct Pool<'a> {
+    /// What they have in common and other pools of the experiment have not; empty if there is no other.
+    pub setting: String,
+    /// The settings that differ within the pool, if it was asked to put them together.
+    pub pooled: Vec<String>,
+    /// At least one, in the order of [`groups`].
+    pub groups: Vec<Group<'a>>,
+}
+
+/// Whether different settings are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pooling {
+    /// Each setting by itself.
+    #[default]
+    PerSetting,
+    /// All runs of an experiment together.
+    All,
+}
+
+impl Pool<'_> {
+    /// Its runs in one line each.
+    pub fn runs(&self) -> impl Iterator<Item = &RunSummary> {
+        self.groups.iter().flat_map(|group| &group.runs)
+    }
+
+    /// The paper's study that these runs are; none if they are not one, or only a part of one.
+    pub fn study(&self) -> Option<Study> {
+        Study::of(self.groups.iter().map(|group| group.paper.as_ref()))
+    }
 }
 
 /// Means over the runs of a group that got there.
@@ -52,10 +83,39 @@ impl Group<'_> {
         })
     }
 
+    /// The group in a few characters: `add-f0.5 data.batch_size=64`.
+    pub fn label(&self) -> String {
+        format!("{}-f{} {}", self.task, self.train_fraction, self.variant).trim_end().to_owned()
+    }
+
     /// Runs that grokked.
     pub fn grokked(&self) -> usize {
         self.runs.iter().filter(|run| run.has_grokked).count()
     }
+}
+
+/// The groups of `experiment` in pools: those of one setting together, whatever their task and fraction. Without a plan
+/// nobody has said what belongs together: there every group is a pool of its own.
+pub fn pools<'a>(experiment: &Experiment, groups: &[Group<'a>], pooling: Pooling) -> Vec<Pool<'a>> {
+    let settings: BTreeSet<&str> = groups.iter().map(|group| group.variant.as_str()).collect();
+    if pooling == Pooling::All {
+        let pooled: Vec<String> = match experiment.is_planned {
+            true => settings.into_iter().filter(|setting| !setting.is_empty()).map(str::to_owned).collect(),
+            false => groups.iter().map(Group::label).collect(),
+        };
+        let pooled = if pooled.len() > 1 { pooled } else { Vec::new() };
+        let pool = Pool { setting: String::new(), pooled, groups: groups.to_vec() };
+        return if groups.is_empty() { Vec::new() } else { vec![pool] };
+    }
+    let mut pools: Vec<Pool<'a>> = Vec::new();
+    for group in groups {
+        let setting = if experiment.is_planned { group.variant.clone() } else { group.label() };
+        match pools.iter_mut().find(|pool| pool.setting == setting) {
+            Some(pool) => pool.groups.push(group.clone()),
+            None => pools.push(Pool { setting, pooled: Vec::new(), groups: vec![group.clone()] }),
+        }
+    }
+    pools
 }
 
 /// The groups of an experiment: tasks in the paper's order, then by fraction, then by the other settings.
@@ -70,7 +130,7 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
             .filter_map(|key| settings.get(*key).map(|value| format!("{key}={}", plain(value))))
             .collect::<Vec<_>>()
             .join(" ");
-        let (task, train_fraction) = (&run.manifest.task, run.config.train_fraction);
+        let (task, train_fraction) = (&run.manifest().task, run.config().train_fraction);
         let summary = RunSummary::of(&experiment.name, &variant, run);
         match groups.iter_mut().map(|(_, group)| group).find(|group| {
             group.task == *task && group.train_fraction == train_fraction && group.variant == variant
@@ -87,7 +147,7 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
                     variant,
                     records: vec![run],
                     runs: vec![summary],
-                    paper: reference(&experiment.name, task, train_fraction),
+                    paper: reference(run.config(), &run.manifest().task_digest),
                 },
             )),
         }
@@ -100,17 +160,18 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
             .then_with(|| compare(a_values, b_values))
     });
     for (_, group) in &mut groups {
-        group.records.sort_by_key(|run| (run.config.seed, run.config.split_seed));
+        group.records.sort_by_key(|run| (run.config().seed, run.config().split_seed));
         group.runs.sort_by_key(|run| (run.seed, run.split_seed));
     }
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// Everything but task, fraction, seeds, the budget and the choice of diagnostics. Two tables under one task name are two settings.
-fn settings_of(run: &RunRecord) -> Settings {
+/// Everything but task, fraction, seeds, the budget and the choice of diagnostics. Two tables under one task name are two
+/// settings.
+fn settings_of(run: &RunDigest) -> Settings {
     let mut flat = Settings::new();
     // a config that was read from TOML can be written as TOML
-    if let Ok(table) = toml::Table::try_from(&run.config) {
+    if let Ok(table) = toml::Table::try_from(run.config()) {
         flatten("", &table, &mut flat);
     }
     // what is recorded changes no number of what is compared
@@ -125,8 +186,8 @@ fn settings_of(run: &RunRecord) -> Settings {
     ] {
         flat.remove(key);
     }
-    let digest: String = run.manifest.task_digest.chars().take(8).collect();
-    flat.insert(format!("{}.table", run.manifest.task), toml::Value::String(digest));
+    let digest: String = run.manifest().task_digest.chars().take(8).collect();
+    flat.insert(format!("{}.table", run.manifest().task), toml::Value::String(digest));
     flat
 }
 
@@ -170,17 +231,56 @@ fn compare(a: &[&toml::Value], b: &[&toml::Value]) -> std::cmp::Ordering {
         .unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
+/// A planned experiment of made-up runs, for tests.
+#[cfg(test)]
+pub(crate) fn planned(name: &str, runs: Vec<crate::store::RunRecord>) -> Experiment {
+    let runs = runs.into_iter().map(RunDigest::of).collect();
+    Experiment { name: name.into(), runs, is_planned: true, ..Experiment::default() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::made::MadeRun;
 
     fn experiment(runs: &[MadeRun]) -> Experiment {
-        Experiment {
-            name: "study".into(),
-            runs: runs.iter().map(MadeRun::record).collect(),
-            ..Default::default()
-        }
+        planned("study", runs.iter().map(MadeRun::record).collect())
+    }
+
+    /// Setting and labels of each pool.
+    fn pooled(experiment: &Experiment, pooling: Pooling) -> Vec<(String, Vec<String>)> {
+        let pools = pools(experiment, &groups(experiment), pooling);
+        pools.into_iter().map(|pool| (pool.setting, pool.groups.iter().map(Group::label).collect())).collect()
+    }
+
+    #[test]
+    fn tasks_and_fractions_of_one_setting_are_a_pool_and_settings_are_pooled_only_if_asked() {
+        let made = [64, 512].map(|rows| {
+            [("add", 0.5), ("add", 0.3), ("sub", 0.5)].map(|(t, f)| MadeRun::new(t, f, 0).batch_size(rows))
+        });
+        let study = experiment(made.as_flattened());
+        let found = pooled(&study, Pooling::PerSetting);
+        assert_eq!(
+            found.iter().map(|(setting, _)| setting.as_str()).collect::<Vec<_>>(),
+            ["data.batch_size=64", "data.batch_size=512"]
+        );
+        let first = ["add-f0.3", "add-f0.5", "sub-f0.5"].map(|group| format!("{group} data.batch_size=64"));
+        assert_eq!(found[0].1, first);
+        let all = pools(&study, &groups(&study), Pooling::All);
+        assert_eq!((all.len(), all[0].groups.len()), (1, 6));
+        assert_eq!(all[0].pooled, ["data.batch_size=512", "data.batch_size=64"]);
+    }
+
+    #[test]
+    fn without_a_plan_every_recipe_is_a_pool_of_its_own() {
+        let runs = [("add", 0.5, 0), ("add", 0.5, 1), ("sub", 0.5, 0)].map(|(t, f, s)| MadeRun::new(t, f, s));
+        let unplanned = Experiment { is_planned: false, ..experiment(&runs) };
+        let found = pooled(&unplanned, Pooling::PerSetting);
+        assert_eq!(
+            found.iter().map(|(setting, _)| setting.as_str()).collect::<Vec<_>>(),
+            ["add-f0.5", "sub-f0.5"]
+        );
+        assert_eq!(pooled(&experiment(&runs), Pooling::PerSetting).len(), 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod agreement;
 mod bootstrap;
 pub mod claims;
 mod curve;
+mod digest;
 mod dip;
 mod fourier;
 mod group;
@@ -23,10 +24,13 @@ pub mod survival;
 
 pub use crate::probe::{KEY_ENERGY, KeyFrequencies};
 pub use agreement::{AGREES, Agreement, agreement, agreement_since_grokking, agrees_from};
-pub use bootstrap::{RESAMPLES, Rmse, rmse};
+pub use bootstrap::{Clustered, MIN_RUNS, RESAMPLES, Rmse, root_mean_square};
 pub use curve::{CurvePoint, curve, mean_curve};
-pub use dip::{Dip, EARLY_EPOCHS, dip};
+pub use digest::{Digests, Evaluation, Experiment, MOST_EVALUATIONS, Resolution, RunDigest};
+pub use dip::{Dip, EARLY_EPOCHS};
 pub use fourier::{UnembeddingFrequencies, unembedding_frequencies};
-pub use group::{Group, GroupMeans, groups};
+#[cfg(test)]
+pub(crate) use group::planned;
+pub use group::{Group, GroupMeans, Pool, Pooling, groups, pools};
 pub use rmse::{Cell, RmseRow, rmse_rows};
 pub use summary::{Checkpoint, Point, RunSummary, summarize};

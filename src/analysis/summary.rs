@@ -1,8 +1,8 @@
 //! One run in one line: where it stood when it memorized, grokked and ended.
 
-use crate::store::{Experiment, MetricsRow, RunRecord, RunState, StopReason};
+use crate::store::{RunState, StopReason};
 
-use super::group::groups;
+use super::{Evaluation, Experiment, RunDigest, group::groups};
 
 /// A moment of a run that the paper reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +91,8 @@ impl RunSummary {
         }
     }
 
-    pub(super) fn of(experiment: &str, variant: &str, run: &RunRecord) -> Self {
-        let manifest = &run.manifest;
+    pub(super) fn of(experiment: &str, variant: &str, run: &RunDigest) -> Self {
+        let (manifest, config) = (run.manifest(), run.config());
         let marks = manifest.milestones;
         let at = |epoch| run.row_at(epoch).map(Point::of);
         let ended =
@@ -102,16 +102,16 @@ impl RunSummary {
             run: manifest.run.clone(),
             task: manifest.task.clone(),
             variant: variant.to_owned(),
-            train_fraction: run.config.train_fraction,
-            seed: run.config.seed,
-            split_seed: run.config.split_seed,
+            train_fraction: config.train_fraction,
+            seed: config.seed,
+            split_seed: config.split_seed,
             state: manifest.state,
             stopped: manifest.stopped,
             epochs: manifest.epochs,
             steps: manifest.steps,
             memorized: marks.memorized.and_then(|mark| at(mark.epoch)),
             grokked: marks.grokked.and_then(|mark| at(mark.epoch)),
-            last: run.metrics.last().filter(|_| ended).map(Point::of),
+            last: run.last().filter(|_| ended).as_ref().map(Point::of),
             has_grokked: marks.grokked.is_some(),
             collapsed_epoch: marks.collapsed.map(|mark| mark.epoch),
             diverged_epoch: marks.diverged.map(|mark| mark.epoch),
@@ -120,7 +120,7 @@ impl RunSummary {
 }
 
 impl Point {
-    fn of(row: &MetricsRow) -> Self {
+    fn of(row: &Evaluation) -> Self {
         Self { epoch: row.epoch, lar: row.lar, k_pred: row.k_pred, k95: row.k95 }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     use crate::store::made::MadeRun;
 
     fn summary(run: MadeRun) -> RunSummary {
-        RunSummary::of("study", "", &run.record())
+        RunSummary::of("study", "", &RunDigest::of(run.record()))
     }
 
     #[test]

@@ -4,15 +4,12 @@ use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{print, view::ViewArgs};
+use super::{PoolArgs, print, view::ViewArgs};
 use crate::{
-    analysis::{
-        claims::{claims, times_to_grok},
-        groups,
-    },
+    analysis::{claims::answers, groups, pools},
     render::{
         claims::{claims_table, time_table},
-        json::{Answers, claims_json},
+        json::{Answered, claims_json},
         table::text,
     },
 };
@@ -24,30 +21,28 @@ pub struct ClaimsArgs {
     view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run.
     dir: PathBuf,
-    /// Print a list with one JSON object an experiment.
+    /// Print a list with one JSON object for each experiment and setting.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    pool: PoolArgs,
 }
 
 /// Runs the command; every answer is a success.
 pub fn run(args: &ClaimsArgs) -> miette::Result<()> {
-    let results = args.view.read(&args.dir)?;
-    let answers: Vec<Answers<'_>> = results
-        .experiments
-        .iter()
-        .map(|experiment| Answers {
-            experiment: &experiment.name,
-            runs: experiment.runs.len(),
-            claims: claims(experiment),
-            time_to_grok: times_to_grok(&groups(experiment)),
-        })
-        .collect();
-    if args.json {
-        return print(&claims_json(&answers).into_diagnostic()?);
+    let results = args.view.digests(&args.dir)?;
+    let mut all = Vec::new();
+    for experiment in &results.experiments {
+        let pools = pools(experiment, &groups(experiment), args.pool.pooling());
+        all.extend(answers(&pools).into_iter().map(|answers| (&experiment.name, answers)));
     }
-    let tables = answers.iter().flat_map(|answers| {
-        let name = answers.experiment;
-        [claims_table(name, answers.runs, &answers.claims), time_table(name, &answers.time_to_grok)]
+    if args.json {
+        let answered = all.iter().map(|(experiment, answers)| Answered { experiment, answers });
+        return print(&claims_json(&answered.collect::<Vec<_>>()).into_diagnostic()?);
+    }
+    let tables = all.iter().flat_map(|(name, answers)| {
+        let times = (!answers.time_to_grok.is_empty()).then(|| time_table(name, answers));
+        [claims_table(name, answers)].into_iter().chain(times)
     });
     print(&tables.map(|table| text(&table)).collect::<Vec<_>>().join("\n"))
 }

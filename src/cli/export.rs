@@ -8,7 +8,7 @@ use miette::IntoDiagnostic;
 use super::{report, tell, view::ViewArgs};
 use crate::{
     render::tensorboard::event_file,
-    store::{Results, write_atomic},
+    store::{Results, write_output},
 };
 
 /// What to export.
@@ -49,7 +49,7 @@ fn tensorboard(results: &Results, out: &Path) -> miette::Result<()> {
             // TensorBoard takes a directory for a run, and a file with "tfevents" in its name for events
             let dir = out.join(&experiment.name).join(&run.manifest.run);
             let bytes = event_file(&run.metrics).into_diagnostic()?;
-            write_atomic(&dir.join("events.out.tfevents.0.groklab"), &bytes).map_err(report)?;
+            write_output(&dir.join("events.out.tfevents.0.groklab"), &bytes).map_err(report)?;
             written += 1;
         }
     }
@@ -72,7 +72,7 @@ fn parquet(results: &Results, out: &Path) -> miette::Result<()> {
         });
         let runs = runs.collect::<miette::Result<Vec<_>>>()?;
         let path = out.join(format!("{}-spectra.parquet", experiment.name));
-        write_atomic(&path, &spectra_file(&runs).into_diagnostic()?).map_err(report)?;
+        write_output(&path, &spectra_file(&runs).into_diagnostic()?).map_err(report)?;
         tell(&format!("wrote {}", path.display()));
     }
     Ok(())

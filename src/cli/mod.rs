@@ -26,11 +26,15 @@ mod train;
 mod verify;
 mod view;
 
-use crate::store::ReadError;
+use crate::{
+    analysis::Pooling,
+    store::{ReadError, write_output},
+};
 use clap::{Parser, Subcommand};
 use miette::{Context, Diagnostic, IntoDiagnostic};
 use std::{
     io::{self, IsTerminal, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -43,6 +47,20 @@ struct Cli {
     verbose: bool,
     #[command(subcommand)]
     command: Command,
+}
+
+/// Which runs are put together.
+#[derive(Debug, Default, clap::Args)]
+pub struct PoolArgs {
+    /// Put all settings of an experiment together, and without a plan all its runs; the output says so
+    #[arg(long)]
+    pool: bool,
+}
+
+impl PoolArgs {
+    fn pooling(&self) -> Pooling {
+        if self.pool { Pooling::All } else { Pooling::PerSetting }
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed, or gave other bytes when run again; \
@@ -140,11 +158,31 @@ fn has_colours() -> bool {
 
 /// Prints a result to standard output. A reader that has seen enough is no failure, a full disk is.
 fn print(text: &str) -> miette::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> miette::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.into_diagnostic().wrap_err("failed to write to standard output"),
     }
+}
+
+/// Writes what a command makes where `--out` says: `-` and `/dev/stdout` are standard output, a link, a pipe or a device is
+/// written through, a file replaced. Says where it went, unless that is standard output.
+fn deliver(path: &Path, bytes: &[u8]) -> miette::Result<()> {
+    // opened by its name it would be written from its start, over what this program has printed
+    if is_standard_output(path) {
+        return print_bytes(bytes);
+    }
+    write_output(path, bytes).map_err(report)?;
+    tell(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+fn is_standard_output(path: &Path) -> bool {
+    ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
 /// Prints a line to standard output. Whoever reads may have seen enough: a closed pipe is no failure.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{evidence::evidence, report, tell, view::ViewArgs};
+use super::{PoolArgs, evidence::evidence, report, tell, view::ViewArgs};
 use crate::{
-    analysis::groups,
+    analysis::{groups, pools},
     render::figure::{Figure, figures, png, spectra::is_enough, svg},
-    store::write_atomic,
+    store::write_output,
 };
 
 /// Draw every figure that the runs have data for, as SVG and PNG, and name those that they have none for.
@@ -21,22 +21,26 @@ pub struct PlotArgs {
     /// Where the figures go, as EXPERIMENT-FIGURE, with a page number where there are several pages.
     #[arg(long, default_value = "plots")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub pool: PoolArgs,
 }
 
 impl PlotArgs {
     /// For `dir`, into `plots`.
     pub fn of(dir: PathBuf) -> Self {
-        Self { view: ViewArgs::default(), dir, out: "plots".into() }
+        Self { view: ViewArgs::default(), dir, out: "plots".into(), pool: PoolArgs::default() }
     }
 }
 
 /// Runs the command.
 pub fn run(args: PlotArgs) -> miette::Result<()> {
-    let results = args.view.read(&args.dir)?;
+    let results = args.view.digests(&args.dir)?;
+    results.thinned().iter().for_each(|thinned| tell(thinned));
     for experiment in &results.experiments {
         let groups = groups(experiment);
-        let evidence = evidence(&groups, is_enough);
-        for figure in figures(&experiment.name, &groups, &evidence) {
+        let evidence = evidence(&groups, results.resolution(), is_enough);
+        let pools = pools(experiment, &groups, args.pool.pooling());
+        for figure in figures(&groups, &pools, &evidence) {
             write(&args, &experiment.name, &figure)?;
         }
     }
@@ -55,8 +59,8 @@ fn write(args: &PlotArgs, experiment: &str, figure: &Figure) -> miette::Result<(
     for (i, scene) in pages.iter().enumerate() {
         let page = if pages.len() > 1 { format!("-{}", i + 1) } else { String::new() };
         let path = |extension| args.out.join(format!("{name}{page}.{extension}"));
-        write_atomic(&path("svg"), svg(scene).into_diagnostic()?.as_bytes()).map_err(report)?;
-        write_atomic(&path("png"), &png(scene).into_diagnostic()?).map_err(report)?;
+        write_output(&path("svg"), svg(scene).into_diagnostic()?.as_bytes()).map_err(report)?;
+        write_output(&path("png"), &png(scene).into_diagnostic()?).map_err(report)?;
         tell(&format!("wrote {} and .png", path("svg").display()));
     }
     Ok(())

@@ -7,14 +7,16 @@ use std::{
 
 use miette::{Context, IntoDiagnostic};
 
-use super::{evidence::evidence, report as diagnostic, tell, view::ViewArgs};
+use super::{
+    PoolArgs, deliver, evidence::evidence, is_standard_output, report as diagnostic, view::ViewArgs,
+};
 use crate::{
-    analysis::{claims::claims, groups},
+    analysis::{Experiment, claims::answers, groups, pools},
     render::{
-        claims::claim_rows,
+        claims::claim_set,
+        figure::spectra::is_enough,
         report::{Section, address_part, html},
     },
-    store::{Experiment, write_atomic},
 };
 
 /// Write a report: one HTML file with tables, interactive figures and a page a run; needs no network.
@@ -24,35 +26,43 @@ pub struct ReportArgs {
     view: ViewArgs,
     /// An experiment (results/NAME), a directory of experiments, or one run.
     pub dir: PathBuf,
-    /// The file to write; its links to the runs' files hold as long as both stay where they are.
+    /// The file to write, `-` for standard output; its links to the runs' files hold as long as both stay where they are.
     #[arg(long, default_value = "report.html")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub pool: PoolArgs,
 }
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> miette::Result<()> {
-    let results = args.view.read(&args.dir)?;
+    let results = args.view.digests(&args.dir)?;
     if args.out.is_dir() {
         let help = format!("name a file, such as --out {}", args.out.join("report.html").display());
         return Err(miette::miette!(help = help, "{} is a directory", args.out.display()));
     }
-    let from = place_of(&args.out).into_diagnostic().wrap_err("failed to find where the report goes")?;
+    // a page on standard output goes where nobody here knows: its links lead from the present directory
+    let out = if is_standard_output(&args.out) { Path::new("report.html") } else { &args.out };
+    let from = place_of(out).into_diagnostic().wrap_err("failed to find where the report goes")?;
     let mut sections = Vec::new();
     for experiment in &results.experiments {
-        // every run has its spectra on its page
-        let evidence = evidence(&groups(experiment), |_, _| false);
-        let claims = claim_rows(&claims(experiment));
-        sections.push(Section { experiment, evidence, links: links(experiment, &from), claims });
+        let (groups, pooling) = (groups(experiment), args.pool.pooling());
+        // every run has its spectra on its page, unless there are too many
+        let is_thinned = results.thinned().is_some();
+        let evidence =
+            evidence(&groups, results.resolution(), |group, found| is_thinned && is_enough(group, found));
+        let claims = answers(&pools(experiment, &groups, pooling)).iter().map(claim_set).collect();
+        sections.push(Section { experiment, evidence, links: links(experiment, &from), claims, pooling });
     }
-    let page = html(&sections).map_err(diagnostic)?;
-    write_atomic(&args.out, page.as_bytes()).map_err(diagnostic)?;
-    tell(&format!("wrote {}", args.out.display()));
-    Ok(())
+    let notes =
+        results.thinned().map(|thinned| format!("{thinned}; of the spectra there is one run a group"));
+    let page = html(&sections, notes.as_deref()).map_err(diagnostic)?;
+    deliver(&args.out, &page)
 }
 
 /// Addresses of the runs' directories, by run id.
 fn links(experiment: &Experiment, from: &Path) -> BTreeMap<String, String> {
-    let links = experiment.runs.iter().map(|run| Some((run.manifest.run.clone(), address(from, &run.dir)?)));
+    let links =
+        experiment.runs.iter().map(|run| Some((run.id().to_owned(), address(from, &run.files().dir)?)));
     links.flatten().collect()
 }
 

@@ -1,10 +1,7 @@
 //! `groklab tasks`: what can be learned, and whether a task file says what its author means.
 
-use super::{print, report};
-use crate::{
-    store::write_atomic,
-    task::{Symbols, Task, available, clipped},
-};
+use super::{deliver, print};
+use crate::task::{Symbols, Task, available, clipped};
 use clap::Subcommand;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -57,7 +54,7 @@ pub fn run(command: TasksCommand) -> miette::Result<()> {
             let table = Task::find(&name)?.csv();
             match out {
                 None => print(&table),
-                Some(path) => write_atomic(&path, table.as_bytes()).map_err(report),
+                Some(path) => deliver(&path, table.as_bytes()),
             }
         }
     }

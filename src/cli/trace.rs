@@ -13,13 +13,13 @@
 //!
 //! The metadata entry `groklab` is a JSON object with `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
 
-use super::{memory, report, say, train::RunArgs};
+use super::{deliver, memory, report, tell, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
     engine,
     model::ParamLayout,
     render::csv::metrics_csv,
-    store::{named_tensors, read_parameters, write_atomic, write_safetensors},
+    store::{named_tensors, read_parameters, safetensors_bytes},
     train::{Trainer, trace},
 };
 use clap::Args;
@@ -95,16 +95,15 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
         ("engine", name.clone()),
     ]);
     if let Some(path) = &args.metrics {
-        write_atomic(path, &metrics_csv(&rows).map_err(report)?).map_err(report)?;
+        deliver(path, &metrics_csv(&rows).map_err(report)?)?;
     }
-    write_safetensors(&args.out, &tensors, &metadata).map_err(report)?;
+    deliver(&args.out, &safetensors_bytes(&args.out, &tensors, &metadata).map_err(report)?)?;
     let loss = |i: usize| trace.losses.get(i).copied().unwrap_or(f32::NAN);
-    say(&format!(
-        "{steps} steps of {} ({name}), loss {} to {}, written to {}",
+    tell(&format!(
+        "{steps} steps of {} ({name}), loss {} to {}",
         run.id,
         loss(0),
-        loss(steps.saturating_sub(1)),
-        args.out.display()
+        loss(steps.saturating_sub(1))
     ));
     Ok(ExitCode::SUCCESS)
 }

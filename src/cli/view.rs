@@ -1,9 +1,16 @@
 //! What every command that reads results has in common: which runs count, and how far.
 
 use super::{tell, warn_of_damage};
-use crate::store::{Experiment, Limits, ReadError, Results, read_results};
+use crate::{
+    analysis::{Digests, RunDigest},
+    store::{Experiment, Limits, Listed, Listing, ReadError, Results, RunRecord, list_results, read_results},
+};
 use clap::Args;
+use rayon::prelude::*;
 use std::path::Path;
+
+/// Runs read at once, for each thread that reads.
+const AT_ONCE: usize = 4;
 
 /// Names that are listed at most.
 const LISTED: usize = 5;
@@ -20,18 +27,50 @@ pub struct ViewArgs {
 }
 
 impl ViewArgs {
+    fn limits(self) -> Limits {
+        Limits { max_epochs: self.max_epochs, patience: self.patience }
+    }
+
     /// Reads the runs of `dir` that count, and tells of those that do not.
     pub fn read(self, dir: &Path) -> Result<Results, ReadError> {
-        let results = read_results(dir, Limits { max_epochs: self.max_epochs, patience: self.patience })?;
+        let results = read_results(dir, self.limits())?;
         warn_of_damage(&results.damaged);
         for experiment in &results.experiments {
-            tell_of_others(experiment);
+            tell_of_others(experiment, |run| run);
         }
         Ok(results)
     }
+
+    /// The same run by run, each as a digest, so that thousands of long runs fit into memory.
+    pub fn digests(self, dir: &Path) -> Result<Digests, ReadError> {
+        let Listing { experiments, mut damaged } = list_results(dir, self.limits())?;
+        let mut digests = Digests::default();
+        for Listed { name, runs, is_planned, unplanned } in experiments {
+            digests.experiments.push(Experiment { name, is_planned, unplanned, runs: Vec::new() });
+            for runs in runs.chunks(AT_ONCE * rayon::current_num_threads()) {
+                // one after the other would be as good, and slower
+                let read = runs.par_iter().map(|run| run.read().map(|run| digests.digest(run)));
+                for run in read.collect::<Vec<_>>() {
+                    match run {
+                        Ok(run) => digests.add(run),
+                        Err(error) => damaged.push(error),
+                    }
+                }
+            }
+        }
+        digests.experiments.retain(|e| !e.runs.is_empty() || !e.unplanned.is_empty());
+        if digests.experiments.iter().all(|experiment| experiment.runs.is_empty()) {
+            return Err(ReadError::NothingReadable { dir: dir.into(), damaged });
+        }
+        warn_of_damage(&damaged);
+        for experiment in &digests.experiments {
+            tell_of_others(experiment, RunDigest::files);
+        }
+        Ok(digests)
+    }
 }
 
-fn tell_of_others(experiment: &Experiment) {
+fn tell_of_others<R>(experiment: &Experiment<R>, files: fn(&R) -> &RunRecord) {
     let name = &experiment.name;
     if !experiment.unplanned.is_empty() {
         let ids = experiment.unplanned.iter().map(String::as_str);
@@ -41,7 +80,8 @@ fn tell_of_others(experiment: &Experiment) {
             list(ids)
         ));
     }
-    let without = experiment.runs.iter().filter(|run| run.end.is_some_and(|end| !end.is_evaluated));
+    let without =
+        experiment.runs.iter().map(files).filter(|run| run.end.is_some_and(|end| !end.is_evaluated));
     let ids: Vec<&str> = without.map(|run| run.manifest.run.as_str()).collect();
     if !ids.is_empty() {
         let count = runs(ids.len());

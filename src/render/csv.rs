@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    analysis::{Point, RmseRow, RunSummary},
+    analysis::{Clustered, Point, RmseRow, RunSummary},
     store::{MetricsRow, RunState, StopReason},
 };
 
@@ -41,10 +41,14 @@ pub(super) struct RunRow<'a> {
 #[derive(Serialize)]
 pub(super) struct RmseLine<'a> {
     experiment: &'a str,
+    setting: &'a str,
     checkpoint: &'a str,
     runs: usize,
     rmse: Option<f64>,
     half_ci95: Option<f64>,
+    groups: Option<usize>,
+    low_ci95_over_tasks: Option<f64>,
+    high_ci95_over_tasks: Option<f64>,
     paper_rmse: Option<f64>,
     paper_half_ci95: Option<f64>,
 }
@@ -107,13 +111,21 @@ pub fn rmse_csv(rows: &[RmseRow]) -> Result<Vec<u8>, csv::Error> {
 pub(super) fn rmse_lines(rows: &[RmseRow]) -> impl Iterator<Item = RmseLine<'_>> {
     rows.iter().map(|row| RmseLine {
         experiment: &row.experiment,
+        setting: &row.setting,
         checkpoint: row.cell.name(),
-        runs: row.ours.map_or(0, |ours| ours.runs),
-        rmse: row.ours.map(|ours| ours.rmse),
-        half_ci95: row.ours.and_then(|ours| ours.half_ci),
+        runs: row.ours.as_ref().map_or(0, |ours| ours.runs),
+        rmse: row.ours.as_ref().map(|ours| ours.rmse),
+        half_ci95: row.ours.as_ref().and_then(|ours| ours.half_ci),
+        groups: clustered(row).map(|c| c.groups),
+        low_ci95_over_tasks: clustered(row).map(|c| c.low),
+        high_ci95_over_tasks: clustered(row).map(|c| c.high),
         paper_rmse: row.paper.as_ref().map(|paper| paper.rmse),
         paper_half_ci95: row.paper.as_ref().map(|paper| paper.half_ci),
     })
+}
+
+fn clustered(row: &RmseRow) -> Option<Clustered> {
+    row.ours.as_ref()?.clustered
 }
 
 fn written(rows: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, csv::Error> {
@@ -128,30 +140,33 @@ fn written(rows: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, csv::E
 mod tests {
     use super::*;
     use crate::{
-        analysis::{rmse_rows, summarize},
-        store::{Experiment, RunState, made::MadeRun},
+        analysis::{Experiment, Pooling, groups, planned, pools, rmse_rows, summarize},
+        store::{RunState, made::MadeRun},
     };
 
-    fn runs() -> Vec<RunSummary> {
+    fn study() -> Experiment {
         let made = [
             MadeRun::new("add", 0.5, 0).grokked(40, 120),
             MadeRun::new("add", 0.5, 1).grokked(60, 140).collapsed(180),
             MadeRun::new("x3_xy", 0.5, 0).memorized(60),
-            MadeRun::new("x3_xy", 0.5, 1).state(RunState::Running),
+            MadeRun::new("x3_xy", 0.5, 1).memorized(80).shift(0.02),
+            MadeRun::new("x3_xy", 0.5, 2).memorized(80).shift(0.01),
+            MadeRun::new("x3_xy", 0.5, 3).state(RunState::Running),
             MadeRun::new("sub", 0.5, 0).diverged(100),
         ];
         let runs = made.iter().map(MadeRun::record).collect();
-        summarize(&Experiment { name: "binary-ops".into(), runs, ..Default::default() })
+        planned("study", runs)
     }
 
     #[test]
     fn runs_are_one_a_line() {
-        insta::assert_snapshot!(String::from_utf8(runs_csv(&runs()).unwrap()).unwrap());
+        insta::assert_snapshot!(String::from_utf8(runs_csv(&summarize(&study())).unwrap()).unwrap());
     }
 
     #[test]
     fn cells_are_one_a_line() {
-        let rows = rmse_rows("binary-ops", &runs());
+        let study = study();
+        let rows = rmse_rows("study", &pools(&study, &groups(&study), Pooling::PerSetting)[0]);
         insta::assert_snapshot!(String::from_utf8(rmse_csv(&rows).unwrap()).unwrap());
     }
 }

@@ -4,22 +4,16 @@
 use serde::Serialize;
 
 use super::csv::{rmse_lines, run_rows};
-use crate::analysis::{
-    RmseRow, RunSummary,
-    claims::{Claim, TimeToGrok},
-};
+use crate::analysis::{RmseRow, RunSummary, claims::Answers};
 
-/// What the claims of one experiment were answered.
+/// What the claims of one pool of an experiment's runs were answered.
 #[derive(Serialize)]
-pub struct Answers<'a> {
+pub struct Answered<'a> {
     /// Experiment.
     pub experiment: &'a str,
-    /// Its readable runs.
-    pub runs: usize,
     /// The answers.
-    pub claims: Vec<Claim>,
-    /// A line for each group of runs.
-    pub time_to_grok: Vec<TimeToGrok>,
+    #[serde(flatten)]
+    pub answers: &'a Answers,
 }
 
 /// An object with the rows of rmse.csv and of runs.csv, on several lines.
@@ -29,9 +23,9 @@ pub fn table_json(runs: &[RunSummary], cells: &[RmseRow]) -> Result<String, serd
     lines(&serde_json::json!({ "rmse": rmse, "runs": runs }))
 }
 
-/// A list with an object for each experiment, on several lines.
-pub fn claims_json(experiments: &[Answers<'_>]) -> Result<String, serde_json::Error> {
-    lines(&experiments)
+/// A list with an object for each experiment and setting, on several lines.
+pub fn claims_json(answers: &[Answered<'_>]) -> Result<String, serde_json::Error> {
+    lines(&answers)
 }
 
 fn lines(value: &impl Serialize) -> Result<String, serde_json::Error> {
@@ -42,16 +36,22 @@ fn lines(value: &impl Serialize) -> Result<String, serde_json::Error> {
 mod tests {
     use super::*;
     use crate::{
-        analysis::{claims::claims, rmse_rows, summarize},
-        store::{Experiment, made::MadeRun},
+        analysis::{
+            Experiment, Pool, Pooling, claims::answers, groups, planned, pools, rmse_rows, summarize,
+        },
+        store::made::MadeRun,
     };
+
+    fn pools_of(experiment: &Experiment) -> Vec<Pool<'_>> {
+        pools(experiment, &groups(experiment), Pooling::PerSetting)
+    }
 
     #[test]
     fn keys_are_the_columns_of_the_csv_files_and_gaps_are_null() {
         let runs = vec![MadeRun::new("add", 0.5, 0).memorized(40).record()];
-        let experiment = Experiment { name: "binary-ops".into(), runs, ..Default::default() };
+        let experiment = planned("binary-ops", runs);
         let runs = summarize(&experiment);
-        let cells = rmse_rows("binary-ops", &runs);
+        let cells = rmse_rows("binary-ops", &pools_of(&experiment)[0]);
         let json: serde_json::Value = serde_json::from_str(&table_json(&runs, &cells).unwrap()).unwrap();
         for (list, bytes) in [
             ("runs", super::super::csv::runs_csv(&runs).unwrap()),
@@ -74,10 +74,11 @@ mod tests {
     #[test]
     fn answers_carry_their_numbers() {
         let runs = (0..5).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120).record()).collect();
-        let experiment = Experiment { name: "study".into(), runs, ..Default::default() };
-        let answers =
-            Answers { experiment: "study", runs: 5, claims: claims(&experiment), time_to_grok: Vec::new() };
-        let json: serde_json::Value = serde_json::from_str(&claims_json(&[answers]).unwrap()).unwrap();
+        let experiment = planned("study", runs);
+        let answers = &answers(&pools_of(&experiment))[0];
+        let json = claims_json(&[Answered { experiment: "study", answers }]).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json[0]["experiment"], &json[0]["runs"]), (&"study".into(), &5.into()));
         let start = &json[0]["claims"][0];
         assert_eq!((&start["id"], &start["verdict"]), (&"lar-half-at-start".into(), &"yes".into()));
         assert_eq!(start["parts"][0]["expected"], serde_json::json!({ "within": [0.475, 0.525] }));

@@ -1,47 +1,91 @@
 //! The tables of `groklab table`: the paper's Table 1 with ours beside, and a line a task.
 
-use crate::analysis::{Checkpoint, Group, RESAMPLES, RmseRow, RunSummary};
+use crate::analysis::{
+    Checkpoint, Clustered, Group, MIN_RUNS, RESAMPLES, Rmse, RmseRow, RunSummary,
+    paper::{BUDGET, PATIENCE},
+};
 use crate::store::RunState;
 
 use super::table::{Align, Table};
 
 const NEVER: &str = "–";
 
-/// RMSE of k95 against k_pred, ours and the paper's, four cells an experiment.
+/// RMSE of k95 against k_pred, ours and the paper's, four cells a pool.
 ///
 /// `rows` are those of all experiments; `runs` too, for the remarks.
 pub fn rmse_table(rows: &[RmseRow], runs: &[RunSummary]) -> Table {
-    let heads = ["experiment", "", "memorized", "grokked", "final (grokked)", "final (no grok)"];
+    let with_settings = rows.iter().any(|row| !row.setting.is_empty());
+    let mut heads = vec!["experiment".to_owned()];
+    if with_settings {
+        heads.push("setting".into());
+    }
+    heads.push(String::new());
+    let words = heads.len();
+    heads.extend(["memorized", "grokked", "final (grokked)", "final (no grok)"].map(str::to_owned));
+    let ours_of = || rows.iter().filter_map(|row| row.ours.as_ref());
+    let title =
+        match ours_of().any(|ours| ours.half_ci.is_some()) || rows.iter().any(|row| row.paper.is_some()) {
+            true => "RMSE of k95 against k_pred ± half of the 95 % bootstrap interval (runs)",
+            false => "RMSE of k95 against k_pred (runs)",
+        };
     let mut table = Table {
-        title: "RMSE of k95 against k_pred ± half of the 95 % bootstrap interval (runs)".into(),
-        columns: columns(heads.map(str::to_owned), 2),
+        title: title.into(),
+        columns: columns(heads, words),
         rows: Vec::new(),
         notes: vec![format!(
-            "Percentile bootstrap, {} resamples over runs. Paper: arXiv 2605.28975, Table 1.",
+            "Percentile bootstrap, {} resamples: over runs as in the paper (arXiv 2605.28975, Table 1), and over tasks and the seeds of each.",
             thousands(RESAMPLES)
         )],
     };
-    for rows in rows.chunk_by(|a, b| a.experiment == b.experiment) {
-        let name = rows[0].experiment.clone();
-        table.notes.extend(remark(&name, runs));
-        let mut line = vec![name, "ours".into()];
-        line.extend(rows.iter().map(|row| match row.ours {
-            None => NEVER.to_owned(),
-            Some(ours) => {
-                let half = ours.half_ci.map_or(NEVER.to_owned(), |half| format!("{half:.2}"));
-                format!("{:.2} ± {half} ({})", ours.rmse, ours.runs)
-            }
-        }));
-        table.rows.push(line);
-        if rows.iter().any(|row| row.paper.is_some()) {
-            let mut line = vec![String::new(), "paper".into()];
-            line.extend(rows.iter().map(|row| {
-                row.paper.as_ref().map_or(NEVER.into(), |p| format!("{:.2} ± {:.2}", p.rmse, p.half_ci))
-            }));
-            table.rows.push(line);
+    if ours_of().any(|ours| ours.half_ci.is_none()) {
+        let note = "Fewer than {} runs have no interval: after the RMSE stands k95 − k_pred of each.";
+        table.notes.push(note.replace("{}", &MIN_RUNS.to_string()));
+    }
+    for pool in rows.chunk_by(|a, b| (&a.experiment, &a.setting) == (&b.experiment, &b.setting)) {
+        let mut line = |experiment: &str, setting: &str, name: &str, cells: Vec<String>| {
+            let settings = with_settings.then(|| setting.to_owned());
+            let words = [experiment.to_owned()].into_iter().chain(settings).chain([name.to_owned()]);
+            table.rows.push(words.chain(cells).collect());
+        };
+        let cells = |cell: fn(&RmseRow) -> Option<String>| {
+            pool.iter().map(|row| cell(row).unwrap_or_else(|| NEVER.to_owned())).collect::<Vec<_>>()
+        };
+        line(&pool[0].experiment, &pool[0].setting, "ours", cells(|row| row.ours.as_ref().map(ours)));
+        if pool.iter().any(|row| row.ours.as_ref().is_some_and(|ours| ours.clustered.is_some())) {
+            line(
+                "",
+                "",
+                "over tasks and seeds",
+                cells(|row| row.ours.as_ref()?.clustered.as_ref().map(over_tasks)),
+            );
+        }
+        if pool.iter().any(|row| row.paper.is_some()) {
+            let paper = |row: &RmseRow| {
+                Some(format!("{:.2} ± {:.2}", row.paper.as_ref()?.rmse, row.paper.as_ref()?.half_ci))
+            };
+            line("", "", "paper", cells(paper));
         }
     }
+    for name in rows.chunk_by(|a, b| a.experiment == b.experiment).map(|rows| &rows[0].experiment) {
+        table.notes.extend(remark(name, runs));
+    }
     table
+}
+
+/// The RMSE over runs: with half of its interval, or with the errors of the runs.
+fn ours(ours: &Rmse) -> String {
+    let of = |error: &f64| format!("{error:.2}").replace('-', "−");
+    match ours.half_ci {
+        Some(half) => format!("{:.2} ± {half:.2} ({})", ours.rmse, ours.runs),
+        None => {
+            let errors: Vec<String> = ours.errors.iter().map(of).collect();
+            format!("{:.2} ({}: {})", ours.rmse, ours.runs, errors.join(", "))
+        }
+    }
+}
+
+fn over_tasks(clustered: &Clustered) -> String {
+    format!("± {:.2} ({} groups)", 0.5 * (clustered.high - clustered.low), clustered.groups)
 }
 
 /// Milestones and LAR, means over seeds, a line a group; the paper's in brackets where it has them.
@@ -77,7 +121,11 @@ pub fn task_table(experiment: &str, groups: &[Group<'_>]) -> Table {
     });
     let mut notes = vec!["Epochs and LAR are means over the seeds that got there.".to_owned()];
     if with_paper {
-        notes.push("In brackets: the paper's means over five seeds, read from its figures.".into());
+        notes.push(format!(
+            "In brackets: the paper's means over five seeds, read from its figures. Its runs end {} epochs after grokking, or at {}.",
+            thousands(PATIENCE as usize),
+            thousands(BUDGET as usize)
+        ));
     }
     Table {
         title: format!("{experiment}: milestones and log-alignment ratio"),
@@ -129,53 +177,70 @@ pub(super) fn thousands(n: usize) -> String {
 mod tests {
     use super::*;
     use crate::{
-        analysis::{groups, rmse_rows, summarize},
+        analysis::{Experiment, Pooling, groups, paper::with_tables, planned, pools, rmse_rows, summarize},
         render::table::{latex, markdown, text},
-        store::{Experiment, made::MadeRun},
+        store::made::MadeRun,
     };
 
-    fn experiment(name: &str) -> Experiment {
+    /// x + y at the paper's fractions; a run of each kind.
+    fn sweep(change: fn(MadeRun) -> MadeRun) -> Experiment {
         let mut made = vec![
-            MadeRun::new("add", 0.5, 0).grokked(40, 120),
-            MadeRun::new("add", 0.5, 1).grokked(60, 140).collapsed(180).shift(0.02),
-            MadeRun::new("s5_mul", 0.5, 0).grokked(80, 160).diverged(180),
-            MadeRun::new("s5_mul", 0.5, 1).grokked(80, 160).state(RunState::Running),
+            MadeRun::new("add", 0.3, 0).grokked(40, 120),
+            MadeRun::new("add", 0.3, 1).grokked(60, 140).collapsed(180).shift(0.02),
+            MadeRun::new("add", 0.2, 0).grokked(80, 160).diverged(180),
+            MadeRun::new("add", 0.2, 1).grokked(80, 160).state(RunState::Running),
         ];
         made.extend(
-            (0..3).map(|seed| MadeRun::new("x3_xy", 0.5, seed).memorized(60).shift(0.01 * seed as f64)),
+            (0..3).map(|seed| MadeRun::new("add", 0.1, seed).memorized(60).shift(0.01 * seed as f64)),
         );
-        Experiment {
-            name: name.into(),
-            runs: made.iter().map(MadeRun::record).collect(),
-            ..Default::default()
-        }
+        made.extend(
+            (0..2).map(|seed| MadeRun::new("add", 0.05, seed).memorized(60).shift(0.02 * seed as f64)),
+        );
+        let runs = made.into_iter().map(|run| change(run).record()).collect();
+        planned("sweep", with_tables(runs))
     }
 
-    fn both(name: &str) -> [Table; 2] {
-        let experiment = experiment(name);
-        let runs = summarize(&experiment);
-        [rmse_table(&rmse_rows(name, &runs), &runs), task_table(name, &groups(&experiment))]
-    }
-
-    #[test]
-    fn the_papers_study_has_the_papers_numbers_beside_ours() {
-        insta::assert_snapshot!(both("binary-ops").map(|table| text(&table)).join("\n"));
+    fn both(experiment: &Experiment) -> [Table; 2] {
+        let groups = groups(experiment);
+        let pools = pools(experiment, &groups, Pooling::PerSetting);
+        let rows: Vec<_> = pools.iter().flat_map(|pool| rmse_rows(&experiment.name, pool)).collect();
+        [rmse_table(&rows, &summarize(experiment)), task_table(&experiment.name, &groups)]
     }
 
     #[test]
-    fn another_experiment_has_none() {
-        insta::assert_snapshot!(both("quick").map(|table| markdown(&table)).join("\n"));
+    fn the_papers_recipe_has_the_papers_numbers_beside_ours() {
+        insta::assert_snapshot!(both(&sweep(|run| run)).map(|table| text(&table)).join("\n"));
+    }
+
+    #[test]
+    fn another_recipe_has_none() {
+        insta::assert_snapshot!(
+            both(&sweep(|run| run.batch_size(64))).map(|table| markdown(&table)).join("\n")
+        );
     }
 
     #[test]
     fn the_rmse_table_sets_in_latex() {
-        insta::assert_snapshot!(latex(&both("binary-ops")[0]));
+        insta::assert_snapshot!(latex(&both(&sweep(|run| run))[0]));
+    }
+
+    #[test]
+    fn settings_have_lines_of_their_own() {
+        let runs = [64, 512].map(|rows| MadeRun::new("add", 0.5, 0).batch_size(rows).memorized(40).record());
+        let experiment = planned("batch-dip", runs.to_vec());
+        let [rmse, _] = both(&experiment);
+        assert_eq!(
+            rmse.rows.iter().map(|row| &*row[1]).collect::<Vec<_>>(),
+            ["data.batch_size=64", "data.batch_size=512"]
+        );
+        // one run each: its error and no interval
+        assert!(rmse.rows.iter().flatten().all(|cell| !cell.contains('±')), "{:?}", rmse.rows);
     }
 
     #[test]
     fn settings_that_differ_have_a_column() {
         let runs = [64, 512].map(|rows| MadeRun::new("add", 0.5, 0).batch_size(rows).record()).to_vec();
-        let experiment = Experiment { name: "batch-dip".into(), runs, ..Default::default() };
+        let experiment = planned("batch-dip", runs);
         insta::assert_snapshot!(text(&task_table("batch-dip", &groups(&experiment))));
     }
 

@@ -68,14 +68,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     create_dir(dir)?;
     let write = || -> io::Result<()> {
         step(Op::Create, path)?;
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(dir)?;
-        write_bytes(file.as_file_mut(), path, bytes)?;
-        // a temporary file is private to its owner, a result is not
+        let mut builder = tempfile::Builder::new();
+        // a temporary file is private to its owner; a result is for whom the umask lets read it
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            builder.permissions(fs::Permissions::from_mode(0o666));
         }
+        let mut file = builder.prefix(TEMPORARY).tempfile_in(dir)?;
+        write_bytes(file.as_file_mut(), path, bytes)?;
         step(Op::Sync, path)?;
         file.as_file().sync_all()?;
         step(Op::Rename, path)?;
@@ -84,6 +85,21 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         sync_dir(dir)
     };
     write().map_err(StoreError::io("write", path))
+}
+
+/// Writes `bytes` where a user wants them: a file is replaced whole, as by [`write_atomic`]; a link, a pipe or a device is
+/// never replaced but written through, and a reader of that pipe who has seen enough is no failure.
+pub fn write_output(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            let open = || File::options().write(true).create(true).truncate(true).open(path);
+            match open().and_then(|mut file| file.write_all(bytes)) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written.map_err(StoreError::io("write", path)),
+            }
+        }
+        _ => write_atomic(path, bytes),
+    }
 }
 
 /// Makes renames in `dir` last. Some network file systems have no such operation and say so.
@@ -283,6 +299,35 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_a_pipe_and_a_device_are_written_through() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("target"), "a longer text before").unwrap();
+        fs::hard_link(at("target"), at("same")).unwrap();
+        symlink(at("target"), at("link")).unwrap();
+        symlink(at("later"), at("dangling")).unwrap();
+        for name in ["link", "dangling"] {
+            write_output(&at(name), b"new").unwrap();
+            assert!(fs::symlink_metadata(at(name)).unwrap().is_symlink());
+        }
+        for name in ["target", "same", "later"] {
+            assert_eq!(fs::read(at(name)).unwrap(), b"new", "{name}");
+        }
+        write_output(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = at("pipe");
+            move || fs::read(pipe).unwrap()
+        });
+        write_output(&at("pipe"), b"through").unwrap();
+        assert_eq!(reader.join().unwrap(), b"through");
+        assert!(fs::metadata(at("pipe")).unwrap().file_type().is_fifo());
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl MadeRun {
         self.stopped(StopReason::Diverged)
     }
 
+    pub(crate) fn epochs(mut self, epochs: u64) -> Self {
+        self.epochs = epochs;
+        self
+    }
+
     pub(crate) fn state(mut self, state: RunState) -> Self {
         self.state = state;
         self

@@ -24,7 +24,7 @@ mod write;
 pub use adopt::{Adopted, adopt, differences};
 #[cfg(test)]
 pub(crate) use disk::Op;
-pub use disk::write_atomic;
+pub use disk::{write_atomic, write_output};
 pub use error::StoreError;
 pub use lock::{Holder, Lock, lock};
 pub use manifest::{
@@ -33,10 +33,13 @@ pub use manifest::{
 };
 pub use plan::{PlanChange, PlanRow, read_plan, record_plan};
 pub use prune::{Pruned, Pruning, prune};
-pub use read::{Experiment, Limits, ReadError, Results, read_experiment, read_results, run_directories};
+pub use read::{
+    Experiment, Limits, Listed, ListedRun, Listing, ReadError, Results, list_results, read_experiment,
+    read_results, run_directories,
+};
 pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow, parse_rows};
 pub use run::{RunRecord, ViewEnd, read_run, verify_run};
 pub use snapshot::{Counters, Snapshot};
 pub use status::{RunStatus, Stage, status};
-pub use tensors::{NamedTensor, named_tensors, read_parameters, write_safetensors};
+pub use tensors::{NamedTensor, named_tensors, read_parameters, to_bytes as safetensors_bytes};
 pub use write::{Part, Resumed, RunWriter, record_failure, tidy};

@@ -17,21 +17,28 @@ use super::{
 };
 use crate::{config::TrainConfig, task::TaskError};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 /// The runs of one directory.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Experiment {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment<R = RunRecord> {
     /// Name of the directory.
     pub name: String,
     /// The runs that count, as far as they are readable, sorted by run id.
-    pub runs: Vec<RunRecord>,
+    pub runs: Vec<R>,
     /// Whether a plan says which runs count.
     pub is_planned: bool,
     /// Runs that lie there and are not in the plan: left out.
     pub unplanned: Vec<String>,
+}
+
+impl<R> Default for Experiment<R> {
+    fn default() -> Self {
+        Self { name: String::new(), runs: Vec::new(), is_planned: false, unplanned: Vec::new() }
+    }
 }
 
 /// How far runs are looked at, where that is not what their plan or their own manifest says.
@@ -140,33 +147,87 @@ pub enum ReadError {
     },
 }
 
+/// What lies under a directory, to be read run by run.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Experiments with at least one run, sorted by name.
+    pub experiments: Vec<Listed>,
+    /// What could not be looked into.
+    pub damaged: Vec<ReadError>,
+}
+
+/// The runs of one directory.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Name of the directory.
+    pub name: String,
+    /// Those that count, sorted by id, which is the name of their directory.
+    pub runs: Vec<ListedRun>,
+    /// Whether a plan says which runs count.
+    pub is_planned: bool,
+    /// Runs that lie there and are not in the plan: left out.
+    pub unplanned: Vec<String>,
+}
+
+/// A run to be read.
+#[derive(Debug)]
+pub struct ListedRun {
+    dir: PathBuf,
+    planned: Option<TrainConfig>,
+    limits: Limits,
+}
+
+impl ListedRun {
+    /// Reads it, as far as it is to be looked at.
+    pub fn read(&self) -> Result<RunRecord, ReadError> {
+        read_run_under(&self.dir, |own| self.limits.of(self.planned.unwrap_or(own)))
+    }
+}
+
+impl Listed {
+    fn of(dir: &Path, limits: Limits, damaged: &mut Vec<ReadError>) -> Self {
+        let plan = read_plan(dir).unwrap_or_else(|error| {
+            damaged.push(error.into());
+            Vec::new()
+        });
+        let budgets: BTreeMap<&str, TrainConfig> =
+            plan.iter().map(|row| (row.run.as_str(), row.budget())).collect();
+        let children = subdirectories(dir).unwrap_or_else(|error| {
+            damaged.push(error);
+            Vec::new()
+        });
+        let is_planned = !plan.is_empty();
+        let mut listed = Self { name: name_of(dir), is_planned, ..Self::default() };
+        for child in children.into_iter().filter(|child| is_run(child)) {
+            let planned = budgets.get(name_of(&child).as_str()).copied();
+            match listed.is_planned && planned.is_none() {
+                true => listed.unplanned.push(name_of(&child)),
+                false => listed.runs.push(ListedRun { dir: child, planned, limits }),
+            }
+        }
+        listed
+    }
+
+    /// Reads all of its runs; what cannot be read goes to `damaged`.
+    fn read(self, damaged: &mut Vec<ReadError>) -> Experiment {
+        let Self { name, runs, is_planned, unplanned } = self;
+        let mut experiment = Experiment { name, is_planned, unplanned, ..Experiment::default() };
+        for run in &runs {
+            match run.read() {
+                Ok(run) => experiment.runs.push(run),
+                Err(error) => damaged.push(error),
+            }
+        }
+        experiment.runs.sort_by(|a, b| a.manifest.run.cmp(&b.manifest.run));
+        experiment
+    }
+}
+
 /// Reads an experiment: the runs directly in `dir` that count. What could not be read comes beside it.
 pub fn read_experiment(dir: &Path, limits: Limits) -> (Experiment, Vec<ReadError>) {
-    let mut experiment = Experiment { name: name_of(dir), ..Experiment::default() };
     let mut damaged = Vec::new();
-    let plan = read_plan(dir).unwrap_or_else(|error| {
-        damaged.push(error.into());
-        Vec::new()
-    });
-    experiment.is_planned = !plan.is_empty();
-    let children = subdirectories(dir).unwrap_or_else(|error| {
-        damaged.push(error);
-        Vec::new()
-    });
-    for child in children.iter().filter(|child| is_run(child)) {
-        let name = name_of(child);
-        let planned = plan.iter().find(|row| row.run == name).map(PlanRow::budget);
-        if experiment.is_planned && planned.is_none() {
-            experiment.unplanned.push(name);
-            continue;
-        }
-        match read_run_under(child, |own| limits.of(planned.unwrap_or(own))) {
-            Ok(run) => experiment.runs.push(run),
-            Err(error) => damaged.push(error),
-        }
-    }
-    experiment.runs.sort_by(|a, b| a.manifest.run.cmp(&b.manifest.run));
-    (experiment, damaged)
+    let listed = Listed::of(dir, limits, &mut damaged);
+    (listed.read(&mut damaged), damaged)
 }
 
 /// The directories of all runs in or below `dir` (a run, an experiment, or a directory of experiments), planned or not.
@@ -190,46 +251,49 @@ fn real(dir: &Path) -> Result<PathBuf, ReadError> {
     dir.canonicalize().ok().filter(|d| d.is_dir()).ok_or(ReadError::NoDirectory { dir: dir.into() })
 }
 
-/// Reads what `dir` is: a run, an experiment, or a directory of experiments.
+/// What `dir` is: a run, an experiment, or a directory of experiments. No run is read yet.
 ///
-/// Errors when there is no directory, no run, or no run that can be read.
-pub fn read_results(dir: &Path, limits: Limits) -> Result<Results, ReadError> {
+/// Errors when there is no directory or no run.
+pub fn list_results(dir: &Path, limits: Limits) -> Result<Listing, ReadError> {
     let real = real(dir)?;
-    let mut results = Results::default();
+    let mut listing = Listing::default();
     if is_run(&real) {
         // asked for by name: it counts, planned or not, as far as its experiment goes where it is planned
         let parent = real.parent().unwrap_or(&real);
         let plan = read_plan(parent).unwrap_or_default();
         let planned = plan.iter().find(|row| row.run == name_of(&real)).map(PlanRow::budget);
-        match read_run_under(&real, |own| limits.of(planned.unwrap_or(own))) {
-            Ok(run) => {
-                let (name, is_planned) = (name_of(parent), planned.is_some());
-                results.experiments.push(Experiment {
-                    name,
-                    runs: vec![run],
-                    is_planned,
-                    unplanned: Vec::new(),
-                });
-            }
-            Err(error) => results.damaged.push(error),
-        }
-    } else {
-        let below = subdirectories(&real)?;
-        let experiments = std::iter::once(&real).chain(below.iter().filter(|child| !is_run(child)));
-        for experiment in experiments {
-            let (experiment, mut damaged) = read_experiment(experiment, limits);
-            results.damaged.append(&mut damaged);
-            if !experiment.runs.is_empty() || !experiment.unplanned.is_empty() {
-                results.experiments.push(experiment);
-            }
+        let (name, is_planned) = (name_of(parent), planned.is_some());
+        let runs = vec![ListedRun { dir: real, planned, limits }];
+        listing.experiments.push(Listed { name, runs, is_planned, unplanned: Vec::new() });
+        return Ok(listing);
+    }
+    let below = subdirectories(&real)?;
+    for experiment in std::iter::once(&real).chain(below.iter().filter(|child| !is_run(child))) {
+        let listed = Listed::of(experiment, limits, &mut listing.damaged);
+        if !listed.runs.is_empty() || !listed.unplanned.is_empty() {
+            listing.experiments.push(listed);
         }
     }
-    results.experiments.sort_by(|a, b| a.name.cmp(&b.name));
-    match (results.experiments.iter().all(|e| e.runs.is_empty()), results.damaged.is_empty()) {
+    listing.experiments.sort_by(|a, b| a.name.cmp(&b.name));
+    match (listing.experiments.iter().all(|listed| listed.runs.is_empty()), listing.damaged.is_empty()) {
         (true, true) => Err(ReadError::NoRuns { dir: dir.into() }),
-        (true, false) => Err(ReadError::NothingReadable { dir: dir.into(), damaged: results.damaged }),
-        _ => Ok(results),
+        (true, false) => Err(ReadError::NothingReadable { dir: dir.into(), damaged: listing.damaged }),
+        _ => Ok(listing),
     }
+}
+
+/// Reads what `dir` is: a run, an experiment, or a directory of experiments.
+///
+/// Errors when there is no directory, no run, or no run that can be read.
+pub fn read_results(dir: &Path, limits: Limits) -> Result<Results, ReadError> {
+    let Listing { experiments, mut damaged } = list_results(dir, limits)?;
+    let read = experiments.into_iter().map(|listed| listed.read(&mut damaged));
+    let experiments: Vec<Experiment> =
+        read.filter(|e| !e.runs.is_empty() || !e.unplanned.is_empty()).collect();
+    if experiments.iter().all(|experiment| experiment.runs.is_empty()) {
+        return Err(ReadError::NothingReadable { dir: dir.into(), damaged });
+    }
+    Ok(Results { experiments, damaged })
 }
 
 fn is_run(dir: &Path) -> bool {

@@ -25,18 +25,11 @@ pub fn named_tensors<'a>(prefix: &str, layout: &ParamLayout, flat: &'a [f32]) ->
         .collect()
 }
 
-/// Writes tensors as one safetensors file, atomically.
-pub fn write_safetensors(
-    path: &Path,
-    tensors: &[NamedTensor],
-    metadata: &BTreeMap<&str, String>,
-) -> Result<(), StoreError> {
-    super::write_atomic(path, &to_bytes(path, tensors, metadata)?)
-}
-
 /// The bytes of a safetensors file. The metadata are one entry, `groklab`, a JSON object:
 /// safetensors keeps its own in a hash map, whose order would make the bytes differ from time to time.
-pub(super) fn to_bytes(
+///
+/// `path` is where they are meant to go, for messages.
+pub fn to_bytes(
     path: &Path,
     tensors: &[NamedTensor],
     metadata: &BTreeMap<&str, String>,

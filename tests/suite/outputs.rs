@@ -144,6 +144,133 @@ fn a_reader_that_has_gone_away_is_no_failure() {
     }
 }
 
+#[test]
+fn the_papers_tables_are_those_of_the_shipped_tasks() {
+    let digests =
+        groklab::task::builtin_names().iter().map(|name| groklab::task::Task::find(name).unwrap().digest());
+    assert!(digests.eq(groklab::analysis::paper::DIGESTS));
+}
+
+#[test]
+fn settings_stand_apart_unless_they_are_asked_to_be_pooled() {
+    let dir = tempfile::tempdir().unwrap();
+    let grid = format!("{}[grid]\n\"data.batch_size\" = [64, 512]\n", super::two_runs());
+    fs::write(dir.path().join("small.toml"), grid).unwrap();
+    succeed(dir.path(), &["sweep", "small.toml"]);
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&succeed(dir.path(), &[args, &["results/small", "--json"]].concat())).unwrap()
+    };
+    let settings = |rows: &serde_json::Value| -> Vec<(String, u64)> {
+        let row = |row: &serde_json::Value| {
+            (row["setting"].as_str().unwrap().into(), row["runs"].as_u64().unwrap())
+        };
+        rows.as_array().unwrap().iter().map(row).collect()
+    };
+    let apart = settings(&json(&["table"])["rmse"]);
+    assert_eq!(
+        (apart[3].clone(), apart[7].clone()),
+        (("data.batch_size=64".into(), 2), ("data.batch_size=512".into(), 2))
+    );
+    assert_eq!(settings(&json(&["table", "--pool"])["rmse"])[3], (String::new(), 4));
+    let table = succeed(dir.path(), &["table", "results/small", "--pool"]);
+    assert!(table.contains("Pooled, as asked, over 2 settings"), "{table}");
+    assert!(!table.contains('±'), "four runs have no interval: {table}");
+    let claims = settings(&json(&["claims"]));
+    let expected =
+        [("all values of data.batch_size", 4), ("data.batch_size=64", 2), ("data.batch_size=512", 2)];
+    assert_eq!(claims, expected.map(|(setting, runs)| (setting.to_owned(), runs)));
+}
+
+#[test]
+fn without_a_plan_every_recipe_stands_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    for task in ["add", "sub"] {
+        let small = ["--set", "model.d_model=16", "--set", "model.d_mlp=16", "--set", "train.max_epochs=2"];
+        succeed(dir.path(), &[&["train", task, "--fraction", "0.05", "--out", "mine"], &small[..]].concat());
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(dir.path(), &["table", "mine", "--json"])).unwrap();
+    let rows = json["rmse"].as_array().unwrap();
+    assert_eq!(rows.len(), 8);
+    assert_eq!((&rows[0]["setting"], &rows[4]["setting"]), (&"add-f0.05".into(), &"sub-f0.05".into()));
+    assert!(rows.iter().all(|row| row["runs"].as_u64().unwrap() <= 1), "{rows:?}");
+}
+
+#[test]
+fn a_hyphen_is_standard_output_and_what_is_no_file_is_written_through() {
+    let dir = sweep_small();
+    let page = succeed(dir.path(), &["report", "results/small", "--out", "-"]);
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    succeed(dir.path(), &["report", "results/small", "--out", "report.html"]);
+    let same = |other: &str| assert!(other == page, "another page");
+    same(&fs::read_to_string(dir.path().join("report.html")).unwrap());
+    assert_eq!(
+        succeed(dir.path(), &["tasks", "export", "add", "--out", "-"]),
+        succeed(dir.path(), &["tasks", "export", "add"])
+    );
+    assert!(!dir.path().join("-").exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+        same(&succeed(dir.path(), &["report", "results/small", "--out", "/dev/stdout"]));
+        succeed(dir.path(), &["report", "results/small", "--out", "/dev/null"]);
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        fs::write(dir.path().join("target.html"), "before").unwrap();
+        symlink("target.html", dir.path().join("link.html")).unwrap();
+        succeed(dir.path(), &["report", "results/small", "--out", "link.html"]);
+        assert!(fs::symlink_metadata(dir.path().join("link.html")).unwrap().is_symlink());
+        same(&fs::read_to_string(dir.path().join("target.html")).unwrap());
+        // as the umask says
+        let command = "umask 027 && exec \"$0\" report results/small --out masked.html";
+        let shell = Command::new("sh")
+            .args(["-c", command, env!("CARGO_BIN_EXE_groklab")])
+            .current_dir(dir.path())
+            .output();
+        assert!(shell.unwrap().status.success());
+        let mode = fs::metadata(dir.path().join("masked.html")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+}
+
+/// Groklab as somebody who may not write in `dir`; root may everywhere, so it goes as nobody.
+#[cfg(target_os = "linux")]
+fn as_a_guest(dir: &Path, args: &[&str]) -> std::process::Output {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+    // the build directory may lie where nobody looks
+    let program = dir.join("groklab");
+    // not by this process: a file it had open for writing could not be run
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_groklab")).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let mut command = Command::new(program);
+    command.args(args).current_dir(dir);
+    // SAFETY: it only asks who this is
+    if unsafe { libc::geteuid() } == 0 {
+        command.uid(65534).gid(65534);
+    } else {
+        fs::set_permissions(dir.join("results/small"), fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    command.output().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_of_somebody_elses_results_is_printed_and_says_what_it_could_not_write() {
+    let dir = sweep_small();
+    let printed = succeed(dir.path(), &["table", "results/small"]);
+    for name in ["runs.csv", "rmse.csv"] {
+        fs::remove_file(dir.path().join("results/small").join(name)).unwrap();
+    }
+    let output = as_a_guest(dir.path(), &["table", "results/small"]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(text(&output.stdout), printed);
+    for name in ["runs.csv", "rmse.csv"] {
+        assert!(said.contains(&format!("results/small/{name}: Permission denied")), "{said}");
+        assert!(!dir.path().join("results/small").join(name).exists());
+    }
+}
+
 /// What groklab writes to a terminal of 80 columns, standard output and error together.
 #[cfg(target_os = "linux")]
 fn on_a_terminal(dir: &Path, args: &[&str], no_color: bool) -> String {

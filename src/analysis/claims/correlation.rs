@@ -5,10 +5,7 @@ use super::{
     judge::{Range, judge},
     values,
 };
-use crate::{
-    analysis::{Checkpoint, Group, RunSummary},
-    store::RunRecord,
-};
+use crate::analysis::{Checkpoint, Group, RunSummary};
 
 /// "Near 1" is above this.
 const NEAR_1: f64 = 0.9;
@@ -31,7 +28,7 @@ pub(super) fn p_and_q_correlate(groups: &[Group<'_>]) -> Claim {
     parts.push(judge(
         "least corr(p, q) since the first milestone",
         Range::Above(NEAR_1),
-        values(groups, least),
+        values(groups, |run, record| record.least_pearson.filter(|_| first_milestone(run).is_some())),
     ));
     Claim::new("p-q-correlate", "corr(p, q) is near 1 throughout", "Fig. 2, 21, 22", parts)
 }
@@ -39,12 +36,6 @@ pub(super) fn p_and_q_correlate(groups: &[Group<'_>]) -> Claim {
 /// The epoch at which it memorized, or grokked without having memorized.
 fn first_milestone(run: &RunSummary) -> Option<u64> {
     run.memorized.or(run.grokked).map(|point| point.epoch)
-}
-
-fn least(run: &RunSummary, record: &RunRecord) -> Option<f64> {
-    let since = first_milestone(run)?;
-    let rows = record.metrics.iter().filter(|row| row.epoch >= since && row.pearson.is_finite());
-    rows.map(|row| row.pearson).min_by(f64::total_cmp)
 }
 
 #[cfg(test)]

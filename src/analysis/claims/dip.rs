@@ -1,17 +1,22 @@
 //! The early dip of the log-alignment ratio, which the paper finds at large batches only.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     Claim,
     judge::{Range, judge},
     values,
 };
-use crate::{analysis::Group, store::RunRecord};
+use crate::analysis::{Group, Pool};
+
+/// Name of the claim.
+pub(super) const ID: &str = "early-dip";
+
+/// What it compares.
+const KEY: &str = "data.batch_size";
 
 /// A dip is a fall of LAR by this much below its value at epoch 0: a quarter of the paper's at batch 512 (0.22).
 const DEPTH: f64 = 0.05;
-
-/// The dip lies in these first epochs.
-const EARLY: u64 = 40;
 
 /// From this many rows on a batch is large; the paper's is 512.
 const LARGE: usize = 512;
@@ -26,10 +31,12 @@ const SMALL: usize = 64;
 /// over within the first epoch, as a small batch's would be, cannot be seen at all.
 pub(super) fn early_dip(groups: &[Group<'_>]) -> Claim {
     let depths = |belongs: fn(usize) -> bool| {
-        values(groups, move |_, record| depth(record).filter(|_| belongs(record.config.data.batch_size)))
+        values(groups, move |_, record| {
+            record.dip.map(|dip| dip.depth).filter(|_| belongs(record.config().data.batch_size))
+        })
     };
     Claim::new(
-        "early-dip",
+        ID,
         "LAR dips early in training at large batches, and at small ones it does not",
         "App. B.5, Fig. 9",
         vec![
@@ -39,26 +46,35 @@ pub(super) fn early_dip(groups: &[Group<'_>]) -> Claim {
     )
 }
 
-/// LAR at epoch 0 less its least value in the early epochs, at least 0; none unless each of them was evaluated.
-fn depth(record: &RunRecord) -> Option<f64> {
-    let early: Vec<f64> = (0..=EARLY).map_while(|epoch| record.row_at(epoch)).map(|row| row.lar).collect();
-    let least = early.iter().copied().fold(f64::INFINITY, f64::min);
-    (early.len() as u64 == EARLY + 1).then(|| early[0] - least)
+/// The groups that differ in nothing but the batch size, task and fraction, under the settings that they share. Nothing if
+/// the pools do not differ in the batch size.
+pub(super) fn across_batch_sizes<'a>(pools: &[Pool<'a>]) -> Vec<(String, Vec<Group<'a>>)> {
+    let mut shared: BTreeMap<String, Vec<Group<'a>>> = BTreeMap::new();
+    let mut sizes = BTreeSet::new();
+    for pool in pools {
+        let settings = pool.setting.split_whitespace();
+        let (size, others): (Vec<&str>, Vec<&str>) =
+            settings.partition(|setting| setting.split('=').next() == Some(KEY));
+        sizes.extend(size);
+        let name = [&[&*format!("all values of {KEY}")], &others[..]].concat().join(" ");
+        shared.entry(name).or_default().extend(pool.groups.iter().cloned());
+    }
+    if sizes.is_empty() { Vec::new() } else { shared.into_iter().collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{super::tests::study, *};
     use crate::{
-        analysis::{claims::Verdict, groups},
-        store::made::MadeRun,
+        analysis::{EARLY_EPOCHS, claims::Verdict, groups},
+        store::{RunRecord, made::MadeRun},
     };
 
-    /// Evaluated at every epoch up to 40, LAR 0.5 but for epoch 4.
+    /// Evaluated at every early epoch, LAR 0.5 but for epoch 4.
     fn dipping(rows: usize, seed: u64, depth: f64) -> RunRecord {
         let mut record = MadeRun::new("add", 0.5, seed).batch_size(rows).record();
         let row = record.metrics[0].clone();
-        record.metrics = (0..=EARLY)
+        record.metrics = (0..=EARLY_EPOCHS)
             .map(|epoch| {
                 let lar = if epoch == 4 { 0.5 - depth } else { 0.5 };
                 crate::store::MetricsRow { epoch, lar, ..row.clone() }

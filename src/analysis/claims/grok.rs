@@ -5,15 +5,13 @@ use serde::Serialize;
 use super::{
     Claim,
     judge::{Part, Range, Verdict, judge},
-    label,
 };
 use crate::analysis::{
-    Group, RunSummary,
+    Group, MIN_RUNS, RunSummary,
+    bootstrap::Sample,
+    paper::BUDGET,
     survival::{Lifetime, median, median_interval},
 };
-
-/// Epochs after which the paper gives a run up.
-pub const PAPER_BUDGET: u64 = 50_000;
 
 /// How long the runs of a group took to grok.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,8 +30,11 @@ pub struct TimeToGrok {
     pub censored_at: Option<u64>,
     /// Median epoch of grokking by Kaplan and Meier; none where half of the runs never got there.
     pub median: Option<f64>,
-    /// Its 95 % percentile bootstrap interval over runs; an end that was never reached is none.
+    /// Its 95 % percentile bootstrap interval over runs; an end that was never reached is none. None at all for fewer than
+    /// [`MIN_RUNS`] runs.
     pub interval: Option<(Option<f64>, Option<f64>)>,
+    /// Where there is no interval: for each run the epoch of grokking, or none.
+    pub epochs: Vec<Option<u64>>,
     /// The paper's mean epoch of grokking.
     pub paper_mean: Option<f64>,
 }
@@ -52,7 +53,11 @@ pub fn times_to_grok(groups: &[Group<'_>]) -> Vec<TimeToGrok> {
             grokked: lives.iter().filter(|life| life.ended).count(),
             censored_at: censored,
             median: median(&lives),
-            interval: (lives.len() > 1).then(|| median_interval(&lives)),
+            interval: (lives.len() >= MIN_RUNS).then(|| median_interval(&lives)),
+            epochs: match lives.len() < MIN_RUNS {
+                true => group.runs.iter().map(|run| run.grokked.map(|point| point.epoch)).collect(),
+                false => Vec::new(),
+            },
             paper_mean: group.paper.as_ref().and_then(|paper| paper.grokked_epoch_mean),
         }
     };
@@ -76,7 +81,7 @@ pub(super) fn which_grok(groups: &[Group<'_>]) -> Claim {
             .filter(move |group| {
                 group.paper.as_ref().is_some_and(|paper| paper.grokked_epoch_mean.is_some() == grokked)
             })
-            .flat_map(|group| group.runs.iter().map(move |run| (label(group), run)))
+            .flat_map(|group| group.runs.iter().map(move |run| (group.label(), run)))
     };
     let part = |what: &str, expected: bool| {
         let open = studied(expected).filter(|(_, run)| outcome(run).is_none()).count();
@@ -87,7 +92,7 @@ pub(super) fn which_grok(groups: &[Group<'_>]) -> Claim {
             judge(
                 &what,
                 Range::Above(0.5),
-                studied(expected).map(|(group, run)| (group, agrees(run))).collect(),
+                studied(expected).map(|(group, run)| Sample { group, value: agrees(run) }).collect(),
             )
         };
         let [none, all] = [suppose(false), suppose(true)];
@@ -113,8 +118,8 @@ pub(super) fn which_grok(groups: &[Group<'_>]) -> Claim {
 /// Whether the run grokked within the paper's budget; none if it was given up before, not having grokked.
 fn outcome(run: &RunSummary) -> Option<bool> {
     match run.grokked {
-        Some(point) => Some(point.epoch <= PAPER_BUDGET),
-        None => (run.epochs >= PAPER_BUDGET).then_some(false),
+        Some(point) => Some(point.epoch <= BUDGET),
+        None => (run.epochs >= BUDGET).then_some(false),
     }
 }
 
@@ -148,7 +153,7 @@ mod tests {
     #[test]
     fn each_task_does_as_in_the_paper_or_not() {
         use Verdict::{Mixed, No, Yes};
-        let whole = |task: &'static str| five(|seed| never(task, seed, PAPER_BUDGET));
+        let whole = |task: &'static str| five(|seed| never(task, seed, BUDGET));
         let groks = |task: &'static str| five(|seed| grokked(task, seed));
         assert_eq!(verdicts([groks("add"), whole("x3_xy")].concat()), (Yes, vec![Yes, Yes]));
         assert_eq!(verdicts([whole("add"), groks("x3_xy")].concat()), (No, vec![No, No]));

@@ -4,11 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::Values;
-use crate::analysis::bootstrap::{difference_interval, mean, mean_interval};
-
-/// Fewest runs behind an answer: with five, one-sided chance agreement of all (1/32) first falls below 5 %.
-pub const MIN_RUNS: usize = 5;
+use crate::analysis::bootstrap::{
+    Clustered, Clusters, MIN_RUNS, Sample, clustered_difference, difference_interval, mean,
+};
 
 /// Share of the runs that must agree for a yes.
 pub const MIN_SHARE: f64 = 0.9;
@@ -17,10 +15,10 @@ pub const MIN_SHARE: f64 = 0.9;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The whole interval lies where the claim wants it, at least [`MIN_SHARE`] of the runs agree, and in no
-    /// group most runs disagree.
+    /// Both intervals, over runs and over tasks and seeds, lie where the claim wants it, at least [`MIN_SHARE`] of the
+    /// runs agree, and in no group most runs disagree.
     Yes,
-    /// The whole interval lies elsewhere, and fewer than half of the runs agree.
+    /// Both intervals lie elsewhere, and fewer than half of the runs agree.
     No,
     /// Neither.
     Mixed,
@@ -114,8 +112,12 @@ pub struct Part {
     pub agreement: Option<Agreement>,
     /// Mean over runs, difference of means, or RMSE; none without runs.
     pub mean: Option<f64>,
-    /// Its 95 % percentile bootstrap interval over runs; none for fewer than two.
+    /// Its 95 % percentile bootstrap interval over runs; none for fewer than [`MIN_RUNS`].
     pub interval: Option<(f64, f64)>,
+    /// The same over tasks and seeds; none besides where all runs are of one group.
+    pub clustered: Option<Clustered>,
+    /// The values themselves where there is no interval, of two sets one after the other; else empty.
+    pub values: Vec<Vec<f64>>,
     /// Groups in which fewer than half of the runs agree.
     pub against: Vec<String>,
     /// The answer.
@@ -123,66 +125,84 @@ pub struct Part {
 }
 
 /// The rule, for one value a run. Values that are not finite belong to broken runs and do not count.
-pub(super) fn judge(what: &str, expected: Range, values: Values) -> Part {
-    let values: Values = values.into_iter().filter(|(_, value)| value.is_finite()).collect();
+pub(super) fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
     let mut groups: BTreeMap<&str, Agreement> = BTreeMap::new();
-    for (group, value) in &values {
+    let finite = || values.iter().filter(|sample| sample.value.is_finite());
+    for Sample { group, value } in finite() {
         let entry = groups.entry(group).or_insert(Agreement { agree: 0, of: 0 });
         entry.of += 1;
         entry.agree += usize::from(expected.contains(*value));
     }
     let against =
         groups.iter().filter(|(_, a)| 2 * a.agree < a.of).map(|(group, _)| (*group).to_owned()).collect();
-    let agreement = Agreement { agree: groups.values().map(|a| a.agree).sum(), of: values.len() };
-    let numbers: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+    let clusters = clusters(&values);
+    let numbers = clusters.values();
+    let interval = clusters.interval(|mean| mean);
     let part = Part {
         what: what.to_owned(),
         expected,
         runs: numbers.len(),
-        agreement: Some(agreement),
-        mean: (!numbers.is_empty()).then(|| mean(&numbers)),
-        interval: (numbers.len() > 1).then(|| mean_interval(&numbers)),
+        agreement: Some(Agreement { agree: groups.values().map(|a| a.agree).sum(), of: numbers.len() }),
+        mean: (!numbers.is_empty()).then(|| mean(numbers)),
+        interval,
+        clustered: clusters.clustered(|mean| mean),
+        values: shown(interval, &[numbers]),
         against,
         verdict: Verdict::NotEnoughData,
     };
-    if numbers.len() < MIN_RUNS { part } else { part.decided() }
+    part.decided()
 }
 
 /// The rule for two sets of runs: mean(a) − mean(b), and every pair of one of each must agree.
-pub(super) fn judge_difference(what: &str, expected: Range, a: &[f64], b: &[f64]) -> Part {
-    let (a, b) = (finite(a), finite(b));
-    let pairs = a.iter().flat_map(|x| b.iter().map(move |y| x - y));
+pub(super) fn judge_difference(what: &str, expected: Range, a: &[Sample], b: &[Sample]) -> Part {
+    let [a, b] = [clusters(a), clusters(b)];
+    let (x, y) = (a.values(), b.values());
+    let pairs = x.iter().flat_map(|x| y.iter().map(move |y| x - y));
     let agreement =
-        Agreement { agree: pairs.filter(|d| expected.contains(*d)).count(), of: a.len() * b.len() };
-    let both = !a.is_empty() && !b.is_empty();
+        Agreement { agree: pairs.filter(|d| expected.contains(*d)).count(), of: x.len() * y.len() };
+    let both = !x.is_empty() && !y.is_empty();
+    let interval = difference_interval(&a, &b);
     let part = Part {
         what: what.to_owned(),
         expected,
-        runs: a.len() + b.len(),
+        runs: x.len() + y.len(),
         agreement: Some(agreement),
-        mean: both.then(|| mean(&a) - mean(&b)),
-        interval: (both && a.len() + b.len() > 2).then(|| difference_interval(&a, &b)),
+        mean: both.then(|| mean(x) - mean(y)),
+        interval,
+        clustered: clustered_difference(&a, &b),
+        values: shown(interval, &[x, y]),
         against: Vec::new(),
         verdict: Verdict::NotEnoughData,
     };
-    if a.len().min(b.len()) < MIN_RUNS { part } else { part.decided() }
+    part.decided()
 }
 
-fn finite(values: &[f64]) -> Vec<f64> {
-    values.iter().copied().filter(|value| value.is_finite()).collect()
+fn clusters(values: &[Sample]) -> Clusters {
+    let finite = values.iter().filter(|sample| sample.value.is_finite());
+    Clusters::of(finite.map(|sample| (sample.group.as_str(), sample.value)))
+}
+
+/// The values of `sets` where they are too few for an interval.
+fn shown(interval: Option<(f64, f64)>, sets: &[&[f64]]) -> Vec<Vec<f64>> {
+    let is_few = interval.is_none() && sets.iter().any(|set| !set.is_empty());
+    let few = |set: &&[f64]| set.iter().take(MIN_RUNS).copied().collect();
+    if is_few { sets.iter().map(few).collect() } else { Vec::new() }
 }
 
 impl Part {
-    /// With the answer that its numbers give.
+    /// With the answer that its numbers give, if there are enough for an interval.
     fn decided(mut self) -> Self {
         let (Some((low, high)), Some(Agreement { agree, of })) = (self.interval, self.agreement) else {
             return self;
         };
-        let inside = self.expected.contains(low) && self.expected.contains(high);
+        let mut ends = vec![(low, high)];
+        ends.extend(self.clustered.map(|clustered| (clustered.low, clustered.high)));
+        let inside =
+            ends.iter().all(|(low, high)| [low, high].iter().all(|end| self.expected.contains(**end)));
         let share = agree as f64 / of as f64;
         self.verdict = if inside && share >= MIN_SHARE && self.against.is_empty() {
             Verdict::Yes
-        } else if self.expected.misses((low, high)) && share < 0.5 {
+        } else if ends.iter().all(|ends| self.expected.misses(*ends)) && share < 0.5 {
             Verdict::No
         } else {
             Verdict::Mixed
@@ -215,15 +235,15 @@ mod tests {
         high: (f64, f64),
     }
 
-    fn one_group(values: &[f64]) -> Values {
-        values.iter().map(|value| ("g".to_owned(), *value)).collect()
+    fn one_group(values: &[f64]) -> Vec<Sample> {
+        values.iter().map(|value| Sample { group: "g".to_owned(), value: *value }).collect()
     }
 
     #[test]
     fn means_and_intervals_agree_with_scipy() {
         let oracle: Oracle = serde_json::from_str(include_str!("../../../tests/oracle/claims.json")).unwrap();
         let one = judge("", Range::Above(0.0), one_group(&oracle.a));
-        let two = judge_difference("", Range::Above(0.0), &oracle.a, &oracle.b);
+        let two = judge_difference("", Range::Above(0.0), &one_group(&oracle.a), &one_group(&oracle.b));
         let cases =
             [(one, oracle.mean, oracle.mean_interval), (two, oracle.difference, oracle.difference_interval)];
         for (part, mean, interval) in cases {
@@ -256,17 +276,46 @@ mod tests {
 
     #[test]
     fn a_task_of_its_own_mind_spoils_a_yes_and_is_named() {
-        let mut values: Values = (0..57).map(|i| (format!("task{}", i % 10), 1.0)).collect();
-        values.extend([("odd".to_owned(), -0.01), ("odd".to_owned(), -0.01), ("odd".to_owned(), 0.01)]);
+        let mut values: Vec<Sample> =
+            (0..57).map(|i| Sample { group: format!("task{}", i % 10), value: 1.0 }).collect();
+        values.extend([-0.01, -0.01, 0.01].map(|value| Sample { group: "odd".to_owned(), value }));
         let part = judge("", Range::Above(0.0), values);
         assert_eq!(part.agreement, Some(Agreement { agree: 58, of: 60 }));
         assert_eq!((part.verdict, part.against), (Verdict::Mixed, vec!["odd".to_owned()]));
     }
 
     #[test]
+    fn tasks_that_differ_more_than_their_seeds_take_back_a_yes() {
+        // three tasks of ten runs, means 0.1, 0.1 and 4: over runs the mean is surely above 0.5, over tasks it is not
+        let values = |spread: f64| -> Vec<Sample> {
+            let value = |i: usize| if i < 20 { 0.6 - spread } else { 4.0 } + 0.001 * i as f64;
+            (0..30).map(|i| Sample { group: format!("task {}", i / 10), value: value(i) }).collect()
+        };
+        let over = |spread| {
+            let part = judge("", Range::Above(0.55), values(spread));
+            (part.interval.unwrap().0 > 0.55, part.clustered.unwrap().low > 0.55, part.verdict)
+        };
+        assert_eq!(over(0.0), (true, true, Verdict::Yes));
+        assert_eq!(over(0.5), (true, false, Verdict::Mixed));
+    }
+
+    #[test]
+    fn too_few_runs_are_shown_instead_of_an_interval() {
+        let part = judge("", Range::Above(0.0), one_group(&[1.0, 2.0, 4.0]));
+        assert_eq!((part.interval, part.clustered), (None, None));
+        assert_eq!((part.mean, part.values), (Some(7.0 / 3.0), vec![vec![1.0, 2.0, 4.0]]));
+        let part = judge_difference("", Range::Above(0.0), &one_group(&[3.0]), &one_group(&[1.0; 5]));
+        assert_eq!((part.interval, part.values), (None, vec![vec![3.0], vec![1.0; 5]]));
+        assert!(judge("", Range::Above(0.0), one_group(&[1.0; 5])).values.is_empty());
+        assert!(judge("", Range::Above(0.0), Vec::new()).values.is_empty());
+    }
+
+    #[test]
     fn two_sets_need_five_runs_each_and_nine_pairs_of_ten() {
         let high = [5.0, 6.0, 7.0, 8.0, 9.0];
-        let verdict = |a: &[f64], b: &[f64]| judge_difference("", Range::Above(0.0), a, b).verdict;
+        let verdict = |a: &[f64], b: &[f64]| {
+            judge_difference("", Range::Above(0.0), &one_group(a), &one_group(b)).verdict
+        };
         assert_eq!(verdict(&high, &[1.0, 2.0, 3.0, 4.0, 4.5]), Verdict::Yes);
         assert_eq!(verdict(&[1.0, 2.0, 3.0, 4.0, 4.5], &high), Verdict::No);
         assert_eq!(verdict(&high, &[1.0, 2.0, 3.0, 4.0]), Verdict::NotEnoughData);

@@ -7,7 +7,7 @@ use super::{
     judge::{Range, judge, judge_difference},
     values,
 };
-use crate::analysis::{Checkpoint, Group, RunSummary};
+use crate::analysis::{Checkpoint, Group, RunSummary, bootstrap::Sample};
 
 /// ½ ± this is "about ½": the paper's own five-seed means lie within 0.023 of it.
 const ABOUT: f64 = 0.025;
@@ -44,19 +44,23 @@ pub(super) fn climbs(groups: &[Group<'_>]) -> Claim {
     )
 }
 
-/// Within a family of tasks (the same operands, the same settings), runs that never grok end at a lower LAR than
-/// runs that grok: of means, and of nine in ten pairs of runs. A family with only one kind of run is not tested.
+/// Within a family of tasks (the same operands, the same share of the table, the same settings), runs that never grok end
+/// at a lower LAR than runs that grok: of means, and of nine in ten pairs of runs. A family with only one kind of run is
+/// not tested.
 pub(super) fn no_grok_ends_lower(groups: &[Group<'_>]) -> Claim {
-    let mut families: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    let mut families: BTreeMap<String, (Vec<Sample>, Vec<Sample>)> = BTreeMap::new();
     for group in groups {
+        let label = group.label();
         for (run, record) in group.runs.iter().zip(&group.records) {
             let Some(last) = run.last else { continue };
             // the digest of a table tells tasks apart, which are what a family joins
             let settings = group.variant.split(' ').filter(|setting| !setting.contains(".table="));
-            let family = [format!("{} symbols", record.manifest.n_symbols)].into_iter();
-            let family: Vec<String> = family.chain(settings.map(str::to_owned)).collect();
+            let operands = format!("{} symbols", record.manifest().n_symbols);
+            let fraction = format!("f{}", group.train_fraction);
+            let family: Vec<&str> = [&*operands, &*fraction].into_iter().chain(settings).collect();
             let (grokked, never) = families.entry(family.join(" ").trim_end().to_owned()).or_default();
-            if run.has_grokked { grokked.push(last.lar) } else { never.push(last.lar) }
+            let sample = Sample { group: label.clone(), value: last.lar };
+            if run.has_grokked { grokked.push(sample) } else { never.push(sample) }
         }
     }
     let parts = families.iter().filter(|(_, (grokked, never))| !grokked.is_empty() && !never.is_empty()).map(
@@ -160,6 +164,18 @@ mod tests {
         assert_eq!((apart.verdict, apart.parts.len()), (Verdict::NotEnoughData, 0));
         let few = answer(no_grok_ends_lower, runs(-0.05)[..8].to_vec());
         assert_eq!((few.verdict, few.parts[0].runs), (Verdict::NotEnoughData, 8));
+    }
+
+    #[test]
+    fn families_have_equal_fractions() {
+        // runs that never grok at 10 % of the table are not held against runs that grok at 30 %
+        let never = |seed: u64| MadeRun::new("add", 0.1, seed).memorized(40).shift(-0.05).record();
+        let grokked = |seed: u64| MadeRun::new("add", 0.3, seed).grokked(40, 120).record();
+        let apart = answer(no_grok_ends_lower, [five(never), five(grokked)].concat());
+        assert_eq!((apart.verdict, apart.parts.len()), (Verdict::NotEnoughData, 0));
+        let also = |seed: u64| MadeRun::new("sub", 0.1, seed).grokked(40, 120).record();
+        let both = answer(no_grok_ends_lower, [five(never), five(grokked), five(also)].concat());
+        assert_eq!((both.verdict, both.parts.len(), both.parts[0].runs), (Verdict::Yes, 1, 10));
     }
 
     #[test]

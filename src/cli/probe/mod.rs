@@ -2,10 +2,9 @@
 
 mod outcome;
 
-use super::{print, report};
+use super::{deliver, print, report};
 use crate::{
     probe::{Moments, RowPool, WeightGram, probe, probe_gram, weight_measures},
-    store::write_atomic,
     tensors::{Catalog, Choice, Element, Location, Matrix, Number, Tensor, TensorError},
 };
 use clap::{Args, ValueEnum};
@@ -137,7 +136,7 @@ pub fn run(args: &ProbeArgs) -> miette::Result<()> {
         probe_gram(&gram, &moments).map_err(report)?
     };
     if let Some(path) = &args.spectra {
-        write_atomic(path, spectra_csv(&spectra).as_bytes()).map_err(report)?;
+        deliver(path, spectra_csv(&spectra).as_bytes())?;
     }
     let one = One {
         weights: Weights {

@@ -1,22 +1,21 @@
 //! RMSE of k95 against k_pred while runs train, by epoch and by multiples of each run's own grokking epoch: where does
 //! k_pred ≈ k95 begin to hold? Not in the paper, which has the three moments of its Table 1.
 
-use crate::{
-    analysis::{
-        AGREES, Agreement, Cell, CurvePoint, Group, RmseRow, agreement, agreement_since_grokking, agrees_from,
-    },
-    store::RunRecord,
+use crate::analysis::{
+    AGREES, Agreement, Cell, CurvePoint, Pool, RmseRow, RunDigest, agreement, agreement_since_grokking,
+    agrees_from, rmse_rows,
 };
 
 use super::{
     Undrawn,
     axes::{Panel, Scale},
+    backend::text_width,
     bins::{binned, stroke},
     grid::{Grid, heading},
     legend::{Key, legend, legend_height, legend_lines},
     plural,
     scene::{Scene, Side},
-    theme::{ACCURACY, CURVE, Color, FAINT, GROKKED, INK, TEXT},
+    theme::{ACCURACY, CURVE, Color, FAINT, GROKKED, INK, SMALL, TEXT},
 };
 
 const LEFT: f64 = 54.0;
@@ -25,6 +24,7 @@ const BOTTOM: f64 = 42.0;
 const SIZE: (f64, f64) = (400.0, 270.0);
 const GAP: (f64, f64) = (62.0, 0.0);
 const HEAD: f64 = 24.0;
+const CAPTION: f64 = 14.0;
 const PAPER_DASH: (f64, f64) = (5.0, 3.0);
 const GROKKING_DASH: (f64, f64) = (6.0, 3.0);
 const AGREES_DASH: (f64, f64) = (1.0, 2.5);
@@ -36,21 +36,26 @@ const LEAST: f64 = 0.1;
 /// A relative difference beyond this is off the page.
 const MOST_PERCENT: f64 = 300.0;
 
-/// One page. `rmse` are the cells of the same experiment, for the paper's numbers.
-pub fn pages(groups: &[Group<'_>], rmse: &[RmseRow]) -> Result<Vec<Scene>, Undrawn> {
-    let (mut grokked, mut never): (Vec<&RunRecord>, Vec<&RunRecord>) = (Vec::new(), Vec::new());
-    for run in groups.iter().flat_map(|group| &group.records) {
-        if run.manifest.milestones.grokked.is_some() { grokked.push(run) } else { never.push(run) }
+/// A page a pool that has an evaluation, with the paper's numbers if it is one of its studies.
+pub fn pages(pools: &[Pool<'_>]) -> Result<Vec<Scene>, Undrawn> {
+    let pages: Vec<Scene> = pools.iter().filter_map(page).collect();
+    if pages.is_empty() { Err(Undrawn::NoEvaluation) } else { Ok(pages) }
+}
+
+fn page(pool: &Pool<'_>) -> Option<Scene> {
+    let (mut grokked, mut never): (Vec<&RunDigest>, Vec<&RunDigest>) = (Vec::new(), Vec::new());
+    for run in pool.groups.iter().flat_map(|group| &group.records) {
+        if run.manifest().milestones.grokked.is_some() { grokked.push(run) } else { never.push(run) }
     }
     let by_epoch = [(&grokked, GROKKED), (&never, NEVER)].map(|(runs, color)| (agreement(runs), color));
     if by_epoch.iter().all(|(points, _)| points.is_empty()) {
-        return Err(Undrawn::NoEvaluation);
+        return None;
     }
     let since = agreement_since_grokking(&grokked);
     let count = if since.is_empty() { 1 } else { 2 };
     let mut grid = Grid { corner: (LEFT, 0.0), size: SIZE, gap: GAP, columns: count, count };
     let total_width = grid.right() + RIGHT;
-    let paper = paper_lines(rmse);
+    let paper = paper_lines(&rmse_rows("", pool));
     let key = legend_lines(&legend_entries(grokked.len(), never.len(), &paper), total_width - LEFT - 10.0);
     grid.corner.1 = 8.0 + legend_height(&key) + HEAD;
     let mut scene = Scene::new(total_width, grid.bottom() + BOTTOM);
@@ -61,7 +66,18 @@ pub fn pages(groups: &[Group<'_>], rmse: &[RmseRow]) -> Result<Vec<Scene>, Undra
         let x = Scale::Log((0.8 * first.at).min(0.5), (1.25 * last.at).max(2.0));
         relative(&mut scene, &grid.panel(1, x), &since);
     }
-    Ok(vec![scene])
+    caption(&mut scene, &pool.setting, total_width);
+    Some(scene)
+}
+
+/// The setting of the page, below.
+fn caption(scene: &mut Scene, setting: &str, total_width: f64) {
+    let room = (total_width - LEFT - RIGHT) / text_width(setting, SMALL, false).max(1.0);
+    if !setting.is_empty() {
+        scene.height += CAPTION;
+        let at = (LEFT, scene.height - 6.0);
+        scene.text(at, setting, SMALL * room.min(1.0), FAINT, Side::Left);
+    }
 }
 
 /// RMSE against the epoch.

@@ -2,10 +2,7 @@
 //! runs, with the same evaluations against the step beside it: an epoch has more steps the smaller the batch. A page
 //! for each task and setting with at least two batch sizes.
 
-use crate::{
-    analysis::{CurvePoint, Dip, EARLY_EPOCHS, Group, RunSummary, dip, mean_curve},
-    store::MetricsRow,
-};
+use crate::analysis::{CurvePoint, Dip, EARLY_EPOCHS, Evaluation, Group, RunSummary, mean_curve};
 
 use super::{
     Undrawn,
@@ -45,13 +42,13 @@ pub(in crate::render) struct Size<'a, 'b> {
 
 impl Size<'_, '_> {
     /// The evaluations of the early epochs.
-    fn early_rows(&self) -> impl Iterator<Item = &MetricsRow> {
-        let rows = self.group.records.iter().flat_map(|run| &run.metrics);
+    fn early_rows(&self) -> impl Iterator<Item = &Evaluation> {
+        let rows = self.group.records.iter().flat_map(|run| run.curve());
         rows.filter(|row| row.epoch <= EARLY_EPOCHS)
     }
 
     /// LAR over the early epochs against their `time`, which is the epoch of the points.
-    pub fn early(&self, time: impl Fn(&MetricsRow) -> u64) -> Vec<CurvePoint> {
+    pub fn early(&self, time: impl Fn(&Evaluation) -> u64) -> Vec<CurvePoint> {
         mean_curve(self.early_rows().map(|row| (time(row), row.lar)))
     }
 
@@ -89,12 +86,12 @@ pub(in crate::render) fn series<'a, 'b>(groups: &'b [Group<'a>]) -> Result<Vec<S
 fn by_setting<'a, 'b>(groups: &'b [Group<'a>]) -> Vec<Series<'a, 'b>> {
     let mut found: Vec<(String, Series<'a, 'b>)> = Vec::new();
     for (at, group) in groups.iter().enumerate() {
-        let Some(rows) = group.records.first().map(|run| run.config.data.batch_size) else { continue };
+        let Some(rows) = group.records.first().map(|run| run.config().data.batch_size) else { continue };
         let others: Vec<&str> = group.variant.split_whitespace().filter(|s| !s.starts_with(KEY)).collect();
         let own = Group { variant: others.join(" "), ..group.clone() };
         let id = format!("{} {} {}", own.task, own.train_fraction, own.variant);
         let runs = group.runs.iter().zip(&group.records);
-        let dips = runs.filter_map(|(summary, run)| Some((summary, dip(run)?))).collect();
+        let dips = runs.filter_map(|(summary, run)| Some((summary, run.dip?))).collect();
         let size = Size { rows, at, group, dips };
         match found.iter_mut().find(|(other, _)| *other == id) {
             Some((_, series)) => series.sizes.push(size),
@@ -141,7 +138,7 @@ fn early(
     series: &Series<'_, '_>,
     color: impl Fn(usize) -> Color,
     (name, below): (&str, &str),
-    time: impl Fn(&MetricsRow) -> u64,
+    time: impl Fn(&Evaluation) -> u64,
 ) {
     let curves: Vec<Vec<(f64, f64)>> = series
         .sizes

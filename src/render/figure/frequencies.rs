@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::analysis::{
-    Checkpoint, Group, KEY_ENERGY, KeyFrequencies, RunSummary, UnembeddingFrequencies, rmse,
+    Checkpoint, Group, KEY_ENERGY, KeyFrequencies, RunSummary, UnembeddingFrequencies, root_mean_square,
 };
 
 use super::{
@@ -69,7 +69,8 @@ pub(in crate::render) struct Point<'a> {
 pub(in crate::render) type Cloud<'a> = (Waves, Vec<Point<'a>>);
 
 /// One page: a panel for waves over the residues, and one over their logarithms where a modulus is prime.
-pub fn pages(groups: &[Group<'_>], frequencies: &ByRun) -> Result<Vec<Scene>, Undrawn> {
+/// `is_one_pool` says whether an RMSE may be taken over all runs together.
+pub fn pages(groups: &[Group<'_>], is_one_pool: bool, frequencies: &ByRun) -> Result<Vec<Scene>, Undrawn> {
     let panels = panels(groups, frequencies)?;
     let values = panels.iter().flat_map(|(_, points)| points).flat_map(|point| [point.at.0, point.at.1]);
     let greatest = values.fold(10.0, f64::max);
@@ -86,7 +87,9 @@ pub fn pages(groups: &[Group<'_>], frequencies: &ByRun) -> Result<Vec<Scene>, Un
     let mut scene = Scene::new(total_width, grid.bottom() + BOTTOM);
     legend(&mut scene, &key, (LEFT, 6.0));
     for (i, (waves, points)) in panels.iter().enumerate() {
-        draw(&mut scene, &grid.panel(i, scale), scale, *waves, points, &looks, i == 0);
+        let panel = grid.panel(i, scale);
+        heading(&mut scene, &panel, waves.heading(), &remark(points, is_one_pool));
+        draw(&mut scene, &panel, scale, points, &looks, i == 0);
     }
     scene.text((LEFT, grid.bottom() + 47.0), &definition(), SMALL, FAINT, Side::Left);
     scene.text_upwards((17.0, grid.corner.1 + SIZE / 2.0), "k95 at the end", TEXT, INK);
@@ -114,10 +117,14 @@ pub(in crate::render) fn definition() -> String {
 }
 
 /// How far k95 lies from the dimensions of the runs that grokked.
-pub(in crate::render) fn remark(points: &[Point<'_>]) -> String {
-    let grokked: Vec<(f64, f64)> = points.iter().filter(|p| p.run.has_grokked).map(|p| p.at).collect();
-    match rmse(&grokked) {
-        Some(rmse) => format!("RMSE, grokked: {:.2} ({})", rmse.rmse, plural(rmse.runs)),
+pub(in crate::render) fn remark(points: &[Point<'_>], is_one_pool: bool) -> String {
+    if !is_one_pool {
+        return "several settings: no RMSE".into();
+    }
+    let grokked = points.iter().filter(|p| p.run.has_grokked).map(|p| p.at.1 - p.at.0);
+    let grokked: Vec<f64> = grokked.collect();
+    match root_mean_square(&grokked) {
+        Some(rmse) => format!("RMSE, grokked: {rmse:.2} ({})", plural(grokked.len())),
         None => "no run grokked".into(),
     }
 }
@@ -135,16 +142,7 @@ fn points<'a>(groups: &'a [Group<'_>], frequencies: &'a ByRun, waves: Waves) -> 
     points
 }
 
-fn draw(
-    scene: &mut Scene,
-    panel: &Panel,
-    scale: Scale,
-    waves: Waves,
-    points: &[Point<'_>],
-    looks: &Looks,
-    first: bool,
-) {
-    heading(scene, panel, waves.heading(), &remark(points));
+fn draw(scene: &mut Scene, panel: &Panel, scale: Scale, points: &[Point<'_>], looks: &Looks, first: bool) {
     let ticks = scale.ticks(6);
     panel.grid(scene, scale, ticks.iter().map(|(value, _)| *value));
     let corners = ((panel.left, panel.bottom()), (panel.right(), panel.top));

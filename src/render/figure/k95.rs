@@ -3,7 +3,7 @@
 use crate::analysis::{Cell, Checkpoint, Group, RmseRow};
 
 use super::{
-    Undrawn,
+    BY_SETTING, Undrawn,
     axes::{Panel, Scale},
     grid::Grid,
     legend::{Key, legend, legend_height, legend_lines},
@@ -23,8 +23,8 @@ const LINE: f64 = 12.0;
 pub(super) const IDENTITY_DASH: (f64, f64) = (5.0, 3.0);
 
 /// One page of three panels, colour and shape by group, hollow for runs that did not grok.
-/// `rmse` are the cells of the same experiment.
-pub fn pages(groups: &[Group<'_>], rmse: &[RmseRow]) -> Result<Vec<Scene>, Undrawn> {
+/// `rmse` are the cells of all its runs together, if they are of one pool.
+pub fn pages(groups: &[Group<'_>], rmse: Option<&[RmseRow]>) -> Result<Vec<Scene>, Undrawn> {
     let scale = common_scale(groups).ok_or(Undrawn::NoMilestone)?;
     let looks = Looks::of(groups);
     let mut grid = Grid { corner: (LEFT, 0.0), size: (SIZE, SIZE), gap: GAP, columns: 3, count: 3 };
@@ -95,10 +95,11 @@ fn common_scale(groups: &[Group<'_>]) -> Option<Scale> {
 }
 
 /// RMSE of a panel, the paper's in brackets: one line, at the end two.
-fn remarks(checkpoint: Checkpoint, rmse: &[RmseRow]) -> Vec<String> {
+fn remarks(checkpoint: Checkpoint, rmse: Option<&[RmseRow]>) -> Vec<String> {
+    let Some(rmse) = rmse else { return vec![BY_SETTING.to_owned()] };
     let line = |what: &str, cell: Cell| {
         let row = rmse.iter().find(|row| row.cell == cell)?;
-        let ours = row.ours?;
+        let ours = row.ours.as_ref()?;
         let paper = row.paper.as_ref().map_or(String::new(), |p| format!(", paper {:.2}", p.rmse));
         Some(format!("RMSE{what} {:.2} ({}{paper})", ours.rmse, plural(ours.runs)))
     };

@@ -1,9 +1,6 @@
 //! LAR and accuracy against the epoch, one panel a group: the paper's Figures 1a and 1b on our own runs.
 
-use crate::{
-    analysis::{Checkpoint, CurvePoint, Group, curve, paper::Reference},
-    store::MetricsRow,
-};
+use crate::analysis::{Checkpoint, CurvePoint, Evaluation, Group, curve, paper::Reference};
 
 use super::{
     Undrawn,
@@ -41,7 +38,7 @@ struct Curves {
 
 impl Curves {
     fn of(group: &Group<'_>) -> Self {
-        let curve = |quantity: fn(&MetricsRow) -> f64| curve(&group.records, quantity);
+        let curve = |quantity: fn(&Evaluation) -> f64| curve(&group.records, quantity);
         Self {
             lar: curve(|row| row.lar),
             train: curve(|row| 100.0 * row.train_accuracy),

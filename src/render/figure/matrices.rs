@@ -53,6 +53,17 @@ pub fn has_matrix_lar(diagnostics: &Diagnostics) -> bool {
     diagnostics.columns.iter().any(|column| column.starts_with(PREFIX))
 }
 
+/// Leaves nothing else among them.
+pub fn only_matrix_lar(diagnostics: &mut Diagnostics) {
+    let is_wanted: Vec<bool> = diagnostics.columns.iter().map(|column| column.starts_with(PREFIX)).collect();
+    let mut wanted = is_wanted.iter();
+    diagnostics.columns.retain(|_| wanted.next() == Some(&true));
+    for (_, values) in &mut diagnostics.rows {
+        let mut wanted = is_wanted.iter();
+        values.retain(|_| wanted.next() == Some(&true));
+    }
+}
+
 /// LAR of one matrix, mean and range over seeds.
 pub(in crate::render) struct Curve {
     pub name: &'static str,
@@ -74,7 +85,7 @@ impl<'a, 'b> Shown<'a, 'b> {
         let runs: Vec<&Diagnostics> = group
             .records
             .iter()
-            .filter_map(|run| diagnostics.get(&run.manifest.run))
+            .filter_map(|run| diagnostics.get(run.id()))
             .filter(|diagnostics| has_matrix_lar(diagnostics))
             .collect();
         Some(Self { group, runs: runs.len(), panels: panels(&runs)? })

@@ -36,7 +36,7 @@ pub use undrawn::Undrawn;
 use std::collections::BTreeMap;
 
 use crate::{
-    analysis::{Group, RunSummary, UnembeddingFrequencies, paper::task_title, rmse_rows},
+    analysis::{Group, Pool, RmseRow, UnembeddingFrequencies, paper::task_title, rmse_rows},
     store::{Diagnostics, SpectrumRow},
 };
 
@@ -62,22 +62,34 @@ pub struct Figure {
     pub pages: Result<Vec<Scene>, Undrawn>,
 }
 
-/// Every figure of the experiment called `experiment`, drawn or not.
-pub fn figures(experiment: &str, groups: &[Group<'_>], evidence: &Evidence) -> Vec<Figure> {
-    let runs: Vec<RunSummary> = groups.iter().flat_map(|group| group.runs.clone()).collect();
-    let rmse = rmse_rows(experiment, &runs);
+/// Every figure of the runs of an experiment, drawn or not. `pools` are these `groups`: what a figure puts together, it
+/// puts together within a pool.
+pub fn figures(groups: &[Group<'_>], pools: &[Pool<'_>], evidence: &Evidence) -> Vec<Figure> {
+    let rmse = one_pool(pools);
     let figure = |name, pages| Figure { name, pages };
     vec![
         figure("lar", lar::pages(groups)),
         figure("seeds", seeds::pages(groups)),
         figure("spectra", spectra::pages(groups, &evidence.spectra)),
-        figure("k95", k95::pages(groups, &rmse)),
+        figure("k95", k95::pages(groups, rmse.as_deref())),
         figure("dip", dip::pages(groups)),
-        figure("rmse", agreement::pages(groups, &rmse)),
-        figure("frequencies", frequencies::pages(groups, &evidence.frequencies)),
+        figure("rmse", agreement::pages(pools)),
+        figure("frequencies", frequencies::pages(groups, rmse.is_some(), &evidence.frequencies)),
         figure("matrices", matrices::pages(groups, &evidence.diagnostics)),
     ]
 }
+
+/// The RMSE of all runs together; none where they are of several pools, and no number is theirs together.
+pub(super) fn one_pool(pools: &[Pool<'_>]) -> Option<Vec<RmseRow>> {
+    match pools {
+        [] => Some(Vec::new()),
+        [pool] => Some(rmse_rows("", pool)),
+        _ => None,
+    }
+}
+
+/// What stands in the place of an RMSE over several pools.
+pub(super) const BY_SETTING: &str = "RMSE: by setting, in the table";
 
 /// What tells a group from the others of its experiment, as a heading: task, and whatever else varies.
 pub(super) fn title(group: &Group<'_>, groups: &[Group<'_>]) -> String {

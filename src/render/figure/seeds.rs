@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    analysis::{Checkpoint, CurvePoint, Group, curve},
-    store::RunRecord,
-};
+use crate::analysis::{Checkpoint, CurvePoint, Group, RunDigest, curve};
 
 use super::{
     Undrawn,
@@ -42,7 +39,7 @@ pub fn pages(groups: &[Group<'_>]) -> Result<Vec<Scene>, Undrawn> {
     if shown.is_empty() {
         return Err(Undrawn::OneSeed);
     }
-    let rows = || shown.iter().flat_map(|group| &group.records).flat_map(|run| &run.metrics);
+    let rows = || shown.iter().flat_map(|group| &group.records).flat_map(|run| run.curve());
     let finite = || rows().filter(|row| row.lar.is_finite());
     let last = finite().map(|row| row.epoch).max().ok_or(Undrawn::NoEvaluation)?;
     let low = finite().map(|row| row.lar).fold(0.4, f64::min);
@@ -90,7 +87,7 @@ fn draw_page(page: &[&Group<'_>], all: &[Group<'_>], seeds: &[u64], scales: Scal
             panel.grid(&mut scene, scale, ticks.iter().map(|(value, _)| *value));
             for run in &group.records {
                 let points = if std::ptr::eq(panel, &upper) { lar(run) } else { accuracy(run) };
-                stroke(&mut scene, &binned(panel, scale, &points), color(run.config.seed, seeds), THIN);
+                stroke(&mut scene, &binned(panel, scale, &points), color(run.config().seed, seeds), THIN);
             }
             panel.frame(&mut scene);
             panel.side_axis(&mut scene, scale, &ticks, false, labels);
@@ -105,11 +102,11 @@ fn draw_page(page: &[&Group<'_>], all: &[Group<'_>], seeds: &[u64], scales: Scal
     scene
 }
 
-fn lar(run: &RunRecord) -> Vec<CurvePoint> {
+fn lar(run: &RunDigest) -> Vec<CurvePoint> {
     curve(&[run], |row| row.lar)
 }
 
-fn accuracy(run: &RunRecord) -> Vec<CurvePoint> {
+fn accuracy(run: &RunDigest) -> Vec<CurvePoint> {
     curve(&[run], |row| 100.0 * row.val_accuracy)
 }
 

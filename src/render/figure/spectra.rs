@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    analysis::{Checkpoint, Group},
-    store::{self, MetricsRow, RunRecord, SpectrumRow},
+    analysis::{Checkpoint, Evaluation, Group, RunDigest},
+    store::{self, SpectrumRow},
 };
 
 use super::{
@@ -37,7 +37,7 @@ const Q: Color = ACCURACY;
 /// The run that stands for its group.
 struct Shown<'a, 'b> {
     group: &'b Group<'a>,
-    run: &'a RunRecord,
+    run: &'a RunDigest,
     /// The rows of each state in the order of [`Checkpoint::ALL`]; empty where the run did not get there.
     states: [Vec<&'b SpectrumRow>; 3],
 }
@@ -135,9 +135,9 @@ fn draw_page(page: &[Shown<'_, '_>], all: &[Group<'_>], columns: &[usize], y: Sc
 }
 
 /// Which task and which run, above a row of panels.
-fn name(scene: &mut Scene, first: &Panel, right: f64, title: &str, run: &RunRecord) {
+fn name(scene: &mut Scene, first: &Panel, right: f64, title: &str, run: &RunDigest) {
     let baseline = first.top - 40.0;
-    let remark = format!("seed {}, run {}", run.config.seed, run.manifest.run);
+    let remark = format!("seed {}, run {}", run.config().seed, run.id());
     let room = right - first.left - 12.0;
     let width = text_width(title, HEADING, true) + text_width(&remark, SMALL, false);
     let shrunk = (room / width).min(1.0);
@@ -151,7 +151,7 @@ fn draw(
     y: Scale,
     head: &str,
     rows: &[&SpectrumRow],
-    metrics: Option<&MetricsRow>,
+    metrics: Option<&Evaluation>,
 ) {
     scene.text((panel.left, panel.top - 21.0), head, TEXT, INK, Side::Left);
     if let Some(row) = metrics {

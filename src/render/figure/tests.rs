@@ -6,8 +6,8 @@ use super::{
     *,
 };
 use crate::{
-    analysis::{KeyFrequencies, groups},
-    store::{self, Diagnostics, Experiment, MetricsRow, RunRecord, RunState, made::MadeRun},
+    analysis::{Experiment, KeyFrequencies, Pooling, RunDigest, groups, planned, pools},
+    store::{self, Diagnostics, MetricsRow, RunRecord, RunState, made::MadeRun},
 };
 
 const TASKS: [&str; 12] = [
@@ -26,7 +26,7 @@ const TASKS: [&str; 12] = [
 ];
 
 fn experiment(name: &str, made: Vec<MadeRun>) -> Experiment {
-    Experiment { name: name.into(), runs: made.iter().map(MadeRun::record).collect(), ..Default::default() }
+    planned(name, made.iter().map(MadeRun::record).collect())
 }
 
 /// One of every kind of experiment a reader may have.
@@ -63,7 +63,7 @@ fn experiments() -> Vec<Experiment> {
 /// The same runs, evaluated at every epoch to 60, with a dip that is deeper the larger the batch.
 fn dense(batch_sizes: &[usize]) -> Experiment {
     let runs = batch_sizes.iter().flat_map(|rows| (0..3).map(|seed| dipping(*rows, seed))).collect();
-    Experiment { name: "batch-dip".into(), runs, ..Default::default() }
+    planned("batch-dip", runs)
 }
 
 fn dipping(rows: usize, seed: u64) -> RunRecord {
@@ -83,8 +83,8 @@ fn dipping(rows: usize, seed: u64) -> RunRecord {
 fn evidence(experiment: &Experiment) -> Evidence {
     let mut evidence = Evidence::default();
     for run in &experiment.runs {
-        let marks = run.manifest.milestones;
-        let last = run.metrics.last().map(|row| row.epoch);
+        let marks = run.manifest().milestones;
+        let last = run.last().map(|row| row.epoch);
         let states = [
             (store::Checkpoint::Initial, Some(0)),
             (store::Checkpoint::Memorized, marks.memorized.map(|mark| mark.epoch)),
@@ -104,7 +104,7 @@ fn evidence(experiment: &Experiment) -> Evidence {
                 covariance_eigenvalue: 1.0,
             })
         });
-        let id = run.manifest.run.clone();
+        let id = run.id().to_owned();
         evidence.spectra.insert(id.clone(), rows.collect());
         let key = KeyFrequencies { frequencies: vec![1, 2, 3], dimension: 6 };
         let frequencies =
@@ -116,19 +116,24 @@ fn evidence(experiment: &Experiment) -> Evidence {
 }
 
 /// A LAR for every matrix of the run's model: the unembedding's, less a hundredth for each matrix before it.
-fn matrix_lars(run: &RunRecord) -> Diagnostics {
+fn matrix_lars(run: &RunDigest) -> Diagnostics {
     let layers = ["attn.q", "attn.k", "attn.v", "attn.o", "mlp.up", "mlp.down"];
     let blocks =
-        (0..run.config.model.n_layers).flat_map(|l| layers.map(|layer| format!("lar.blocks.{l}.{layer}")));
+        (0..run.config().model.n_layers).flat_map(|l| layers.map(|layer| format!("lar.blocks.{l}.{layer}")));
     let columns: Vec<String> =
         ["lar.embed.token".into()].into_iter().chain(blocks).chain(["lar.unembed".into()]).collect();
     let values = |lar: f64| (0..columns.len()).rev().map(|i| lar - 0.01 * i as f64).collect();
-    let rows = run.metrics.iter().map(|row| (row.epoch, values(row.lar))).collect();
+    let rows = run.curve().iter().map(|row| (row.epoch, values(row.lar))).collect();
     Diagnostics { columns, rows }
 }
 
 fn drawn(experiment: &Experiment) -> Vec<Figure> {
-    figures(&experiment.name, &groups(experiment), &evidence(experiment))
+    drawn_with(experiment, &evidence(experiment))
+}
+
+fn drawn_with(experiment: &Experiment, evidence: &Evidence) -> Vec<Figure> {
+    let groups = groups(experiment);
+    figures(&groups, &pools(experiment, &groups, Pooling::PerSetting), evidence)
 }
 
 fn scenes(experiment: &Experiment) -> Vec<Scene> {
@@ -220,7 +225,7 @@ fn the_same_runs_give_the_same_bytes() {
 #[test]
 fn a_figure_without_data_is_named_with_its_reason() {
     let one = experiment("one", vec![MadeRun::new("x3_xy", 0.5, 0)]);
-    let figures = figures("one", &groups(&one), &Evidence::default());
+    let figures = drawn_with(&one, &Evidence::default());
     let missing: Vec<_> =
         figures.iter().filter_map(|figure| Some((figure.name, figure.pages.as_ref().err()?))).collect();
     let expected = [
@@ -232,7 +237,7 @@ fn a_figure_without_data_is_named_with_its_reason() {
     ];
     assert_eq!(missing, expected);
     let started = experiment("started", vec![MadeRun::new("add", 0.5, 0).state(RunState::Running)]);
-    let started = super::figures("started", &groups(&started), &Evidence::default());
+    let started = drawn_with(&started, &Evidence::default());
     assert_eq!(started[3].pages.as_ref().unwrap_err(), &Undrawn::NoMilestone);
     // batch sizes, but an evaluation every 20 epochs only
     let sparse = [64, 512].map(|n| MadeRun::new("add", 0.5, 0).batch_size(n)).to_vec();
@@ -249,6 +254,22 @@ fn many_groups_are_parted_into_pages() {
     assert_eq!(pages(&experiments()[0]), [1, 1, 3, 1, 0, 1, 1, 3]);
     // 29 fractions of one seed
     assert_eq!(pages(&experiments()[7]), [3, 0, 8, 1, 0, 1, 1, 8]);
+}
+
+#[test]
+fn settings_have_pages_of_their_own_and_no_rmse_together() {
+    let runs = [64, 512].map(|rows| MadeRun::new("add", 0.5, 0).batch_size(rows).grokked(40, 120));
+    let figures = drawn(&experiment("settings", runs.to_vec()));
+    let pages = |i: usize| figures[i].pages.as_ref().unwrap();
+    let agreement: Vec<bool> = pages(5)
+        .iter()
+        .map(|scene| texts(scene).iter().any(|text| text.starts_with("data.batch_size=")))
+        .collect();
+    assert_eq!(agreement, [true, true]);
+    let words = texts(&pages(3)[0]);
+    assert!(words.contains(&BY_SETTING) && !words.iter().any(|text| text.contains("RMSE 1")), "{words:?}");
+    let words = texts(&pages(6)[0]);
+    assert!(words.iter().any(|text| text.contains("no RMSE")), "{words:?}");
 }
 
 #[test]
@@ -311,7 +332,7 @@ fn every_matrix_has_its_curve_in_its_block() {
     let deep = |n_layers: usize| {
         let mut run = MadeRun::new("add", 0.5, 0).record();
         run.config.model.n_layers = n_layers;
-        let experiment = Experiment { name: "deep".into(), runs: vec![run], ..Default::default() };
+        let experiment = planned("deep", vec![run]);
         drawn(&experiment).pop().unwrap().pages.unwrap().remove(0)
     };
     // six blocks and the ends need two rows of four
@@ -330,17 +351,17 @@ fn every_matrix_has_its_curve_in_its_block() {
 fn the_curve_of_a_matrix_is_its_column() {
     // one run, two evaluations: the value column of attn.k of block 1 alone is 0.6 and then 0.8
     let run = MadeRun::new("add", 0.5, 0).record();
-    let mut diagnostics = matrix_lars(&run);
+    let mut diagnostics = matrix_lars(&RunDigest::of(run.clone()));
     diagnostics.rows.truncate(2);
     let k = diagnostics.columns.iter().position(|column| column == "lar.blocks.1.attn.k").unwrap();
     for (row, value) in diagnostics.rows.iter_mut().zip([0.6, 0.8]) {
         row.1.fill(0.5);
         row.1[k] = value;
     }
-    let experiment = Experiment { name: "one".into(), runs: vec![run], ..Default::default() };
+    let experiment = planned("one", vec![run]);
     let mut evidence = Evidence::default();
-    evidence.diagnostics.insert(experiment.runs[0].manifest.run.clone(), diagnostics);
-    let figures = figures("one", &groups(&experiment), &evidence);
+    evidence.diagnostics.insert(experiment.runs[0].id().to_owned(), diagnostics);
+    let figures = drawn_with(&experiment, &evidence);
     let scene = &figures[7].pages.as_ref().unwrap()[0];
     let heights = |wanted: theme::Color| -> Vec<Vec<f64>> {
         let lines = scene.marks.iter().filter_map(|mark| match mark {

@@ -2,6 +2,15 @@
 
 use super::escaped;
 
+/// The claims on one set of runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimSet {
+    /// Which runs, and what was put together; empty if that is all runs of the experiment.
+    pub heading: String,
+    /// The claims.
+    pub claims: Vec<ClaimRow>,
+}
+
 /// A claim, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRow {
@@ -16,11 +25,22 @@ pub struct ClaimRow {
 }
 
 /// The section; empty without claims.
-pub(super) fn section(claims: &[ClaimRow]) -> String {
-    if claims.is_empty() {
+pub(super) fn section(sets: &[ClaimSet]) -> String {
+    if sets.iter().all(|set| set.claims.is_empty()) {
         return String::new();
     }
-    let mut out = String::from("<section class=\"claims\">\n<h3>The paper’s claims</h3>\n<ul>\n");
+    let mut out = String::from("<section class=\"claims\">\n<h3>The paper’s claims</h3>\n");
+    for ClaimSet { heading, claims } in sets {
+        if !heading.is_empty() {
+            out.push_str(&format!("<h4>{}</h4>\n", escaped(heading)));
+        }
+        out.push_str(&list(claims));
+    }
+    out + "</section>\n"
+}
+
+fn list(claims: &[ClaimRow]) -> String {
+    let mut out = String::from("<ul>\n");
     for claim in claims {
         // the look of an answer; any other word has the plain one
         let kind = match claim.verdict.as_str() {
@@ -40,7 +60,7 @@ pub(super) fn section(claims: &[ClaimRow]) -> String {
             escaped(&claim.title),
         ));
     }
-    out + "</ul>\n</section>\n"
+    out + "</ul>\n"
 }
 
 #[cfg(test)]
@@ -60,7 +80,9 @@ mod tests {
             verdict: "mixed".into(),
             numbers: vec!["add: 3 of 5 runs".into(), "mean <0.5>".into()],
         };
-        let text = section(&[claim.clone(), ClaimRow { verdict: "not enough data".into(), ..claim }]);
+        let claims = vec![claim.clone(), ClaimRow { verdict: "not enough data".into(), ..claim }];
+        let text = section(&[ClaimSet { heading: "batch <64>".into(), claims }]);
+        assert!(text.contains("<h4>batch &lt;64&gt;</h4>"), "{text}");
         assert!(text.contains("<p>LAR &lt; ½ &amp; rising <small>Fig. 1</small></p>"), "{text}");
         assert!(text.contains("<ul><li>add: 3 of 5 runs</li><li>mean &lt;0.5&gt;</li></ul>"), "{text}");
         assert!(

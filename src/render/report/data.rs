@@ -1,24 +1,27 @@
 //! The data behind the figures, as the one JSON block of the report.
 //!
-//! Every evaluation is there, none is left out or averaged; figures that show means over seeds have them besides. Of a
-//! run's diagnostics there is the LAR of every matrix. A number has five significant digits, a quantity that is not finite
+//! Every evaluation that the digests keep is there, none is averaged; figures that show means over seeds have them
+//! besides. Runs are written one at a time. Of a run's diagnostics there is the LAR of every matrix. A number has five significant digits, a quantity that is not finite
 //! is `null`; epochs, milestones and counts are exact.
+
+use std::io;
 
 use serde::Serialize;
 
 use crate::{
     analysis::{
-        AGREES, Cell, Checkpoint, Point, RmseRow, RunSummary, agreement_since_grokking, curve, groups,
-        rmse_rows, summarize,
+        AGREES, Cell, Checkpoint, Evaluation, Group, Point, Pool, RmseRow, RunDigest, RunSummary, agreement,
+        agreement_since_grokking, groups, pools,
     },
     render::{
         figure::{
+            BY_SETTING,
             agreement::{SINCE, since_when},
-            plural, title,
+            one_pool, plural, title,
         },
         tables::percent,
     },
-    store::{Checkpoint as Recorded, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
+    store::{Checkpoint as Recorded, RunState, SpectrumRow, StopReason},
 };
 
 use super::{
@@ -30,28 +33,67 @@ use super::{
     matrices::{MatricesData, PanelData},
 };
 
-/// JSON of all sections that can stand inside a `<script>` element.
-pub(super) fn json(sections: &[Section<'_>]) -> Result<String, ReportError> {
+/// Appends JSON of all sections that can stand inside a `<script>` element.
+pub(super) fn write_json(page: &mut Vec<u8>, sections: &[Section<'_>]) -> Result<(), ReportError> {
     #[derive(Serialize)]
-    struct Data {
-        experiments: Vec<ExperimentData>,
+    struct Data<E> {
+        experiments: E,
     }
-    let experiments =
-        sections.iter().enumerate().map(|(i, section)| ExperimentData::of(i, section)).collect();
-    // inside a script element `</script>` and `<!--` mean something to the page
-    Ok(serde_json::to_string(&Data { experiments })?.replace('<', "\\u003c"))
+    let experiments = || sections.iter().enumerate().map(|(i, section)| ExperimentData::of(i, section));
+    Ok(serde_json::to_writer(ScriptWriter(page), &Data { experiments: Lazily(experiments) })?)
+}
+
+/// Inside a script element `</script>` and `<!--` mean something to the page: `<` is written by its number.
+struct ScriptWriter<'a>(&'a mut Vec<u8>);
+
+impl io::Write for ScriptWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for (i, part) in bytes.split(|byte| *byte == b'<').enumerate() {
+            self.0.extend_from_slice(if i > 0 { b"\\u003c" } else { b"" });
+            self.0.extend_from_slice(part);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A list whose items are made one at a time, each when it is written.
+struct Lazily<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Lazily<F> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// The runs of a section by group.
+struct RunList<'a> {
+    section: &'a Section<'a>,
+    groups: Vec<Group<'a>>,
+}
+
+impl Serialize for RunList<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.groups.iter().enumerate().flat_map(|(at, group)| {
+            let runs = group.runs.iter().zip(&group.records);
+            runs.map(move |(run, record)| RunData::of(at, run, record, self.section))
+        }))
+    }
 }
 
 #[derive(Serialize)]
-struct ExperimentData {
+struct ExperimentData<'a> {
     name: String,
     anchor: String,
     groups: Vec<GroupData>,
-    runs: Vec<RunData>,
-    /// Of each group, then of all runs together.
+    runs: RunList<'a>,
+    /// Of each group, then of all runs together if they are of one pool.
     rmse: Vec<RmseCurve>,
-    /// The same relative to k95, over the runs that grokked.
-    since_grokking: Option<SinceData>,
+    /// The same relative to k95, over the runs of each pool that grokked.
+    since_grokking: Vec<SinceData>,
     /// RMSE at the three checkpoints, as in the table.
     remarks: [String; 3],
     dip: Drawn<Vec<DipData>>,
@@ -77,7 +119,7 @@ struct RmseCurve {
 /// √ mean ((k_pred − k95) / k95)² by epoch ÷ own grokking epoch.
 #[derive(Serialize)]
 struct SinceData {
-    title: &'static str,
+    title: String,
     remark: String,
     agrees: f64,
     at: Column,
@@ -142,40 +184,39 @@ struct SpectrumData {
     q: Column,
 }
 
-impl ExperimentData {
-    fn of(i: usize, section: &Section<'_>) -> Self {
+impl<'a> ExperimentData<'a> {
+    fn of(i: usize, section: &'a Section<'a>) -> Self {
         let experiment = section.experiment;
         let groups = groups(experiment);
-        let cells = rmse_rows(&experiment.name, &summarize(experiment));
-        let all: Vec<&RunRecord> = experiment.runs.iter().collect();
+        let pools = pools(experiment, &groups, section.pooling);
+        let cells = one_pool(&pools);
+        let all: Vec<&RunDigest> = experiment.runs.iter().collect();
         let parts = groups.iter().enumerate().map(|(i, group)| RmseCurve::of(Some(i), &group.records));
-        let runs = groups.iter().enumerate().flat_map(|(at, group)| {
-            let runs = group.runs.iter().zip(&group.records);
-            runs.map(move |(run, record)| RunData::of(at, run, record, section))
-        });
         Self {
             name: experiment.name.clone(),
             anchor: anchor(i),
-            rmse: parts.chain((groups.len() > 1).then(|| RmseCurve::of(None, &all))).collect(),
-            since_grokking: SinceData::of(&all),
-            runs: runs.collect(),
-            remarks: Checkpoint::ALL.map(|checkpoint| remark(checkpoint, &cells)),
+            rmse: parts
+                .chain((groups.len() > 1 && pools.len() == 1).then(|| RmseCurve::of(None, &all)))
+                .collect(),
+            since_grokking: pools.iter().filter_map(SinceData::of).collect(),
+            remarks: Checkpoint::ALL.map(|checkpoint| remark(checkpoint, cells.as_deref())),
             dip: DipData::all(&groups),
-            frequencies: FrequenciesData::of(&groups, &section.evidence.frequencies),
+            frequencies: FrequenciesData::of(&groups, pools.len() <= 1, &section.evidence.frequencies),
             matrices: MatricesData::all(&groups, &section.evidence.diagnostics),
             groups: groups.iter().map(|group| GroupData { title: title(group, &groups) }).collect(),
+            runs: RunList { section, groups },
         }
     }
 }
 
 impl RmseCurve {
     /// √ mean (k95 − k_pred)² over the runs alive at each epoch.
-    fn of(group: Option<usize>, runs: &[&RunRecord]) -> Self {
-        let points = curve(runs, |row| (f64::from(row.k95) - row.k_pred).powi(2));
+    fn of(group: Option<usize>, runs: &[&RunDigest]) -> Self {
+        let points = agreement(runs);
         Self {
             group,
-            epochs: strides(points.iter().map(|point| point.epoch)),
-            rmse: points.iter().map(|point| rounded(point.mean.sqrt())).collect(),
+            epochs: strides(points.iter().map(|point| point.at as u64)),
+            rmse: points.iter().map(|point| rounded(point.rmse)).collect(),
             runs: points.iter().map(|point| point.runs).collect(),
         }
     }
@@ -183,10 +224,11 @@ impl RmseCurve {
 
 impl SinceData {
     /// None where no run grokked.
-    fn of(runs: &[&RunRecord]) -> Option<Self> {
-        let points = agreement_since_grokking(runs);
+    fn of(pool: &Pool<'_>) -> Option<Self> {
+        let runs: Vec<&RunDigest> = pool.groups.iter().flat_map(|group| group.records.clone()).collect();
+        let points = agreement_since_grokking(&runs);
         (!points.is_empty()).then(|| Self {
-            title: SINCE,
+            title: [SINCE, &pool.setting].join(", ").trim_end_matches(", ").to_owned(),
             remark: since_when(&points),
             agrees: AGREES,
             at: points.iter().map(|point| rounded(point.at)).collect(),
@@ -197,7 +239,7 @@ impl SinceData {
 }
 
 impl RunData {
-    fn of(group: usize, run: &RunSummary, record: &RunRecord, section: &Section<'_>) -> Self {
+    fn of(group: usize, run: &RunSummary, record: &RunDigest, section: &Section<'_>) -> Self {
         let point = |checkpoint| {
             let Point { epoch, lar, k_pred, k95 } = run.at(checkpoint)?;
             (lar.is_finite() && k_pred.is_finite()).then_some(PointData { epoch, lar, k_pred, k95 })
@@ -216,9 +258,9 @@ impl RunData {
             files: files(record),
             facts: facts(run, record),
             // a config that was read from TOML can be written as TOML
-            config: toml::to_string(&record.config).unwrap_or_default(),
-            epochs: strides(record.metrics.iter().map(|row| row.epoch)),
-            columns: Columns::of(&record.metrics),
+            config: toml::to_string(record.config()).unwrap_or_default(),
+            epochs: strides(record.curve().iter().map(|row| row.epoch)),
+            columns: Columns::of(record.curve()),
             spectra: checkpoints.map(|rows| SpectrumData::of(rows, record)).collect(),
             matrix_lar: section.evidence.diagnostics.get(&run.run).and_then(PanelData::of_run),
         }
@@ -226,8 +268,8 @@ impl RunData {
 }
 
 impl Columns {
-    fn of(rows: &[MetricsRow]) -> Self {
-        let column = |value: fn(&MetricsRow) -> f64| rows.iter().map(|row| rounded(value(row))).collect();
+    fn of(rows: &[Evaluation]) -> Self {
+        let column = |value: fn(&Evaluation) -> f64| rows.iter().map(|row| rounded(value(row))).collect();
         Self {
             train_loss: column(|row| row.train_loss),
             val_loss: column(|row| row.val_loss),
@@ -246,9 +288,9 @@ impl Columns {
 
 impl SpectrumData {
     /// Of the rows of one checkpoint, at least one.
-    fn of(rows: &[SpectrumRow], record: &RunRecord) -> Self {
+    fn of(rows: &[SpectrumRow], record: &RunDigest) -> Self {
         let epoch = rows[0].epoch;
-        let at = |value: fn(&MetricsRow) -> f64| record.row_at(epoch).and_then(|row| rounded(value(row)));
+        let at = |value: fn(&Evaluation) -> f64| record.row_at(epoch).and_then(|row| rounded(value(row)));
         Self {
             checkpoint: rows[0].checkpoint,
             epoch,
@@ -263,8 +305,8 @@ impl SpectrumData {
 }
 
 /// The files for a reader that the manifest vouches for, and the manifest itself.
-pub(super) fn files(record: &RunRecord) -> Vec<String> {
-    let vouched = record.manifest.newest().into_iter().flat_map(|point| point.files.keys());
+pub(super) fn files(record: &RunDigest) -> Vec<String> {
+    let vouched = record.manifest().newest().into_iter().flat_map(|point| point.files.keys());
     let tables = vouched.filter(|name| name.ends_with(".csv") || name.ends_with(".toml")).cloned();
     tables.chain(["manifest.json".to_owned()]).collect()
 }
@@ -282,8 +324,8 @@ pub(super) fn state(run: &RunSummary) -> &'static str {
     }
 }
 
-fn facts(run: &RunSummary, record: &RunRecord) -> Vec<(&'static str, String)> {
-    let manifest = &record.manifest;
+fn facts(run: &RunSummary, record: &RunDigest) -> Vec<(&'static str, String)> {
+    let manifest = record.manifest();
     let mut facts = vec![
         ("outcome", state(run).to_owned()),
         ("task", run.task.clone()),
@@ -303,10 +345,11 @@ fn facts(run: &RunSummary, record: &RunRecord) -> Vec<(&'static str, String)> {
 }
 
 /// RMSE of a checkpoint with the paper's, as in the table.
-fn remark(checkpoint: Checkpoint, cells: &[RmseRow]) -> String {
+fn remark(checkpoint: Checkpoint, cells: Option<&[RmseRow]>) -> String {
+    let Some(cells) = cells else { return BY_SETTING.into() };
     let line = |what: &str, cell: Cell| {
         let row = cells.iter().find(|row| row.cell == cell)?;
-        let ours = row.ours?;
+        let ours = row.ours.as_ref()?;
         let runs = plural(ours.runs);
         let paper = row.paper.as_ref().map_or(String::new(), |p| format!(", paper {:.2}", p.rmse));
         Some(format!("{what}{:.2} ({runs}{paper})", ours.rmse))

@@ -76,8 +76,8 @@ impl SizeData {
 mod tests {
     use super::*;
     use crate::{
-        analysis::groups,
-        store::{Experiment, MetricsRow, RunRecord, made::MadeRun},
+        analysis::{groups, planned},
+        store::{MetricsRow, RunRecord, made::MadeRun},
     };
 
     /// Evaluated at every epoch to 60, LAR a parabola with its foot at epoch 7, `depth` below its first value.
@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn data(runs: Vec<RunRecord>) -> serde_json::Value {
-        let experiment = Experiment { name: "dips".into(), runs, ..Default::default() };
+        let experiment = planned("dips", runs);
         serde_json::to_value(DipData::all(&groups(&experiment))).unwrap()
     }
 
@@ -110,8 +110,8 @@ mod tests {
         // the foot of the mean, and its range
         let early = &sizes[0]["by_epoch"];
         assert_eq!([&early["mean"][7], &early["min"][7], &early["max"][7]], [0.375, 0.35, 0.4]);
-        assert_eq!(early["epochs"], serde_json::json!([[0, 1, 61]]));
-        assert_eq!(sizes[0]["by_step"]["epochs"], serde_json::json!([[0, 10, 61]]));
+        assert_eq!(early["epochs"], serde_json::json!([[0, 1, 41]]));
+        assert_eq!(sizes[0]["by_step"]["epochs"], serde_json::json!([[0, 10, 41]]));
     }
 
     #[test]

@@ -173,7 +173,7 @@ function showExperiment(experiment, host) {
   });
   const since = experiment.since_grokking;
   const byEpoch = {
-    title: since ? "by epoch" : null, x: epochs, y: axis({ label: "RMSE", log: true, floor: 0.1 }),
+    title: since.length > 0 ? "by epoch" : null, x: epochs, y: axis({ label: "RMSE", log: true, floor: 0.1 }),
     series: experiment.rmse.map((curve) => ({ ...curve, epochs: epochsOf(curve) })).map((curve) => ({
       label: curve.group === null ? "all runs" : experiment.groups[curve.group].title, tags: curve.group === null ? [] : [`group ${curve.group}`],
       ...(curve.group === null ? { width: 2.4 } : look(curve.group)), x: curve.epochs, y: curve.rmse,
@@ -182,7 +182,7 @@ function showExperiment(experiment, host) {
   };
   add({
     id: "rmse", title: "RMSE of k95 against k_pred", note: "over all runs of a task, whichever seeds are shown",
-    plots: since ? [byEpoch, sinceGrokking(since)] : [byEpoch],
+    plots: [byEpoch, ...since.map(sinceGrokking)],
   });
   add({ id: "correlation", title: "Correlation of p and q", x: epochs, y: axis({ label: "Pearson", linearOnly: true }), plots: [{ series: curves(experiment, "pearson", "corr(p, q)", number) }] });
   made.push(...showEvidence(experiment, grid));

@@ -38,18 +38,19 @@ struct RunFrequencies {
 impl FrequenciesData {
     pub(super) fn of(
         groups: &[Group<'_>],
+        is_one_pool: bool,
         frequencies: &std::collections::BTreeMap<String, UnembeddingFrequencies>,
     ) -> Drawn<Self> {
         let shown = panels(groups, frequencies).map(|panels| Self {
             definition: definition(),
-            panels: panels.iter().map(PanelData::of).collect(),
+            panels: panels.iter().map(|cloud| PanelData::of(cloud, is_one_pool)).collect(),
         });
         shown.into()
     }
 }
 
 impl PanelData {
-    fn of((waves, points): &Cloud<'_>) -> Self {
+    fn of((waves, points): &Cloud<'_>, is_one_pool: bool) -> Self {
         let run = |point: &Point<'_>| RunFrequencies {
             id: point.run.run.clone(),
             keys: point.keys.frequencies.clone(),
@@ -57,7 +58,8 @@ impl PanelData {
             k95: point.at.1,
             beside: point.beside,
         };
-        Self { title: waves.heading(), remark: remark(points), runs: points.iter().map(run).collect() }
+        let runs = points.iter().map(run).collect();
+        Self { title: waves.heading(), remark: remark(points, is_one_pool), runs }
     }
 }
 
@@ -65,8 +67,8 @@ impl PanelData {
 mod tests {
     use super::*;
     use crate::{
-        analysis::{KeyFrequencies, groups},
-        store::{Experiment, made::MadeRun},
+        analysis::{KeyFrequencies, groups, planned},
+        store::made::MadeRun,
     };
 
     #[test]
@@ -76,14 +78,14 @@ mod tests {
         for (run, k95) in runs.iter_mut().zip([4, 4, 9]) {
             run.metrics.iter_mut().for_each(|row| row.k95 = k95);
         }
-        let experiment = Experiment { name: "three".into(), runs, ..Default::default() };
+        let experiment = planned("three", runs);
         let found = [vec![1, 5], vec![2, 7], vec![3]].map(|frequencies| UnembeddingFrequencies {
             additive: KeyFrequencies { dimension: 2 * frequencies.len(), frequencies },
             multiplicative: None,
         });
-        let ids = experiment.runs.iter().map(|run| run.manifest.run.clone());
+        let ids = experiment.runs.iter().map(|run| run.id().to_owned());
         let found = ids.zip(found).collect();
-        let data = serde_json::to_value(FrequenciesData::of(&groups(&experiment), &found)).unwrap();
+        let data = serde_json::to_value(FrequenciesData::of(&groups(&experiment), true, &found)).unwrap();
         let panels = data["drawn"]["panels"].as_array().unwrap();
         assert_eq!(panels.len(), 1, "no waves over logarithms");
         let runs = panels[0]["runs"].as_array().unwrap();

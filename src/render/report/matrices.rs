@@ -98,19 +98,19 @@ fn css(color: Color) -> String {
 mod tests {
     use super::*;
     use crate::{
-        analysis::groups,
-        store::{Experiment, made::MadeRun},
+        analysis::{groups, planned},
+        store::made::MadeRun,
     };
 
     #[test]
     fn a_matrix_has_its_mean_and_range_in_its_block_and_its_colour() {
         let runs = (0..2).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120 + 20 * seed).record());
-        let experiment = Experiment { name: "two".into(), runs: runs.collect(), ..Default::default() };
+        let experiment = planned("two", runs.collect());
         let columns = ["lar.embed.token", "lar.blocks.0.attn.q", "lar.blocks.1.attn.k", "lar.unembed"];
         let columns = columns.map(str::to_owned).to_vec();
         let found = experiment.runs.iter().zip([0.5, 0.75]).map(|(run, k)| {
             let rows = vec![(0, vec![0.25, 0.5, k, 0.5]), (20, vec![0.25, 0.5, f64::NAN, 0.5])];
-            (run.manifest.run.clone(), Diagnostics { columns: columns.clone(), rows })
+            (run.id().to_owned(), Diagnostics { columns: columns.clone(), rows })
         });
         let data = MatricesData::all(&groups(&experiment), &found.collect());
         let data = serde_json::to_value(data).unwrap();
@@ -132,11 +132,7 @@ mod tests {
 
     #[test]
     fn without_the_diagnostic_the_remark_says_how_to_choose_it() {
-        let experiment = Experiment {
-            name: "one".into(),
-            runs: vec![MadeRun::new("add", 0.5, 0).record()],
-            ..Default::default()
-        };
+        let experiment = planned("one", vec![MadeRun::new("add", 0.5, 0).record()]);
         let data = MatricesData::all(&groups(&experiment), &BTreeMap::new());
         let data = serde_json::to_value(data).unwrap();
         assert!(data["undrawn"].as_str().unwrap().contains("probe.diagnostics"), "{data}");

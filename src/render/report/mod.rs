@@ -13,13 +13,13 @@ mod frequencies;
 mod matrices;
 mod page;
 
-pub use claims::ClaimRow;
+pub use claims::{ClaimRow, ClaimSet};
 pub use page::address_part;
 
 use std::collections::BTreeMap;
 
 use super::figure::Evidence;
-use crate::store::Experiment;
+use crate::analysis::{Experiment, Pooling};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPTS: [&str; 4] = [
@@ -44,7 +44,9 @@ pub struct Section<'a> {
     /// none if there is no way from one to the other.
     pub links: BTreeMap<String, String>,
     /// What its runs say to the paper's claims; the heading is left out if there are none.
-    pub claims: Vec<ClaimRow>,
+    pub claims: Vec<ClaimSet>,
+    /// Whether different settings are put together.
+    pub pooling: Pooling,
 }
 
 /// The report could not be made.
@@ -55,15 +57,13 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
 }
 
-/// The whole file.
-pub fn html(sections: &[Section<'_>]) -> Result<String, ReportError> {
-    let json = data::json(sections)?;
+/// The whole file. `note` says what the curves lack.
+pub fn html(sections: &[Section<'_>], note: Option<&str>) -> Result<Vec<u8>, ReportError> {
     let names: Vec<&str> = sections.iter().map(|section| section.experiment.name.as_str()).collect();
     let title = escaped(&format!("{} · groklab", names.join(", ")));
-    let body = page::body(sections);
+    let body = page::body(sections, note);
     let script = SCRIPTS.join("\n");
-    // uPlot reads the pixel ratio once: two at least, so that a printed figure is sharp
-    Ok(format!(
+    let mut page = format!(
         r#"<!doctype html>
 <html lang="en">
 <head>
@@ -79,7 +79,14 @@ pub fn html(sections: &[Section<'_>]) -> Result<String, ReportError> {
 </head>
 <body>
 {body}
-<script id="data" type="application/json">{json}</script>
+<script id="data" type="application/json">"#
+    )
+    .into_bytes();
+    drop(body);
+    data::write_json(&mut page, sections)?;
+    // uPlot reads the pixel ratio once: two at least, so that a printed figure is sharp
+    let end = format!(
+        r#"</script>
 <script>
 /*
 {UPLOT_LICENSE}
@@ -94,7 +101,9 @@ return uPlot;
 </body>
 </html>
 "#
-    ))
+    );
+    page.extend_from_slice(end.as_bytes());
+    Ok(page)
 }
 
 /// `text` as the content of an element or of a quoted attribute.

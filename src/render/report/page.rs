@@ -1,24 +1,20 @@
 //! The part of the report that is plain HTML: tables, claims, the list of runs. It reads without JavaScript.
 
 use crate::{
-    analysis::{Group, Point, RunSummary, groups, rmse_rows, summarize},
+    analysis::{Group, Point, RmseRow, RunDigest, RunSummary, groups, pools, rmse_rows, summarize},
     render::{
         figure::title,
         table::{Align, Table},
         tables::{rmse_table, task_table},
     },
-    store::RunRecord,
 };
 
 use super::{Section, anchor, claims, data, escaped};
 
 /// Everything between `<body>` and the scripts.
-pub(super) fn body(sections: &[Section<'_>]) -> String {
+pub(super) fn body(sections: &[Section<'_>], note: Option<&str>) -> String {
     let runs: Vec<_> = sections.iter().flat_map(|section| summarize(section.experiment)).collect();
-    let cells: Vec<_> = sections
-        .iter()
-        .flat_map(|section| rmse_rows(&section.experiment.name, &summarize(section.experiment)))
-        .collect();
+    let cells: Vec<RmseRow> = sections.iter().flat_map(cells).collect();
     let mut out = String::from(
         "<header class=\"top\"><p class=\"mark\">groklab <span>report</span></p>\
          <button type=\"button\" id=\"theme\" class=\"quiet\">Theme: auto</button></header>\n\
@@ -27,6 +23,9 @@ pub(super) fn body(sections: &[Section<'_>]) -> String {
     );
     let names: Vec<_> = sections.iter().map(|section| escaped(&section.experiment.name)).collect();
     out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", names.join(", "), lead(&runs)));
+    if let Some(note) = note {
+        out.push_str(&format!("<p class=\"note\">Thinned: {}.</p>\n", escaped(note)));
+    }
     if sections.len() > 1 {
         let links =
             names.iter().enumerate().map(|(i, name)| format!("<a href=\"#{}\">{name}</a>", anchor(i)));
@@ -61,6 +60,13 @@ pub(super) fn body(sections: &[Section<'_>]) -> String {
          99 %; the first evaluation counts. Made by groklab with uPlot 1.6.32 (MIT).</p></footer>",
     );
     out
+}
+
+/// The rows of the RMSE table.
+fn cells(section: &Section<'_>) -> Vec<RmseRow> {
+    let groups = groups(section.experiment);
+    let pools = pools(section.experiment, &groups, section.pooling);
+    pools.iter().flat_map(|pool| rmse_rows(&section.experiment.name, pool)).collect()
 }
 
 /// What the runs came to, in one line.
@@ -134,7 +140,7 @@ fn run_table(section: &Section<'_>, groups: &[Group<'_>]) -> String {
     )
 }
 
-fn run_row(section: &Section<'_>, title: &str, run: &RunSummary, record: &RunRecord) -> String {
+fn run_row(section: &Section<'_>, title: &str, run: &RunSummary, record: &RunDigest) -> String {
     let epoch = |point: Option<Point>| point.map_or("–".to_owned(), |point| point.epoch.to_string());
     let last = |digits: usize, value: fn(Point) -> f64| {
         run.last.map_or("–".to_owned(), |point| format!("{:.digits$}", value(point)))

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    analysis::{groups, rmse_rows, summarize},
+    analysis::{RunDigest, groups, planned, pools, rmse_rows, summarize},
     store::{Checkpoint, MetricsRow, RunRecord, RunState, SpectrumRow, made::MadeRun},
 };
 
 /// One of every kind of run.
-fn study() -> Experiment {
+fn records() -> Vec<RunRecord> {
     let made = [
         MadeRun::new("add", 0.5, 0).grokked(40, 120),
         MadeRun::new("add", 0.5, 1).grokked(60, 140).collapsed(180).shift(0.013),
@@ -17,17 +17,17 @@ fn study() -> Experiment {
         MadeRun::new("x3_xy", 0.5, 1).state(RunState::Running),
         MadeRun::new("sub", 0.5, 0).diverged(100),
     ];
-    Experiment {
-        name: "binary-ops".into(),
-        runs: made.iter().map(MadeRun::record).collect(),
-        ..Default::default()
-    }
+    made.iter().map(MadeRun::record).collect()
+}
+
+fn study() -> Experiment {
+    planned("binary-ops", records())
 }
 
 /// A spectrum at epoch 0 and at the end, of four directions, one without weight.
-fn spectra(run: &RunRecord) -> Vec<SpectrumRow> {
+fn spectra(run: &RunDigest) -> Vec<SpectrumRow> {
     let row = |checkpoint, epoch, i: usize| SpectrumRow {
-        run: run.manifest.run.clone(),
+        run: run.id().to_owned(),
         checkpoint,
         epoch,
         i,
@@ -43,15 +43,15 @@ fn spectra(run: &RunRecord) -> Vec<SpectrumRow> {
 }
 
 fn section(experiment: &Experiment) -> Section<'_> {
-    let ids = || experiment.runs.iter().map(|run| run.manifest.run.clone());
+    let ids = || experiment.runs.iter().map(|run| run.id().to_owned());
     let evidence =
         Evidence { spectra: ids().zip(experiment.runs.iter().map(spectra)).collect(), ..Evidence::default() };
     let links = ids().map(|id| (id, "./runs/x/".into())).collect();
-    Section { experiment, evidence, links, claims: Vec::new() }
+    Section { experiment, evidence, links, claims: Vec::new(), pooling: Pooling::PerSetting }
 }
 
 fn page(experiment: &Experiment) -> String {
-    html(&[section(experiment)]).unwrap()
+    String::from_utf8(html(&[section(experiment)], None).unwrap()).unwrap()
 }
 
 /// A column of `metrics.csv`.
@@ -73,16 +73,17 @@ fn agrees(json: &Value, value: f64) -> bool {
 
 #[test]
 fn the_data_are_the_results() {
-    let mut experiment = study();
+    let mut records = records();
     // numbers that need rounding, and very small ones
-    for (i, row) in experiment.runs[0].metrics.iter_mut().enumerate() {
+    for (i, row) in records[0].metrics.iter_mut().enumerate() {
         (row.train_loss, row.val_loss) = (1e-9 / (i as f64 + 3.0), 7.0 / 3.0 * i as f64);
     }
+    let experiment = planned("binary-ops", records.clone());
     let data = block(&page(&experiment));
     let runs = data["experiments"][0]["runs"].as_array().unwrap();
-    assert_eq!(runs.len(), experiment.runs.len());
+    assert_eq!(runs.len(), records.len());
     for run in runs {
-        let record = experiment.runs.iter().find(|r| run["id"] == r.manifest.run.as_str()).unwrap();
+        let record = records.iter().find(|r| run["id"] == r.manifest.run.as_str()).unwrap();
         let strides: Vec<[u64; 3]> = serde_json::from_value(run["epochs"].clone()).unwrap();
         let epochs: Vec<u64> =
             strides.iter().flat_map(|[at, by, n]| (0..*n).map(move |i| at + i * by)).collect();
@@ -112,7 +113,7 @@ fn the_data_are_the_results() {
             run["config"].as_str().unwrap().parse::<toml::Table>().unwrap(),
             toml::Table::try_from(&record.config).unwrap()
         );
-        let recorded = spectra(record);
+        let recorded = spectra(&RunDigest::of(record.clone()));
         let written = run["spectra"].as_array().unwrap();
         assert_eq!(written.len(), 2);
         for (json, row) in written.iter().flat_map(|s| s["p"].as_array().unwrap()).zip(&recorded) {
@@ -149,7 +150,8 @@ fn milestones_and_tables_are_those_of_the_table() {
             assert_eq!(json["k95"], point.k95);
         }
     }
-    let cells = rmse_rows("binary-ops", &summarize(&experiment));
+    let groups_of = groups(&experiment);
+    let cells = rmse_rows("binary-ops", &pools(&experiment, &groups_of, Pooling::PerSetting)[0]);
     let tables = [
         crate::render::tables::rmse_table(&cells, &summarize(&experiment)),
         crate::render::tables::task_table("binary-ops", &groups(&experiment)),
@@ -178,23 +180,24 @@ fn rmse_over_training_is_over_the_runs_alive() {
 #[test]
 fn hostile_names_stay_text() {
     const NAME: &str = "</script><img src=x onerror=alert(1)>\"'&<!--\u{2028}";
-    let mut experiment = study();
-    experiment.name = NAME.into();
-    let run = &mut experiment.runs[0];
+    let mut records = records();
+    let run = &mut records[0];
     run.manifest.run = NAME.into();
     run.manifest.task = NAME.into();
     run.manifest.failure = Some(NAME.into());
     run.config.task = NAME.into();
     run.metrics.iter_mut().for_each(|row| row.run = NAME.into());
+    let experiment = planned(NAME, records);
     let mut section = section(&experiment);
     section.links.insert(NAME.into(), "./\"><script>alert(1)</script>/".into());
-    section.claims = vec![ClaimRow {
+    let claim = ClaimRow {
         title: NAME.into(),
         source: NAME.into(),
         verdict: NAME.into(),
         numbers: vec![NAME.into()],
-    }];
-    let text = html(&[section]).unwrap();
+    };
+    section.claims = vec![ClaimSet { heading: NAME.into(), claims: vec![claim] }];
+    let text = String::from_utf8(html(&[section], None).unwrap()).unwrap();
     assert!(!text.contains("<img") && !text.contains("<script>alert"));
     // the block of data, uPlot, our own script: no other begins or ends
     assert_eq!((text.matches("<script").count(), text.matches("</script").count()), (3, 3));
@@ -229,8 +232,7 @@ fn the_same_results_give_the_same_bytes_and_nothing_comes_from_elsewhere() {
 
 #[test]
 fn sixty_long_runs_make_a_file_of_some_megabytes() {
-    let mut experiment = study();
-    let mut long = experiment.runs[0].clone();
+    let mut long = records().swap_remove(0);
     let row = long.metrics[3].clone();
     let noise = |i: u64, by: f64| (i as f64 * by).sin().abs();
     long.metrics = (0..2500)
@@ -245,10 +247,9 @@ fn sixty_long_runs_make_a_file_of_some_megabytes() {
             row
         })
         .collect();
-    experiment.runs = vec![long];
-    let one = page(&experiment).len();
-    experiment.runs[0].metrics.clear();
-    let sixty = 60 * (one - page(&experiment).len());
+    let one = page(&planned("long", vec![long.clone()])).len();
+    long.metrics.clear();
+    let sixty = 60 * (one - page(&planned("long", vec![long])).len());
     // 60 · 2,500 · 11 numbers of seven characters at most, and a comma; losses have an exponent
     assert!((6_000_000..15_000_000).contains(&sixty), "{sixty}");
 }
