@@ -5,7 +5,7 @@
 //! infinity is reported with its place. No tensor is held whole unless it is asked for whole.
 //!
 //! ```no_run
-//! use groklab::tensors::{Catalog, Location, Matrix};
+//! use groklab_probe::tensors::{Catalog, Location, Matrix};
 //!
 //! let location: Location = Location::parse("model.safetensors:lm_head.weight");
 //! let catalog = Catalog::open(&[location])?;
@@ -13,7 +13,7 @@
 //! let mut matrix = Matrix::open(tensor, false)?; // (rows, columns) as stored
 //! let mut block: Vec<f32> = Vec::new();
 //! matrix.read_rows(0..16.min(matrix.rows()), &mut block)?; // (16, columns), widened from f16 or bf16
-//! # Ok::<(), groklab::tensors::TensorError>(())
+//! # Ok::<(), groklab_probe::tensors::TensorError>(())
 //! ```
 
 mod catalog;

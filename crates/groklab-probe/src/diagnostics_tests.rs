@@ -1,4 +1,4 @@
-//! Agreement of single diagnostics with NumPy (`tests/oracle/diagnostics.py`).
+//! Agreement of single diagnostics with NumPy (`tests/oracle/diagnostics.py` of the workspace).
 
 use super::*;
 use serde_json::Value;
@@ -14,7 +14,7 @@ fn assert_close(what: &str, found: f64, expected: &Value) {
 }
 
 fn oracle() -> Value {
-    serde_json::from_str(include_str!("../../tests/oracle/diagnostics.json")).unwrap()
+    serde_json::from_str(include_str!("../tests/oracle/diagnostics.json")).unwrap()
 }
 
 #[test]

@@ -73,6 +73,7 @@ pub enum ProbeError {
         /// Which decomposition.
         what: &'static str,
     },
+    #[cfg(feature = "candle")]
     /// A tensor of the wrong kind.
     #[error("tensor {what} has shape {shape:?} and dtype {dtype}, expected {expected}")]
     Tensor {
@@ -85,6 +86,7 @@ pub enum ProbeError {
         /// What it should be.
         expected: &'static str,
     },
+    #[cfg(feature = "candle")]
     /// Candle failed to copy or convert a tensor.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),

@@ -11,6 +11,20 @@ use candle_core::{DType, Device, Tensor};
 ///
 /// # Errors
 /// If a tensor is not of a float dtype or its shape does not fit, and as [`probe`].
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use groklab_probe::from_tensors;
+///
+/// // Four inputs along one axis, and a map that reads nothing else: full alignment.
+/// let w = Tensor::new(&[[2f32, 0., 0.], [1., 0., 0.]], &Device::Cpu)?; // (m, n)
+/// let x = Tensor::new(&[[1f32, 0., 0.], [-2., 0., 0.], [3., 0., 0.], [1., 0., 0.]], &Device::Cpu)?; // (N, n)
+/// let (probe, spectra) = from_tensors(&w, &x)?;
+/// assert!((probe.lar - 1.0).abs() < 1e-12 && (probe.k_pred - 1.0).abs() < 1e-12);
+/// assert_eq!(probe.k95, 1);
+/// assert_eq!(spectra.p, [1.0, 0.0, 0.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn from_tensors(w: &Tensor, x: &Tensor) -> Result<(Probe, Spectra), ProbeError> {
     let mut moments = Moments::new(x.dims().last().copied().unwrap_or(0), 0);
     moments.add_tensor(x)?;

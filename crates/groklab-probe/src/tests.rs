@@ -70,7 +70,7 @@ pub(super) fn assert_same_probe(a: &Probe, b: &Probe, tolerance: f64) {
 
 #[test]
 fn agrees_with_numpy_and_scipy() {
-    let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/oracle/probe.json")).unwrap();
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../tests/oracle/probe.json")).unwrap();
     assert!(cases.len() >= 6);
     let list =
         |v: &Value| -> Vec<f64> { v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect() };
