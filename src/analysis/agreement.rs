@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::RunRecord;
+use crate::store::{MetricsRow, RunRecord};
 
 /// k_pred is taken to agree with k95 where their root mean square relative difference is at most this.
 pub const AGREES: f64 = 0.25;
@@ -57,11 +57,13 @@ pub fn agrees_from(points: &[Agreement]) -> Option<f64> {
 
 /// Squares of the absolute and the relative error of a run, epoch by epoch, where they are finite.
 fn errors(run: &RunRecord) -> impl Iterator<Item = (u64, (f64, f64))> {
-    run.metrics.iter().filter(|row| row.k_pred.is_finite() && row.k95 > 0).map(|row| {
-        let k95 = f64::from(row.k95);
-        let square = (row.k_pred - k95).powi(2);
-        (row.epoch, (square, square / (k95 * k95)))
-    })
+    let both = |row: &MetricsRow| Some((row.epoch, row.k_pred, f64::from(row.k95?)));
+    run.metrics.iter().filter_map(both).filter(|(_, k_pred, _)| k_pred.is_finite()).map(
+        |(epoch, k_pred, k95)| {
+            let square = (k_pred - k95).powi(2);
+            (epoch, (square, square / (k95 * k95)))
+        },
+    )
 }
 
 #[derive(Default)]
@@ -96,7 +98,7 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{MetricsRow, made::MadeRun};
+    use crate::store::made::MadeRun;
 
     /// A run that grokked at epoch `grokked`, with (epoch, k_pred, k95).
     fn run(grokked: u64, rows: &[(u64, f64, u32)]) -> RunRecord {
@@ -104,7 +106,12 @@ mod tests {
         let row = run.metrics[0].clone();
         run.metrics = rows
             .iter()
-            .map(|&(epoch, k_pred, k95)| MetricsRow { epoch, k_pred, k95, ..row.clone() })
+            .map(|&(epoch, k_pred, k95)| MetricsRow {
+                epoch,
+                k_pred,
+                k95: Some(k95).filter(|&k95| k95 > 0),
+                ..row.clone()
+            })
             .collect();
         run
     }

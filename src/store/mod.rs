@@ -30,7 +30,7 @@ pub use read::{
     Experiment, ReadError, Results, RunRecord, parse_rows, read_experiment, read_results, read_run,
     verify_run,
 };
-pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow};
+pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow, count_or_nan};
 pub use snapshot::{Counters, Snapshot};
 pub use status::{RunStatus, Stage, status};
 pub use tensors::{NamedTensor, named_tensors, read_parameters, write_safetensors};

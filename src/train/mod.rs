@@ -48,6 +48,8 @@ pub struct Trainer<'a> {
     pub milestones: Milestones,
     /// Time spent so far.
     pub clock: Clock,
+    /// Whether it was said why numbers are not defined.
+    noted: bool,
 }
 
 /// Where the time went.
@@ -155,6 +157,7 @@ impl<'a> Trainer<'a> {
             diagnostics: Diagnostics::new(run, &layout)?,
             milestones: Milestones::default(),
             clock: Clock::default(),
+            noted: false,
             run,
             layout,
             split,

@@ -7,9 +7,9 @@ pub fn standard_deviation(values: &[f64]) -> f64 {
 }
 
 /// Pearson correlation. NaN if either list is constant (spread below 10⁻¹² of its largest
-/// value, which is rounding) or empty, or if the lengths differ.
+/// value, which is rounding), empty or holds a NaN, or if the lengths differ.
 pub fn pearson(a: &[f64], b: &[f64]) -> f64 {
-    if a.len() != b.len() || is_constant(a) || is_constant(b) {
+    if a.len() != b.len() || has_no_spread(a) || has_no_spread(b) {
         return f64::NAN;
     }
     let (mean_a, mean_b) = (mean(a), mean(b));
@@ -25,7 +25,7 @@ pub fn pearson(a: &[f64], b: &[f64]) -> f64 {
 
 /// Spearman rank correlation: Pearson of the ranks, equal values sharing the mean of their ranks. NaN as [`pearson`].
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
-    if a.len() != b.len() || is_constant(a) || is_constant(b) {
+    if a.len() != b.len() || has_no_spread(a) || has_no_spread(b) {
         return f64::NAN;
     }
     pearson(&ranks(a), &ranks(b))
@@ -49,10 +49,11 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Spread so small beside the values that it is rounding of the decomposition they came from.
-fn is_constant(values: &[f64]) -> bool {
+/// Spread so small beside the values that it is rounding of the decomposition they came from, or not a number.
+fn has_no_spread(values: &[f64]) -> bool {
     let largest = values.iter().fold(0.0, |max: f64, v| max.max(v.abs()));
-    values.is_empty() || standard_deviation(values) <= 1e-12 * largest
+    let spread = standard_deviation(values);
+    spread.is_nan() || spread <= 1e-12 * largest
 }
 
 #[cfg(test)]
@@ -80,6 +81,7 @@ mod tests {
         assert!(spearman(&[1.0, 2.0, 3.0], &rounded).is_nan());
         assert!(pearson(&[1.0, 2.0], &[1.0]).is_nan());
         assert!(spearman(&[], &[]).is_nan());
+        assert!(spearman(&[f64::NAN, 1.0], &[1.0, 2.0]).is_nan());
     }
 
     #[test]

@@ -5,9 +5,12 @@ use super::{Moments, ProbeError, spectra::eigenvalues};
 /// The least k such that the k largest eigenvalues hold at least `share` of their sum; k95 is `share = 0.95`.
 ///
 /// `eigenvalues` are those of the centred covariance of X, in descending order and not negative.
-/// 0 if they are all 0: every row of X is the same.
-pub fn components_for(eigenvalues: &[f64], share: f64) -> u32 {
+/// None if they are all 0, so that every row of X is the same, or one is NaN: no number of components is the right one.
+pub fn components_for(eigenvalues: &[f64], share: f64) -> Option<u32> {
     let total: f64 = eigenvalues.iter().sum();
+    if total.is_nan() || total <= 0.0 {
+        return None;
+    }
     let mut held = 0.0;
     let mut k = 0;
     for value in eigenvalues {
@@ -17,23 +20,20 @@ pub fn components_for(eigenvalues: &[f64], share: f64) -> u32 {
         held += value;
         k += 1;
     }
-    k
+    Some(k)
 }
 
-/// ‖W‖²_F / s₁², between 1 and the rank; `singular_values` in descending order, s₁ > 0.
+/// ‖W‖²_F / s₁², between 1 and the rank; `singular_values` in descending order. NaN if all are 0.
 pub fn stable_rank(singular_values: &[f64]) -> f64 {
     let largest = singular_values.first().copied().unwrap_or(0.0);
     singular_values.iter().map(|s| (s / largest).powi(2)).sum()
 }
 
-/// exp(−Σ s̃ ln s̃) with s̃ = s / Σ s, over singular values (Roy & Vetterli 2007); between 1 and the rank.
+/// exp(−Σ s̃ ln s̃) with s̃ = s / Σ s, over singular values (Roy & Vetterli 2007); between 1 and the rank. NaN if all are 0.
 ///
 /// Other work takes shares of s² or of covariance eigenvalues under the same name.
 pub fn effective_rank(singular_values: &[f64]) -> f64 {
-    let total: f64 = singular_values.iter().sum();
-    let entropy: f64 =
-        singular_values.iter().map(|s| s / total).filter(|&s| s > 0.0).map(|s| -s * s.ln()).sum();
-    entropy.exp()
+    spectral_entropy(singular_values).exp()
 }
 
 /// −Σ s ln s in nats, s the shares of `values` in their sum: 0 for one value, ln n for n equal ones; NaN if all are 0.
@@ -42,7 +42,7 @@ pub fn effective_rank(singular_values: &[f64]) -> f64 {
 /// is an effective dimension of X, as [`effective_rank`] is one of W.
 pub fn spectral_entropy(values: &[f64]) -> f64 {
     let total: f64 = values.iter().sum();
-    if total == 0.0 {
+    if total.is_nan() || total == 0.0 {
         return f64::NAN;
     }
     values.iter().map(|v| v / total).filter(|&s| s > 0.0).map(|s| -s * s.ln()).sum()
@@ -54,12 +54,12 @@ pub fn participation_ratio(eigenvalues: &[f64]) -> f64 {
 }
 
 /// RankMe of X from its second moments: exp(−Σ p ln p), p = σ / Σσ + 10⁻⁷, over the singular values σ of X, not centred
-/// (Garrido et al. 2023, arXiv 2210.02885, eq. 1). NaN if X is 0.
+/// (Garrido et al. 2023, arXiv 2210.02885, eq. 1). NaN if X is 0 or the eigenvalue iteration does not converge.
 ///
 /// σ² are the eigenvalues of XᵀX. Those within rounding of 0, n·ε·‖X‖² with ε = 2⁻⁵², count as 0.
 ///
 /// # Errors
-/// If nothing was pooled, a number is not finite, or the decomposition does not converge.
+/// If nothing was pooled or a number is not finite.
 pub fn rankme(moments: &Moments) -> Result<f64, ProbeError> {
     /// RankMe's ε.
     const EPSILON: f64 = 1e-7;
@@ -74,7 +74,7 @@ pub fn rankme(moments: &Moments) -> Result<f64, ProbeError> {
     let n = moments.n;
     let gram = faer::MatRef::from_row_major_slice(&moments.gram, n, n);
     let rounding = n as f64 * f64::EPSILON * moments.input_square_sum();
-    let squares = eigenvalues(gram, "eigenvalue iteration on the Gram matrix of X", faer::Par::Seq)?;
+    let Some(squares) = eigenvalues(gram, faer::Par::Seq) else { return Ok(f64::NAN) };
     // X has no more singular values than rows
     let count = n.min(usize::try_from(moments.rows).unwrap_or(n));
     let singular: Vec<f64> =
@@ -118,12 +118,13 @@ mod tests {
     #[test]
     fn components_are_counted_up_to_and_with_the_one_that_reaches_the_share() {
         let eigenvalues = [8.0, 4.0, 2.0, 1.0, 1.0]; // cumulative shares 1/2, 3/4, 7/8, 15/16, 1
-        assert_eq!(components_for(&eigenvalues, 0.5), 1);
-        assert_eq!(components_for(&eigenvalues, 0.500001), 2);
-        assert_eq!(components_for(&eigenvalues, 0.9), 4);
-        assert_eq!(components_for(&eigenvalues, 0.95), 5);
-        assert_eq!(components_for(&eigenvalues, 1.0), 5);
-        assert_eq!(components_for(&[0.0; 4], 0.95), 0);
+        assert_eq!(components_for(&eigenvalues, 0.5), Some(1));
+        assert_eq!(components_for(&eigenvalues, 0.500001), Some(2));
+        assert_eq!(components_for(&eigenvalues, 0.9), Some(4));
+        assert_eq!(components_for(&eigenvalues, 0.95), Some(5));
+        assert_eq!(components_for(&eigenvalues, 1.0), Some(5));
+        assert_eq!(components_for(&[0.0; 4], 0.95), None);
+        assert_eq!(components_for(&[f64::NAN; 4], 0.95), None);
     }
 
     #[test]
@@ -132,6 +133,7 @@ mod tests {
         assert!((effective_rank(&[3.0; 5]) - 5.0).abs() < 1e-14);
         assert_eq!(stable_rank(&[3.0, 0.0, 0.0]), 1.0);
         assert_eq!(effective_rank(&[3.0, 0.0, 0.0]), 1.0);
+        assert!(stable_rank(&[0.0; 3]).is_nan() && effective_rank(&[0.0; 3]).is_nan());
     }
 
     #[test]

@@ -61,12 +61,6 @@ pub enum ProbeError {
         /// The number.
         value: f64,
     },
-    /// All entries are zero (or too small to square), so there is no direction to align with.
-    #[error("{what} is zero: alignment is a ratio of norms and not defined")]
-    Zero {
-        /// Which matrix.
-        what: &'static str,
-    },
     /// The iteration of a decomposition did not converge.
     #[error("the {what} did not converge; please report the matrix")]
     NoConvergence {

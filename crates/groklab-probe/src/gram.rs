@@ -1,6 +1,6 @@
 //! A weight matrix known by WᵀW alone: all that a probe needs of a W too large to decompose.
 
-use super::{ProbeError, WeightMeasures, spectra::check_finite, spectra::self_adjoint_evd};
+use super::{ProbeError, WeightMeasures, WeightSpectrum, spectra::check_finite, spectra::self_adjoint_evd};
 use faer::{Mat, MatRef, Par, diag::Diag};
 
 /// WᵀW of a weight matrix W, (m, n); made by [`RowPool`](super::RowPool).
@@ -33,25 +33,41 @@ impl WeightGram {
         if self.f32_products { (-12f64).exp2() } else { (self.m.max(self.n) as f64 * f64::EPSILON).sqrt() }
     }
 
-    /// What the weights alone say. Work is spread over rayon's threads.
+    /// Its singular values. Work is spread over rayon's threads.
     ///
     /// # Errors
-    /// If a number is not finite or W is zero.
-    pub fn measures(&self) -> Result<WeightMeasures, ProbeError> {
+    /// If a number is not finite or the iteration does not converge.
+    pub fn spectrum(&self) -> Result<WeightSpectrum, ProbeError> {
         let matrix = self.usable()?;
         let mut eigenvalues = Diag::zeros(self.n);
         self_adjoint_evd(matrix, &mut eigenvalues, None, Par::rayon(0)).map_err(|_| NO_CONVERGENCE)?;
-        Ok(WeightMeasures::of(self.square_sum(), &self.singular_values(&eigenvalues)))
+        let (square_sum, resolution) = (self.square_sum(), Some(self.resolution()));
+        Ok(WeightSpectrum { square_sum, singular_values: self.singular_values(&eigenvalues), resolution })
     }
 
-    /// Singular values, descending, min(m, n) of them; and the right singular vectors, (n, n), in their order.
-    pub(super) fn right_singular_vectors(&self, par: Par) -> Result<(Vec<f64>, Mat<f64>), ProbeError> {
+    /// What the weights alone say.
+    ///
+    /// # Errors
+    /// As [`spectrum`](Self::spectrum).
+    pub fn measures(&self) -> Result<WeightMeasures, ProbeError> {
+        Ok(self.spectrum()?.measures())
+    }
+
+    /// Singular values, descending, min(m, n) of them; and the right singular vectors, (n, n), in their order; None if the
+    /// iteration does not converge.
+    #[allow(clippy::type_complexity)] // two things that are found together
+    pub(super) fn right_singular_vectors(
+        &self,
+        par: Par,
+    ) -> Result<Option<(Vec<f64>, Mat<f64>)>, ProbeError> {
         let matrix = self.usable()?;
         let mut eigenvalues = Diag::zeros(self.n);
         let mut vectors = Mat::zeros(self.n, self.n);
-        self_adjoint_evd(matrix, &mut eigenvalues, Some(&mut vectors), par).map_err(|_| NO_CONVERGENCE)?;
+        if self_adjoint_evd(matrix, &mut eigenvalues, Some(&mut vectors), par).is_err() {
+            return Ok(None);
+        }
         let vectors = Mat::from_fn(self.n, self.n, |i, j| vectors[(i, self.n - 1 - j)]);
-        Ok((self.singular_values(&eigenvalues), vectors))
+        Ok(Some((self.singular_values(&eigenvalues), vectors)))
     }
 
     fn singular_values(&self, eigenvalues: &Diag<f64>) -> Vec<f64> {
@@ -64,9 +80,6 @@ impl WeightGram {
     fn usable(&self) -> Result<MatRef<'_, f64>, ProbeError> {
         super::moments::check_length("Gram matrix of weights W", self.gram.len(), self.n * self.n)?;
         check_finite("Gram matrix of weights W", &self.gram)?;
-        if self.square_sum() == 0.0 {
-            return Err(ProbeError::Zero { what: "weights W" });
-        }
         Ok(MatRef::from_row_major_slice(&self.gram, self.n, self.n))
     }
 }

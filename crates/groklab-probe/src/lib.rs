@@ -15,7 +15,7 @@
 //! | `p1`, `q1` | p₁ and q₁ |
 //! | `l1` | L₁ = 1 + ½·log_n(p₁q₁); [`partial_lar`] gives any L_k = 1 + ½·log_n Σ_{i≤k} p_i q_i |
 //! | `sigma_p`, `sigma_q` | σ² = (1/n) Σ p_i² − 1/n², over the n entries |
-//! | `pearson`, `spearman` | correlations of p and q over the n entries; NaN if p or q is constant |
+//! | `pearson`, `spearman` | correlations of p and q over the n entries; NaN if p or q is constant, or W has rank 1 |
 //! | `stable_rank` | ‖W‖²_F / s₁² |
 //! | `effective_rank` | exp(−Σ s̃ ln s̃), s̃ = s / Σ s (Roy & Vetterli 2007) |
 //!
@@ -38,7 +38,7 @@
 //! moments.add(&x, &[])?;
 //! let (probe, spectra) = probe(&w, 2, 3, &moments)?;
 //! assert!((probe.lar - 1.0).abs() < 1e-12 && (probe.k_pred - 1.0).abs() < 1e-12);
-//! assert_eq!((probe.k95, spectra.p[0]), (1, 1.0));
+//! assert_eq!((probe.k95, spectra.p[0]), (Some(1), 1.0));
 //! # Ok::<(), groklab_probe::ProbeError>(())
 //! ```
 //! With the feature `candle`, `from_tensors` takes tensors of any float type, from any device.
@@ -78,6 +78,7 @@ mod gram_tests;
 mod lar;
 mod moments;
 mod pool;
+mod scatter;
 mod spectra;
 #[cfg(feature = "candle")]
 mod tensor;
@@ -102,11 +103,12 @@ pub use pool::{MAX_WIDTH, RowPool};
 pub use spectra::Spectra;
 #[cfg(feature = "candle")]
 pub use tensor::{from_tensor_and_moments, from_tensors};
-pub use weights::{WeightMeasures, weight_measures};
+pub use weights::{WeightMeasures, WeightSpectrum, weight_measures, weight_spectrum};
 
 use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 
-/// The numbers of one probe; the [module](self) has the formulas.
+/// The numbers of one probe; the [crate](self) has the formulas.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Probe {
     /// Log-alignment ratio, from norms. At most 1; −∞ if X Wᵀ = 0.
@@ -115,12 +117,12 @@ pub struct Probe {
     pub lar_spectra: f64,
     /// Predicted dimension, n^(2(1 − LAR)).
     pub k_pred: f64,
-    /// Least number of principal components of X (centred) that hold 90 % of the variance; 0 if X has none.
-    pub k90: u32,
+    /// Least number of principal components of X (centred) that hold 90 % of the variance; None if X has none.
+    pub k90: Option<u32>,
     /// The same for 95 %.
-    pub k95: u32,
+    pub k95: Option<u32>,
     /// The same for 99 %.
-    pub k99: u32,
+    pub k99: Option<u32>,
     /// Share of W's energy in its first right singular vector.
     pub p1: f64,
     /// Share of X's energy along that vector.
@@ -131,9 +133,9 @@ pub struct Probe {
     pub sigma_p: f64,
     /// The same of q.
     pub sigma_q: f64,
-    /// Pearson correlation of p and q; NaN if either is constant.
+    /// Pearson correlation of p and q; NaN if either is constant, or W has rank 1.
     pub pearson: f64,
-    /// Spearman rank correlation of p and q; NaN if either is constant.
+    /// Spearman rank correlation of p and q; NaN if either is constant, or W has rank 1.
     pub spearman: f64,
     /// ‖W‖²_F / s₁².
     pub stable_rank: f64,
@@ -142,14 +144,14 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// The probe of numbers that are no longer finite: NaN throughout, counts 0.
+    /// The probe of numbers that are no longer finite: nothing is defined.
     pub const UNDEFINED: Self = Self {
         lar: f64::NAN,
         lar_spectra: f64::NAN,
         k_pred: f64::NAN,
-        k90: 0,
-        k95: 0,
-        k99: 0,
+        k90: None,
+        k95: None,
+        k99: None,
         p1: f64::NAN,
         q1: f64::NAN,
         l1: f64::NAN,
@@ -166,8 +168,11 @@ impl Probe {
 ///
 /// Where `moments` holds outputs, `lar` is that of the X Wᵀ that was observed; else ‖X Wᵀ‖² = tr(W XᵀX Wᵀ).
 ///
+/// What is not defined is NaN or None and no error: a head that begins at zero must not end a training.
+/// [`Spectra::notes`] says why.
+///
 /// # Errors
-/// If shapes do not fit, n < 2, nothing was pooled, a number is not finite, or W or X is zero.
+/// If shapes do not fit, n < 2, nothing was pooled, or a number is not finite.
 pub fn probe<T: Copy + Into<f64>>(
     w: &[T],
     m: usize,
@@ -202,6 +207,9 @@ pub fn probe_gram(w: &WeightGram, moments: &Moments) -> Result<(Probe, Spectra),
 
 fn numbers(lar: f64, spectra: &Spectra) -> Probe {
     let Spectra { singular_values: s, p, q, covariance_eigenvalues: variances } = spectra;
+    // of one direction and a null space both lists have two values, and correlate by ±1 whatever X is
+    let is_decided = spectra.rank() != 1;
+    let correlation = |of: fn(&[f64], &[f64]) -> f64| if is_decided { of(p, q) } else { f64::NAN };
     Probe {
         lar,
         lar_spectra: lar_from_spectra(p, q),
@@ -214,8 +222,8 @@ fn numbers(lar: f64, spectra: &Spectra) -> Probe {
         l1: partial_lar(p, q, 1),
         sigma_p: standard_deviation(p),
         sigma_q: standard_deviation(q),
-        pearson: pearson(p, q),
-        spearman: spearman(p, q),
+        pearson: correlation(pearson),
+        spearman: correlation(spearman),
         stable_rank: stable_rank(s),
         effective_rank: effective_rank(s),
     }

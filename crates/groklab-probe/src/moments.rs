@@ -3,12 +3,12 @@
 //! Promises: sums are kept in f64 and taken in a fixed order, so the same batches give the same bits;
 //! how rows are cut into batches changes results by rounding only.
 
-use super::ProbeError;
+use super::{ProbeError, scatter::Scatter};
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, MatMut, MatRef, Par};
 
 /// Rows converted and multiplied at a time: 256 rows of 128 f64 stay in L2.
-const BLOCK_ROWS: usize = 256;
+pub(super) const BLOCK_ROWS: usize = 256;
 
 /// Second moments of the inputs X of a linear map W, (m, n), pooled over batches in f64.
 ///
@@ -16,7 +16,10 @@ const BLOCK_ROWS: usize = 256;
 ///
 /// With `outputs = 0` only inputs are pooled, and ‖X Wᵀ‖² is computed as tr(W XᵀX Wᵀ) when W is probed;
 /// that is the way for a W whose products are not at hand, or were made in low precision.
+///
+/// The variances of X are pooled beside XᵀX, about the mean, which XᵀX alone would lose under a large offset of all rows.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Moments {
     /// Columns of X.
     pub n: usize,
@@ -30,12 +33,30 @@ pub struct Moments {
     pub outputs: usize,
     /// ‖X Wᵀ‖²_F. 0 if outputs are not pooled.
     pub output_square_sum: f64,
+    /// About the mean; None if only sums were given.
+    pub(super) scatter: Option<Scatter>,
 }
 
 impl Moments {
     /// Nothing seen yet, for a map from `n` inputs to `outputs` outputs; `outputs = 0` pools inputs only.
     pub fn new(n: usize, outputs: usize) -> Self {
-        Self { n, rows: 0, sum: vec![0.0; n], gram: vec![0.0; n * n], outputs, output_square_sum: 0.0 }
+        let (sum, gram, scatter) = (vec![0.0; n], vec![0.0; n * n], Some(Scatter::new(n, true)));
+        Self { n, rows: 0, sum, gram, outputs, output_square_sum: 0.0, scatter }
+    }
+
+    /// Moments that somebody else has summed up in f64: of `rows` rows, Σ x, (n), and XᵀX, (n, n) row-major. No outputs
+    /// are pooled in them.
+    ///
+    /// The covariance is then XᵀX/N − x̄x̄ᵀ, and of its eigenvalues those below (n + N)·ε·mean‖x‖² count as 0, ε = 2⁻⁵²:
+    /// what N additions in any order can leave. [`add`](Self::add) resolves more.
+    ///
+    /// # Errors
+    /// If a length does not fit.
+    pub fn from_sums(rows: u64, sum: Vec<f64>, gram: Vec<f64>) -> Result<Self, ProbeError> {
+        let n = sum.len();
+        let moments = Self { n, rows, sum, gram, outputs: 0, output_square_sum: 0.0, scatter: None };
+        moments.check()?;
+        Ok(moments)
     }
 
     /// Moments of one batch given as matrices: `w` (m, n) and `x` (rows, n), row-major. X Wᵀ is formed in f64.
@@ -91,6 +112,10 @@ impl Moments {
             let (found, expected) = (other.outputs, self.outputs);
             return Err(ProbeError::Mismatch { what: "number of outputs", found, expected });
         }
+        match (&mut self.scatter, &other.scatter) {
+            (Some(mine), Some(theirs)) => mine.join(theirs, self.rows, other.rows),
+            _ => self.scatter = None,
+        }
         self.rows += other.rows;
         self.output_square_sum += other.output_square_sum;
         self.sum.iter_mut().zip(&other.sum).for_each(|(a, b)| *a += b);
@@ -106,7 +131,9 @@ impl Moments {
     /// That the fields, which anyone may fill, have the lengths `n` asks for.
     pub(super) fn check(&self) -> Result<(), ProbeError> {
         check_length("moments' sum", self.sum.len(), self.n)?;
-        check_length("moments' gram", self.gram.len(), self.n * self.n)
+        check_length("moments' gram", self.gram.len(), self.n * self.n)?;
+        let mean = self.scatter.as_ref().map_or(self.n, |scatter| scatter.mean.len());
+        check_length("moments' mean", mean, self.n)
     }
 
     fn rows_in(&self, len: usize) -> Result<usize, ProbeError> {
@@ -123,35 +150,50 @@ impl Moments {
         self.check()?;
 
         let mut block = Vec::with_capacity(rows.min(BLOCK_ROWS) * n);
+        let mut products = vec![0.0; if self.scatter.is_some() { n * n } else { 0 }];
         for part in x.chunks(BLOCK_ROWS * n) {
             block.clear();
             block.extend(part.iter().map(|&v| v.into()));
             for row in block.chunks_exact(n) {
                 self.sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
             }
-            let x = MatRef::from_row_major_slice(&block, block.len() / n, n);
-            // Only one triangle is computed; column-major lower is row-major upper.
-            matmul(
-                MatMut::from_column_major_slice_mut(&mut self.gram, n, n),
-                BlockStructure::TriangularLower,
-                Accum::Add,
-                x.transpose(),
-                BlockStructure::Rectangular,
-                x,
-                BlockStructure::Rectangular,
-                1.0,
-                Par::Seq,
-            );
+            add_products(&mut self.gram, &block, n, Accum::Add);
+            if let Some(scatter) = &mut self.scatter {
+                let centre = scatter.centre(&block, self.rows);
+                for row in block.chunks_exact_mut(n) {
+                    row.iter_mut().zip(&centre).for_each(|(v, c)| *v -= c);
+                }
+                add_products(&mut products, &block, n, Accum::Replace);
+                let merge = scatter.merge(&block, &centre, self.rows);
+                scatter.add(&products, &merge);
+            }
+            self.rows += (block.len() / n) as u64;
         }
         for i in 0..n {
             for j in 0..i {
                 self.gram[i * n + j] = self.gram[j * n + i];
             }
         }
-        self.rows += rows as u64;
         self.output_square_sum += square_sum(outputs);
         Ok(())
     }
+}
+
+/// XᵀX of `x`, (·, n) row-major, into the upper triangle of `gram`, (n, n) row-major.
+fn add_products(gram: &mut [f64], x: &[f64], n: usize, accum: Accum) {
+    let x = MatRef::from_row_major_slice(x, x.len() / n, n);
+    // Only one triangle is computed; column-major lower is row-major upper.
+    matmul(
+        MatMut::from_column_major_slice_mut(gram, n, n),
+        BlockStructure::TriangularLower,
+        accum,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
 }
 
 /// Σ a² in f64: ‖A‖²_F of a matrix given as its entries.

@@ -3,7 +3,10 @@
 //! Promises: the sums are those of [`Moments`] up to rounding; which thread computes what does not change a bit, so
 //! the result depends on neither the number of threads nor, if the blocks given are multiples of 1,024 rows, their size.
 
-use super::{Moments, ProbeError, WeightGram};
+use super::{
+    Moments, ProbeError, WeightGram,
+    scatter::{Merge, Scatter},
+};
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 use std::ops::Sub;
@@ -19,8 +22,11 @@ const TILE: (usize, usize) = (256, 1024);
 /// Second moments of wide rows, while they are being pooled: of the inputs X of a map, or of its weights W.
 #[derive(Clone, Debug)]
 pub struct RowPool {
-    /// Only the upper triangle of the Gram matrix is kept until the end.
-    moments: Moments,
+    rows: u64,
+    /// Σ x.
+    sum: Vec<f64>,
+    /// The one (n, n) matrix that is kept until the end.
+    scatter: Scatter,
     f32_products: bool,
 }
 
@@ -32,7 +38,10 @@ impl RowPool {
     pub fn new(n: usize) -> Result<Self, ProbeError> {
         match n {
             0 => Err(ProbeError::TooNarrow { n }),
-            1..=MAX_WIDTH => Ok(Self { moments: Moments::new(n, 0), f32_products: false }),
+            1..=MAX_WIDTH => {
+                let scatter = Scatter::new(n, false);
+                Ok(Self { rows: 0, sum: vec![0.0; n], scatter, f32_products: false })
+            }
             _ => Err(ProbeError::TooWide { n, max: MAX_WIDTH }),
         }
     }
@@ -46,8 +55,8 @@ impl RowPool {
     }
 
     /// Pools `rows`, (·, n) row-major, with products in f32, added up in f32 over 1,024 rows and in f64 from there on:
-    /// twice as fast. A block is centred on its mean row for that and the mean's part added in f64, since a common
-    /// offset, which the rows of language-model heads have, would drown the rest in its rounding.
+    /// twice as fast. A common offset, which the rows of language-model heads have, does not drown the rest in its
+    /// rounding: blocks are centred on their mean row, and the means' part is added in f64.
     /// Squares must not leave f32's range: entries between 1e-15 and 1e15 in magnitude are safe.
     ///
     /// # Errors
@@ -58,38 +67,41 @@ impl RowPool {
     }
 
     /// What was pooled, as moments of inputs.
-    pub fn into_moments(mut self) -> Moments {
-        let n = self.moments.n;
-        for i in 0..n {
-            for j in 0..i {
-                self.moments.gram[i * n + j] = self.moments.gram[j * n + i];
-            }
-        }
-        self.moments
+    pub fn into_moments(self) -> Moments {
+        let Self { rows, sum, scatter, .. } = self;
+        let (n, gram) = (sum.len(), scatter.gram(rows));
+        Moments { n, rows, sum, gram, outputs: 0, output_square_sum: 0.0, scatter: Some(scatter) }
     }
 
     /// What was pooled, as WᵀW of a weight matrix of which each row was pooled once.
     pub fn into_weight_gram(self) -> WeightGram {
-        let f32_products = self.f32_products;
-        let Moments { n, rows, gram, .. } = self.into_moments();
-        WeightGram { m: rows as usize, n, gram, f32_products }
+        let (m, n) = (self.rows as usize, self.sum.len());
+        WeightGram { m, n, gram: self.scatter.into_gram(self.rows), f32_products: self.f32_products }
     }
 
     fn add<T: Number>(&mut self, rows: &[T]) -> Result<(), ProbeError> {
-        let n = self.moments.n;
+        let n = self.sum.len();
         if !rows.len().is_multiple_of(n) {
             return Err(ProbeError::PartialRow { found: rows.len(), n });
         }
         let mut centred = Vec::with_capacity(rows.len().min(DEPTH * n));
         for block in rows.chunks(DEPTH * n) {
-            let offset = Offset::of(block, n, &mut centred);
-            self.moments.sum.iter_mut().zip(&offset.sum).for_each(|(sum, v)| *sum += v);
-            let panels = self.moments.gram.par_chunks_mut(TILE.0 * n).with_max_len(1).enumerate();
+            for row in block.chunks_exact(n) {
+                self.sum.iter_mut().zip(row).for_each(|(sum, &v)| *sum += v.into());
+            }
+            let centre: Vec<T> = self.scatter.centre(block, self.rows).into_iter().map(T::rounded).collect();
+            centred.clear();
+            for row in block.chunks_exact(n) {
+                centred.extend(row.iter().zip(&centre).map(|(&v, &c)| v - c));
+            }
+            let centre: Vec<f64> = centre.into_iter().map(T::into).collect();
+            let merge = self.scatter.merge(&centred, &centre, self.rows);
+            let panels = self.scatter.upper.par_chunks_mut(TILE.0 * n).with_max_len(1).enumerate();
             panels.for_each_init(Vec::new, |tile, (i, panel)| {
-                add_panel(panel, i * TILE.0, &centred, &offset, tile);
+                add_panel(panel, i * TILE.0, &centred, n, &merge, tile);
             });
+            self.rows += (block.len() / n) as u64;
         }
-        self.moments.rows += (rows.len() / n) as u64;
         Ok(())
     }
 }
@@ -97,64 +109,43 @@ impl RowPool {
 /// What is pooled: f32 or f64, which is also the type of the products.
 trait Number: Copy + Default + Into<f64> + Sub<Output = Self> + Send + Sync + 'static {
     const ONE: Self;
-    /// What is taken off a column of this mean before it is multiplied: in f64 nothing needs to be.
-    fn centre(mean: f64) -> Self;
+    /// The nearest to `value`.
+    fn rounded(value: f64) -> Self;
 }
 
 impl Number for f32 {
     const ONE: Self = 1.0;
-    fn centre(mean: f64) -> Self {
-        mean as Self
+    fn rounded(value: f64) -> Self {
+        value as Self
     }
 }
 
 impl Number for f64 {
     const ONE: Self = 1.0;
-    fn centre(_: f64) -> Self {
-        0.0
+    fn rounded(value: f64) -> Self {
+        value
     }
 }
 
-/// What was taken off the columns of a block, c, and what is needed to put it back: with t the column sums and k the
-/// number of rows, XᵀX = (X − c)ᵀ(X − c) + c tᵀ + (t − k c) cᵀ.
-struct Offset {
-    sum: Vec<f64>,
-    taken: Vec<f64>,
-    rows: f64,
-}
-
-impl Offset {
-    /// The offset of `block`, (·, n), which is left in `centred` without it.
-    fn of<T: Number>(block: &[T], n: usize, centred: &mut Vec<T>) -> Self {
-        let mut sum = vec![0.0; n];
-        for row in block.chunks_exact(n) {
-            sum.iter_mut().zip(row).for_each(|(s, &v)| *s += v.into());
-        }
-        let rows = (block.len() / n) as f64;
-        let taken: Vec<T> = sum.iter().map(|s| T::centre(s / rows)).collect();
-        centred.clear();
-        for row in block.chunks_exact(n) {
-            centred.extend(row.iter().zip(&taken).map(|(&v, &c)| v - c));
-        }
-        Self { sum, taken: taken.into_iter().map(T::into).collect(), rows }
-    }
-}
-
-/// Adds rows `first`… of XᵀX to `panel`, (·, n), from the diagonal on; `x`, (·, n), is X without its offset.
-fn add_panel<T: Number>(panel: &mut [f64], first: usize, x: &[T], offset: &Offset, tile: &mut Vec<T>) {
-    let n = offset.sum.len();
+/// Adds rows `first`… of the products of a block to `panel`, (·, n), from the diagonal on; `x`, (·, n), is the block
+/// without its centre.
+fn add_panel<T: Number>(
+    panel: &mut [f64],
+    first: usize,
+    x: &[T],
+    n: usize,
+    merge: &Merge,
+    tile: &mut Vec<T>,
+) {
     let height = panel.len() / n;
     for left in (first..n).step_by(TILE.1) {
         let width = TILE.1.min(n - left);
         tile.clear();
         tile.resize(height * width, T::default());
         columns_product(tile, x, n, (first, height), (left, width));
-        let (sum, taken) = (&offset.sum[left..left + width], &offset.taken[left..left + width]);
         for (i, (sums, products)) in panel.chunks_exact_mut(n).zip(tile.chunks_exact(width)).enumerate() {
-            let c = offset.taken[first + i];
-            let rest = offset.sum[first + i] - offset.rows * c;
-            for (((entry, &v), &t), &d) in sums[left..].iter_mut().zip(products).zip(sum).zip(taken) {
-                *entry += v.into() + c * t + rest * d;
+            for (j, (entry, &product)) in sums[left..].iter_mut().zip(products).enumerate() {
+                *entry += merge.complete(product.into(), first + i, left + j);
             }
         }
     }

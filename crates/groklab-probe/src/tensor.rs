@@ -21,7 +21,7 @@ use candle_core::{DType, Device, Tensor};
 /// let x = Tensor::new(&[[1f32, 0., 0.], [-2., 0., 0.], [3., 0., 0.], [1., 0., 0.]], &Device::Cpu)?; // (N, n)
 /// let (probe, spectra) = from_tensors(&w, &x)?;
 /// assert!((probe.lar - 1.0).abs() < 1e-12 && (probe.k_pred - 1.0).abs() < 1e-12);
-/// assert_eq!(probe.k95, 1);
+/// assert_eq!(probe.k95, Some(1));
 /// assert_eq!(spectra.p, [1.0, 0.0, 0.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

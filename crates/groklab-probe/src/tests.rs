@@ -49,9 +49,9 @@ pub(super) fn assert_same_probe(a: &Probe, b: &Probe, tolerance: f64) {
             ("lar", p.lar),
             ("lar_spectra", p.lar_spectra),
             ("k_pred", p.k_pred),
-            ("k90", f64::from(p.k90)),
-            ("k95", f64::from(p.k95)),
-            ("k99", f64::from(p.k99)),
+            ("k90", p.k90.map_or(f64::NAN, f64::from)),
+            ("k95", p.k95.map_or(f64::NAN, f64::from)),
+            ("k99", p.k99.map_or(f64::NAN, f64::from)),
             ("p1", p.p1),
             ("q1", p.q1),
             ("l1", p.l1),
@@ -80,14 +80,14 @@ fn agrees_with_numpy_and_scipy() {
         let n = case["n"].as_u64().unwrap() as usize;
         let (probe, spectra) = probe_of(&w, &x, n);
 
-        let number = |key: &str| case["probe"][key].as_f64().unwrap();
+        let number = |key: &str| case["probe"][key].as_f64().unwrap_or(f64::NAN);
         let expected = Probe {
             lar: number("lar"),
             lar_spectra: number("lar_spectra"),
             k_pred: number("k_pred"),
-            k90: number("k90") as u32,
-            k95: number("k95") as u32,
-            k99: number("k99") as u32,
+            k90: Some(number("k90") as u32),
+            k95: Some(number("k95") as u32),
+            k99: Some(number("k99") as u32),
             p1: number("p1"),
             q1: number("q1"),
             l1: number("l1"),
@@ -121,7 +121,9 @@ proptest! {
         let (w, x) = (gaussian(m, n, seed), inputs(rows, n, !seed));
         let (observed, spectra) = probe_of(&w, &x, n);
         assert_close("norms and spectra", observed.lar, observed.lar_spectra, 1e-10);
-        let spread = lar_from_spread(observed.sigma_p, observed.sigma_q, observed.pearson, n);
+        let pearson = pearson(&spectra.p, &spectra.q);
+        prop_assert_eq!(observed.pearson.is_nan(), m == 1 || pearson.is_nan());
+        let spread = lar_from_spread(observed.sigma_p, observed.sigma_q, pearson, n);
         assert_close("norms and spread", observed.lar, spread, 1e-10);
         assert_close("L_n", observed.lar, partial_lar(&spectra.p, &spectra.q, n), 1e-10);
         let overlap: f64 = spectra.p.iter().zip(&spectra.q).map(|(p, q)| p * q).sum();
@@ -146,7 +148,7 @@ proptest! {
         prop_assert!(probe.lar < 1.0 && probe.l1 <= probe.lar_spectra + 1e-12);
         prop_assert!(probe.k_pred > 1.0);
         prop_assert!(probe.k90 <= probe.k95 && probe.k95 <= probe.k99);
-        prop_assert!(probe.k99 as usize <= n.min(rows - 1));
+        prop_assert!(probe.k99.unwrap_or(0) as usize <= n.min(rows - 1));
         let rank = m.min(n) as f64;
         // Σ (s/s₁)² ≤ Σ s/s₁ = 1/max s̃ ≤ exp(entropy of s̃) ≤ number of entries
         prop_assert!(1.0 <= probe.stable_rank + 1e-12 && probe.stable_rank <= probe.effective_rank + 1e-12);
@@ -254,10 +256,11 @@ fn energy_in_the_null_space_is_shared_equally() {
 }
 
 #[test]
-fn equal_rows_have_no_variance_and_dimension_zero() {
+fn equal_rows_have_no_variance_and_no_dimension() {
     let row = gaussian(1, 6, 3);
     let (probe, spectra) = probe_of(&gaussian(4, 6, 1), &row.repeat(100), 6);
-    assert_eq!((probe.k90, probe.k95, probe.k99), (0, 0, 0));
+    assert_eq!((probe.k90, probe.k95, probe.k99), (None, None, None));
+    assert!(spectra.notes()[0].starts_with("all rows of X are the same"));
     assert_eq!(spectra.covariance_eigenvalues, [0.0; 6]);
     assert!(probe.lar.is_finite());
 }
@@ -268,17 +271,11 @@ fn unusable_matrices_are_refused_by_name() {
     let mut moments = Moments::new(2, 0);
     assert!(message(&[1.0; 4], 2, 2, &moments).starts_with("no rows"));
     moments.add(&[1.0, 2.0], &[]).unwrap();
-    assert!(message(&[0.0; 4], 2, 2, &moments).starts_with("weights W is zero"));
     assert!(
         message(&[1.0, 0.0, f64::NAN, 0.0], 2, 2, &moments).starts_with("weights W holds NaN at index 2")
     );
     assert!(message(&[1.0; 5], 2, 2, &moments).contains("5 numbers, expected 4"));
     assert!(message(&[1.0; 6], 2, 3, &moments).contains("columns of W is 3, expected 2"));
-    assert!(message(&[], 0, 2, &moments).starts_with("weights W is zero"));
-
-    let mut zero = Moments::new(2, 0);
-    zero.add(&[0.0, 0.0], &[]).unwrap();
-    assert!(message(&[1.0; 4], 2, 2, &zero).starts_with("inputs X is zero"));
     let mut infinite = Moments::new(2, 0);
     infinite.add(&[f32::INFINITY, 0.0], &[]).unwrap();
     assert!(message(&[1.0; 4], 2, 2, &infinite).contains("inputs X holds inf"));
@@ -290,4 +287,37 @@ fn unusable_matrices_are_refused_by_name() {
     let mut torn = moments.clone();
     torn.gram.pop();
     assert!(message(&[1.0; 4], 2, 2, &torn).contains("gram holds 3 numbers, expected 4"));
+}
+
+#[test]
+fn zero_weights_leave_what_is_known_of_x_and_zero_inputs_what_is_known_of_w() {
+    let x = gaussian(50, 4, 1);
+    let (usual, _) = probe_of(&gaussian(3, 4, 2), &x, 4);
+    let (probe, spectra) = probe_of(&[0.0; 12], &x, 4);
+    assert_eq!((probe.k90, probe.k95, probe.k99), (usual.k90, usual.k95, usual.k99));
+    let Probe { lar, lar_spectra, k_pred, p1, q1, l1, sigma_p, sigma_q, .. } = probe;
+    let Probe { pearson, spearman, stable_rank, effective_rank, .. } = probe;
+    for undefined in [lar, lar_spectra, k_pred, p1, q1, l1, sigma_p, sigma_q, pearson, spearman] {
+        assert!(undefined.is_nan(), "{probe:?}");
+    }
+    assert!(stable_rank.is_nan() && effective_rank.is_nan());
+    assert_eq!(spectra.singular_values, [0.0; 3]);
+    assert!(spectra.notes()[0].starts_with("W is zero"), "{:?}", spectra.notes());
+
+    let (probe, spectra) = probe_of(&gaussian(3, 4, 2), &[0.0; 20], 4);
+    assert_eq!((probe.k90, probe.k95, probe.k99), (None, None, None));
+    let Probe { lar, k_pred, q1, l1, sigma_q, pearson, spearman, .. } = probe;
+    for undefined in [lar, k_pred, q1, l1, sigma_q, pearson, spearman] {
+        assert!(undefined.is_nan(), "{probe:?}");
+    }
+    for (found, known) in [
+        (probe.p1, usual.p1),
+        (probe.sigma_p, usual.sigma_p),
+        (probe.stable_rank, usual.stable_rank),
+        (probe.effective_rank, usual.effective_rank),
+    ] {
+        assert_close("of W alone", found, known, 1e-14);
+    }
+    assert!(spectra.notes()[0].starts_with("X is zero"), "{:?}", spectra.notes());
+    assert!(probe_of(&gaussian(3, 4, 2), &x, 4).1.notes().is_empty());
 }

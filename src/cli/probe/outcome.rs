@@ -85,7 +85,9 @@ pub(super) fn one_text(one: &One) -> String {
         spearman,
         stable_rank,
         effective_rank,
+        ..
     } = one.probe;
+    let count = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
     text.push('\n');
     let mut line = |name: &str, value: f64, means: &str| {
         let _ = writeln!(text, "{name:<14}  {:>10}  {means}", number(value));
@@ -93,9 +95,9 @@ pub(super) fn one_text(one: &One) -> String {
     line("lar", lar, "log-alignment ratio: ½ no alignment, 1 one shared direction");
     line("lar_spectra", lar_spectra, "the same from p and q: a check");
     line("k_pred", k_pred, "dimension it predicts, n^(2(1 − LAR))");
-    line("k90", k90.into(), "principal components that hold 90 % of the variance of X");
-    line("k95", k95.into(), "… 95 %");
-    line("k99", k99.into(), "… 99 %");
+    line("k90", count(k90), "principal components that hold 90 % of the variance of X");
+    line("k95", count(k95), "… 95 %");
+    line("k99", count(k99), "… 99 %");
     line("p1", p1, "share of W's energy in its first singular direction");
     line("q1", q1, "share of X's energy along that direction");
     line("l1", l1, "LAR of that direction alone");
@@ -115,7 +117,8 @@ pub(super) fn all_text(all: &All) -> String {
         "tensor", "shape", "dtype", "frobenius", "spectral", "p1", "stable_rank", "effective_rank"
     );
     for m in &all.matrices {
-        let WeightMeasures { frobenius_norm, spectral_norm, p1, stable_rank, effective_rank } = m.measures;
+        let WeightMeasures { frobenius_norm, spectral_norm, p1, stable_rank, effective_rank, .. } =
+            m.measures;
         let _ = writeln!(
             text,
             "{:width$}  {:>15}  {:>5}  {:>10}  {:>10}  {:>10}  {:>11}  {:>14}",

@@ -18,7 +18,7 @@ use crate::{
         },
         tables::percent,
     },
-    store::{Checkpoint as Recorded, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason},
+    store::{Checkpoint as Recorded, MetricsRow, RunRecord, RunState, SpectrumRow, StopReason, count_or_nan},
 };
 
 use super::{
@@ -111,7 +111,7 @@ struct PointData {
     epoch: u64,
     lar: f64,
     k_pred: f64,
-    k95: u32,
+    k95: Option<u32>,
 }
 
 /// One value an evaluation, under the names of `metrics.csv`.
@@ -123,7 +123,7 @@ struct Columns {
     val_accuracy: Column,
     lar: Column,
     k_pred: Column,
-    k95: Vec<u32>,
+    k95: Vec<Option<u32>>,
     pearson: Column,
     stable_rank: Column,
     effective_rank: Column,
@@ -171,7 +171,7 @@ impl ExperimentData {
 impl RmseCurve {
     /// √ mean (k95 − k_pred)² over the runs alive at each epoch.
     fn of(group: Option<usize>, runs: &[&RunRecord]) -> Self {
-        let points = curve(runs, |row| (f64::from(row.k95) - row.k_pred).powi(2));
+        let points = curve(runs, |row| (count_or_nan(row.k95) - row.k_pred).powi(2));
         Self {
             group,
             epochs: strides(points.iter().map(|point| point.epoch)),

@@ -47,8 +47,9 @@ def probe(w, x):
             "l1": 1 + 0.5 * log_n(p[0] * q[0]),
             "sigma_p": np.std(p),
             "sigma_q": np.std(q),
-            "pearson": stats.pearsonr(p, q).statistic,
-            "spearman": stats.spearmanr(p, q).statistic,
+            # of a single direction, equal shares of the null space make it +-1 whatever X is
+            "pearson": stats.pearsonr(p, q).statistic if rank > 1 else None,
+            "spearman": stats.spearmanr(p, q).statistic if rank > 1 else None,
             "stable_rank": np.linalg.norm(w, "fro") ** 2 / np.linalg.norm(w, 2) ** 2,
             "effective_rank": np.exp(stats.entropy(s)),
         },
