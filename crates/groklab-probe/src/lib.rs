@@ -25,7 +25,8 @@
 //!
 //! Beside the probe stand single diagnostics, pure functions too: [`participation_ratio`], [`spectral_entropy`],
 //! [`rankme`], [`head_and_tail`] of a spectrum, [`attention_entropy`], [`ClassSums`], [`Fourier`] norms and ablations,
-//! [`gini`]. [`tensors`] reads the tensors of other people's files, block by block.
+//! [`gini`]; and of weights alone [`weight_spectrum`], the heavy tail of a spectrum, [`fit_tail`], and its bulk,
+//! [`fit_bulk`], and what shuffling its entries leaves, [`compare_shuffled`]. [`tensors`] reads the tensors of other people's files, block by block.
 //!
 //! # Of matrices at hand
 //! ```
@@ -64,6 +65,7 @@
 //! use rayon's threads and, where asked to, f32 products.
 
 mod attention;
+mod bulk;
 mod classes;
 mod correlation;
 mod decay;
@@ -79,7 +81,9 @@ mod lar;
 mod moments;
 mod pool;
 mod scatter;
+mod shuffled;
 mod spectra;
+mod tail;
 #[cfg(feature = "candle")]
 mod tensor;
 pub mod tensors;
@@ -88,6 +92,7 @@ mod tests;
 mod weights;
 
 pub use attention::attention_entropy;
+pub use bulk::{Bulk, fit_bulk};
 pub use classes::{ClassDistances, ClassSums};
 pub use correlation::{pearson, spearman, standard_deviation};
 pub use decay::{PowerLaw, head_and_tail};
@@ -100,7 +105,9 @@ pub use gram::WeightGram;
 pub use lar::{k_pred, lar_from_norms, lar_from_spectra, lar_from_spread, partial_lar};
 pub use moments::{Moments, square_sum, weight_norm};
 pub use pool::{MAX_WIDTH, RowPool};
+pub use shuffled::{Shuffled, compare_shuffled, shuffle};
 pub use spectra::Spectra;
+pub use tail::{Comparison, MIN_VALUES, TailFit, fit_tail};
 #[cfg(feature = "candle")]
 pub use tensor::{from_tensor_and_moments, from_tensors};
 pub use weights::{WeightMeasures, WeightSpectrum, weight_measures, weight_spectrum};

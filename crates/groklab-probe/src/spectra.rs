@@ -204,6 +204,22 @@ fn energy_along(v: MatRef<f64>, gram: MatRef<f64>, total: f64, par: Par) -> Vec<
         .collect()
 }
 
+impl Moments {
+    /// Eigenvalues of the centred covariance of X, as in [`Spectra`]; of X alone, on rayon's threads.
+    ///
+    /// # Errors
+    /// If nothing was pooled or a number is not finite.
+    pub fn covariance_eigenvalues(&self) -> Result<Vec<f64>, ProbeError> {
+        self.check()?;
+        if self.rows == 0 {
+            return Err(ProbeError::NoRows);
+        }
+        check_finite("sum of inputs X", &self.sum)?;
+        check_finite("Gram matrix of inputs X", &self.gram)?;
+        Ok(covariance_eigenvalues(self, Par::rayon(0)))
+    }
+}
+
 /// NaN where they could not be found.
 fn covariance_eigenvalues(moments: &Moments, par: Par) -> Vec<f64> {
     let (n, rows) = (moments.n, moments.rows as f64);
