@@ -108,7 +108,7 @@ fn unusable_files_end_with_code_3_a_reason_and_a_remedy() {
         (&["short.safetensors", "x-f32.npy"], "cut short"),
         (&["nothing.safetensors", "x-f32.npy"], "too few for a safetensors header"),
         (&["nowhere.safetensors", "x-f32.npy"], "nowhere.safetensors"),
-        (&["folder.safetensors", "x-f32.npy"], "a directory"),
+        (&["folder.safetensors", "x-f32.npy"], "holds no safetensors"),
         (&["pickle.pt", "x-f32.npy"], "safetensors.torch.save_file"),
         (&["f32.safetensors:lm_haed.weight", "x-f32.npy"], "`lm_head.weight`"),
         (&["f32.safetensors:steps", "x-f32.npy"], "I64"),

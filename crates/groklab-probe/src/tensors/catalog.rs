@@ -1,12 +1,13 @@
 //! All tensors of one or several files, and the finding of one among them.
 
-use super::{Tensor, TensorError, error::quote, npy, safetensors};
-use serde::Deserialize;
+use super::{
+    Tensor, TensorError,
+    error::{quote, shown},
+    files,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    path::{Component, Path, PathBuf},
-    sync::Arc,
+    path::{Path, PathBuf},
 };
 
 /// A file and perhaps a tensor in it, as one writes it: `FILE` or `FILE:TENSOR`.
@@ -19,74 +20,106 @@ pub struct Location {
 }
 
 impl Location {
-    /// Splits at the last colon, unless the whole text is a file that exists.
+    /// Splits at the last colon that has the name of something that exists before it, as tensors too may have colons in
+    /// their names; at the last of all if there is none, so that the error is about the file.
     pub fn parse(text: &str) -> Self {
-        match text.rsplit_once(':') {
-            Some((path, tensor)) if !path.is_empty() && !tensor.is_empty() && !Path::new(text).exists() => {
-                Self { path: path.into(), tensor: Some(tensor.to_owned()) }
-            }
-            _ => Self { path: text.into(), tensor: None },
+        let whole = || Self { path: text.into(), tensor: None };
+        if Path::new(text).exists() {
+            return whole();
+        }
+        let splits = || text.rmatch_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
+        let usable = |(path, tensor): &(&str, &str)| !path.is_empty() && !tensor.is_empty();
+        let existing = splits().filter(usable).find(|(path, _)| Path::new(path).exists());
+        match existing.or_else(|| splits().next().filter(usable)) {
+            Some((path, tensor)) => Self { path: path.into(), tensor: Some(tensor.to_owned()) },
+            None => whole(),
         }
     }
 }
 
-/// Names to look for when none was given.
-#[derive(Clone, Copy, Debug)]
-pub struct Choice {
-    /// Each stands for itself and for any name that ends in `.` and it; the first that is found is taken.
-    pub names: &'static [&'static str],
+/// A tensor that lies in one of the files and is not one of the model's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Aside {
+    /// The tensor.
+    pub tensor: Tensor,
+    /// Why it does not count.
+    pub reason: String,
 }
 
 /// What lies in some files. Names are unique.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     tensors: Vec<Tensor>,
+    aside: Vec<Aside>,
     /// The files, for messages.
     place: String,
 }
 
 impl Catalog {
     /// Lists the tensors of `locations`, the names of tensors aside. A file that ends in `.index.json` stands for the
-    /// shards it lists, beside it.
+    /// shards it lists, and decides which of them a tensor comes from; a directory stands for the index in it, else for
+    /// `model.safetensors`, else for all its safetensors.
     ///
     /// # Errors
-    /// If a file cannot be read, is damaged, or two of them hold tensors of one name.
+    /// If a file cannot be read, is damaged, or holds no tensors, or two of them hold tensors of one name.
     pub fn open(locations: &[Location]) -> Result<Self, TensorError> {
-        let mut tensors: Vec<Tensor> = Vec::new();
-        let mut files = 0;
-        for Location { path, .. } in locations {
-            if !path.to_string_lossy().ends_with(".index.json") {
-                tensors.extend(tensors_of(path)?);
-                files += 1;
-                continue;
-            }
-            for (shard, names) in shards(path)? {
-                let found = tensors_of(&shard)?;
-                // a head that is missing would pass for a tied one
-                if let Some(name) = names.iter().find(|name| found.iter().all(|tensor| tensor.name != **name))
-                {
-                    let reason = format!("{} lists {} in it, which it lacks", path.display(), quote(name));
-                    return Err(TensorError::Damaged { path: shard, reason });
+        let (mut tensors, mut aside) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        for location in locations {
+            for path in files::of(&location.path)? {
+                if !path.to_string_lossy().ends_with(".index.json") {
+                    tensors.extend(files::tensors_of(&path)?);
+                    count += 1;
+                    continue;
                 }
-                tensors.extend(found);
-                files += 1;
+                let shards = files::shards(&path)?;
+                count += shards.len();
+                for (shard, names) in &shards {
+                    let found = files::tensors_of(shard)?;
+                    // a head that is missing would pass for a tied one
+                    if let Some(name) = names.iter().find(|name| found.iter().all(|t| t.name != **name)) {
+                        let reason =
+                            format!("{} lists {} in it, which it lacks", path.display(), quote(name));
+                        return Err(TensorError::Damaged { path: shard.clone(), reason });
+                    }
+                    for tensor in found {
+                        if names.contains(&tensor.name) {
+                            tensors.push(tensor);
+                            continue;
+                        }
+                        let other = shards.iter().find(|(_, names)| names.contains(&tensor.name));
+                        let reason = match other {
+                            Some((other, _)) => format!("the index takes it from {}", other.display()),
+                            None => "the index does not list it".to_owned(),
+                        };
+                        aside.push(Aside { tensor, reason });
+                    }
+                }
             }
         }
-        let mut seen: BTreeMap<&str, &Tensor> = BTreeMap::new();
-        for tensor in &tensors {
-            if let Some(other) = seen.insert(&tensor.name, tensor) {
-                let (a, b) = (other.path.display(), tensor.path.display());
-                return Err(TensorError::Conflict {
-                    what: format!("the tensor {} is in {a} and in {b}", quote(&tensor.name)),
-                    help: "name each file once, and only the files of one model; a matrix whose rows lie in several files has to be put together in one first, as torch.cat does",
-                });
-            }
-        }
-        let place = match (locations, files) {
+        let place = match (locations, count) {
             ([one], _) => one.path.display().to_string(),
-            (_, files) => format!("{files} files"),
+            (_, count) => format!("{count} files"),
         };
-        Ok(Self { tensors, place })
+        if tensors.is_empty() {
+            return Err(TensorError::Conflict {
+                what: format!("{place} holds no tensors"),
+                help: "name the file of the weights; of a model in several files, all of them or its index",
+            });
+        }
+        check_unique(&tensors)?;
+        Ok(Self { tensors, aside, place })
+    }
+
+    /// Tensors that lie in the files but that an index takes from elsewhere, or does not know.
+    pub fn aside(&self) -> &[Aside] {
+        &self.aside
+    }
+
+    /// The files, for messages.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// All tensors: files in the order given, tensors in the order of their data.
@@ -106,25 +139,6 @@ impl Catalog {
         })
     }
 
-    /// The tensor that `choice` finds; None if it finds nothing.
-    ///
-    /// # Errors
-    /// If one of its names fits several tensors.
-    pub fn choose(&self, choice: Choice) -> Result<Option<&Tensor>, TensorError> {
-        for &wanted in choice.names {
-            let fits = |name: &str| {
-                name == wanted || name.strip_suffix(wanted).is_some_and(|start| start.ends_with('.'))
-            };
-            let found: Vec<&Tensor> = self.tensors.iter().filter(|tensor| fits(&tensor.name)).collect();
-            match found[..] {
-                [] => {}
-                [tensor] => return Ok(Some(tensor)),
-                _ => return Err(self.ambiguous(&format!("holds several called {wanted}"), &found)),
-            }
-        }
-        Ok(None)
-    }
-
     /// The only tensor that `fits`.
     ///
     /// # Errors
@@ -141,7 +155,8 @@ impl Catalog {
         }
     }
 
-    fn ambiguous(&self, found: &str, among: &[&Tensor]) -> TensorError {
+    /// The error that says that `found` were found and asks which of them is meant.
+    pub(super) fn ambiguous(&self, found: &str, among: &[&Tensor]) -> TensorError {
         TensorError::Ambiguous { place: self.place.clone(), found: found.into(), hint: listed(among) }
     }
 
@@ -168,7 +183,7 @@ fn listed(tensors: &[&Tensor]) -> String {
     if tensors.is_empty() {
         return "there are no tensors at all".into();
     }
-    let one = |t: &&Tensor| format!("{} {} {:?}", quote(&t.name), quote(&t.dtype), t.shape);
+    let one = |t: &&Tensor| format!("{} {} {:?}", quote(&t.name), shown(&t.dtype), t.shape);
     let names: Vec<String> = tensors.iter().take(SHOWN).map(one).collect();
     let more = tensors.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -185,50 +200,16 @@ fn similarity(a: &str, b: &str) -> f64 {
     2.0 * a.intersection(&b).count() as f64 / (a.len() + b.len()).max(1) as f64
 }
 
-fn tensors_of(path: &Path) -> Result<Vec<Tensor>, TensorError> {
-    let shared = Arc::new(path.to_owned());
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    let (length, file) = open(path)?;
-    match extension.as_deref() {
-        Some("safetensors") => safetensors::tensors(file, length, &shared),
-        Some("npy") => Ok(vec![npy::tensor(file, length, &shared)?]),
-        _ => Err(TensorError::UnknownFormat { path: path.to_owned() }),
-    }
-}
-
-/// Opens a regular file. Others are refused unopened: opening a pipe would wait for its writer.
-fn open(path: &Path) -> Result<(u64, File), TensorError> {
-    let about = fs::metadata(path).map_err(TensorError::read(path))?;
-    if !about.is_file() {
-        let kind = if about.is_dir() { "a directory" } else { "a pipe, a socket or a device" };
-        return Err(TensorError::NotAFile { path: path.to_owned(), kind });
-    }
-    let file = File::open(path).map_err(TensorError::read(path))?;
-    Ok((about.len(), file))
-}
-
-/// The files an index as Hugging Face writes it refers to, in the order of their names, and the tensors it says are in each.
-fn shards(index: &Path) -> Result<BTreeMap<PathBuf, Vec<String>>, TensorError> {
-    /// Far beyond any model's: the largest published ones take a few MB.
-    const MAX_INDEX: u64 = 100_000_000;
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let damaged = |reason: String| TensorError::Damaged { path: index.to_owned(), reason };
-    let (length, file) = open(index)?;
-    if length > MAX_INDEX {
-        return Err(damaged(format!("{length} bytes; an index has at most {MAX_INDEX}")));
-    }
-    let index_json: Index = serde_json::from_reader(std::io::BufReader::new(file))
-        .map_err(|e| damaged(format!("it is not an index of shards: {e}")))?;
-    let directory = index.parent().unwrap_or(Path::new(""));
-    let mut shards: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
-    for (tensor, file) in index_json.weight_map {
-        match Path::new(&file).components().collect::<Vec<_>>()[..] {
-            [Component::Normal(name)] => shards.entry(directory.join(name)).or_default().push(tensor),
-            _ => return Err(damaged(format!("{} is not the name of a file beside it", quote(&file)))),
+fn check_unique(tensors: &[Tensor]) -> Result<(), TensorError> {
+    let mut seen: BTreeMap<&str, &Tensor> = BTreeMap::new();
+    for tensor in tensors {
+        if let Some(other) = seen.insert(&tensor.name, tensor) {
+            let (a, b) = (other.path.display(), tensor.path.display());
+            return Err(TensorError::Conflict {
+                what: format!("the tensor {} is in {a} and in {b}", quote(&tensor.name)),
+                help: "name each file once, and only the files of one model; a matrix whose rows lie in several files has to be put together in one first, as torch.cat does",
+            });
         }
     }
-    Ok(shards)
+    Ok(())
 }

@@ -24,7 +24,7 @@ pub enum TensorError {
     /// A directory, a pipe, a device.
     #[error("{} is {kind}, not a regular file", .path.display())]
     #[diagnostic(help(
-        "name a .safetensors or .npy file, several of them, or a model.safetensors.index.json; save what a pipe delivers in a file first"
+        "name a .safetensors, .npy or .npz file, several of them, a model.safetensors.index.json or the directory of a model; save what a pipe delivers in a file first"
     ))]
     NotAFile {
         /// The path.
@@ -35,11 +35,22 @@ pub enum TensorError {
     /// No known format.
     #[error("{} is not a tensor file by its name", .path.display())]
     #[diagnostic(help(
-        "read are .safetensors, .npy and .safetensors.index.json; torch.save files can be rewritten with safetensors.torch.save_file(tensors, \"out.safetensors\")"
+        "read are .safetensors, .npy, .npz and .safetensors.index.json; torch.save files can be rewritten with safetensors.torch.save_file(tensors, \"out.safetensors\")"
     ))]
     UnknownFormat {
         /// The path.
         path: PathBuf,
+    },
+    /// Another kind of file than its name says.
+    #[error("{} is {kind}", .path.display())]
+    #[diagnostic(help("{help}"))]
+    OtherContent {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+        /// What to do.
+        help: &'static str,
     },
     /// The file contradicts its format or itself.
     #[error("{}: {reason}", .path.display())]
@@ -84,7 +95,7 @@ pub enum TensorError {
     /// A tensor that is no matrix of real numbers this program reads.
     #[error("the tensor {name} in {} {reason}", .path.display())]
     #[diagnostic(help(
-        "f16, bf16, f32 and f64 in little-endian order are read; weights have two dimensions, activations end in their width"
+        "f16, bf16, f32, f64 and 8-bit floats are read; weights have two dimensions, activations end in their width"
     ))]
     Unfit {
         /// The name, quoted.
@@ -123,12 +134,26 @@ impl TensorError {
     }
 }
 
-/// Text out of a file, in backticks, at most 120 characters of it.
-pub(super) fn quote(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+/// Text out of a file, harmless: at most 120 characters of it, and none that steers a terminal or turns the direction
+/// of what follows.
+pub fn shown(text: &str) -> String {
+    let clean = |c: char| if is_steering(c) { '\u{fffd}' } else { c };
     let mut shown: String = text.chars().take(120).map(clean).collect();
     if text.chars().nth(120).is_some() {
         shown.push('…');
     }
-    format!("`{shown}`")
+    shown
+}
+
+/// Whether a character has no shape of its own but changes how others are shown: controls, breaks of lines, marks and
+/// overrides of direction, joiners and the like (Unicode's general categories Cc, Zl and Zp, and those of Cf in use).
+pub fn is_steering(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// [`shown`] in backticks.
+pub(super) fn quote(text: &str) -> String {
+    format!("`{}`", shown(text))
 }

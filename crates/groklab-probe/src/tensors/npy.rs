@@ -11,6 +11,18 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// The one tensor of a file of `length` bytes, called after the file.
 pub(super) fn tensor(mut file: File, length: u64, path: &Arc<PathBuf>) -> Result<Tensor, TensorError> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    tensor_at(&mut file, 0, length, path, name)
+}
+
+/// The tensor whose `.npy` file lies in the bytes `first` to `end` of `file`, which stands at the first.
+pub(super) fn tensor_at(
+    file: &mut File,
+    first: u64,
+    end: u64,
+    path: &Arc<PathBuf>,
+    name: String,
+) -> Result<Tensor, TensorError> {
     let damaged = |reason: String| TensorError::Damaged { path: path.as_ref().clone(), reason };
     let mut take = |count: usize| {
         let mut bytes = vec![0; count];
@@ -36,25 +48,34 @@ pub(super) fn tensor(mut file: File, length: u64, path: &Arc<PathBuf>) -> Result
     let Header { dtype, fortran_order, shape } =
         header_of(text).ok_or_else(|| damaged(format!("its header is not understood: {}", quote(text))))?;
 
-    let start = (start + size) as u64;
-    let element = element(&dtype);
+    let start = first + (start + size) as u64;
+    let (element, big_endian) = element(&dtype).map_or((None, false), |(e, big)| (Some(e), big));
     if let Some(element) = element {
-        let room = length.saturating_sub(start);
+        let room = end.saturating_sub(start);
         if super::tensor::bytes(&shape, element).is_none_or(|needed| needed > room) {
             let reason =
                 format!("shape {shape:?} of type {dtype} needs more than the {room} bytes that follow");
             return Err(damaged(reason));
         }
     }
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Tensor { name, path: path.clone(), dtype, element, shape, fortran_order, start })
+    let mut tensor =
+        Tensor { name, path: path.clone(), dtype, element, shape, fortran_order, big_endian, start };
+    if element == Some(Element::Bf16) {
+        tensor.dtype.push_str(", read as bf16");
+    }
+    Ok(tensor)
 }
 
-fn element(dtype: &str) -> Option<Element> {
+/// The type, and whether its bytes are turned round. NumPy has no bf16: ml_dtypes' is saved as two bytes of no type.
+fn element(dtype: &str) -> Option<(Element, bool)> {
     match dtype {
-        "<f2" => Some(Element::F16),
-        "<f4" => Some(Element::F32),
-        "<f8" => Some(Element::F64),
+        "<f2" => Some((Element::F16, false)),
+        "<f4" => Some((Element::F32, false)),
+        "<f8" => Some((Element::F64, false)),
+        "<V2" | "|V2" => Some((Element::Bf16, false)),
+        ">f2" => Some((Element::F16, true)),
+        ">f4" => Some((Element::F32, true)),
+        ">f8" => Some((Element::F64, true)),
         _ => None,
     }
 }
@@ -100,7 +121,9 @@ fn header_of(text: &str) -> Option<Header> {
                 let (inside, after) = after.strip_prefix('(')?.split_once(')')?;
                 let inside = inside.trim().strip_suffix(',').unwrap_or(inside).trim();
                 let dimensions = inside.split(',').filter(|_| !inside.is_empty());
-                shape = Some(dimensions.map(|d| d.trim().parse().ok()).collect::<Option<Vec<usize>>>()?);
+                // Python 2 wrote its long numbers as 13L
+                let number = |d: &str| d.trim().trim_end_matches('L').parse().ok();
+                shape = Some(dimensions.map(number).collect::<Option<Vec<usize>>>()?);
                 after
             }
             _ => return None,
@@ -134,6 +157,10 @@ mod tests {
             of("<f4", false, &[3, 4])
         );
         assert_eq!(read("{'descr': '<f8', 'fortran_order': True, 'shape': (3,), }"), of("<f8", true, &[3]));
+        assert_eq!(
+            read("{'descr': '<f4', 'fortran_order': False, 'shape': (13L, 8L)}"),
+            of("<f4", false, &[13, 8])
+        );
         assert_eq!(read("{'shape': (), 'fortran_order': False, 'descr': '|b1'}"), of("|b1", false, &[]));
         let record = "{'descr': [('a', '<f4'), ('b', '<i8')], 'fortran_order': False, 'shape': (2,), }";
         assert_eq!(read(record), of("[('a', '<f4'), ('b', '<i8')]", false, &[2]));

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 
 /// A tensor inside a file; its data are still there.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Tensor {
     /// Its name; for `.npy` the file's, without the extension.
     pub name: String,
@@ -18,14 +19,17 @@ pub struct Tensor {
     pub shape: Vec<usize>,
     /// Whether the first dimension, not the last, is the contiguous one.
     pub fortran_order: bool,
+    /// Whether the most significant byte of a number comes first.
+    pub big_endian: bool,
     /// First byte of its data in the file.
     pub(super) start: u64,
 }
 
 /// Why a tensor cannot be read as a matrix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Unfit {
-    /// Integers, booleans, 8-bit floats, complex numbers, big-endian numbers.
+    /// Integers, booleans, complex numbers, records.
     #[error("has type {0}, which is not read")]
     Type(String),
     /// Too few or too many dimensions.
@@ -37,24 +41,19 @@ pub enum Unfit {
     /// A dimension is 0.
     #[error("is empty, of shape {0:?}")]
     Empty(Vec<usize>),
-    /// Fortran order with more than two dimensions.
-    #[error("is of shape {0:?} in Fortran order, which is read for two dimensions only")]
-    FortranOrder(Vec<usize>),
 }
 
 impl Tensor {
-    /// Reads the tensor as rows that run along its last dimension, all others together counting as rows.
+    /// Reads the tensor as rows that run along its last dimension, all others together counting as rows, the last of
+    /// these fastest, or the first in Fortran order.
     ///
     /// # Errors
-    /// If it is not of a float type, is empty or a single number, or is of more than two dimensions in Fortran order.
+    /// If it is not of a float type, is empty or a single number.
     pub fn as_rows(&self) -> Result<(Element, usize, usize), Unfit> {
         let element = self.element.ok_or_else(|| Unfit::Type(quote(&self.dtype)))?;
         let (&width, rest) = self.shape.split_last().ok_or(Unfit::Scalar)?;
         if self.shape.contains(&0) {
             return Err(Unfit::Empty(self.shape.clone()));
-        }
-        if self.fortran_order && self.shape.len() > 2 {
-            return Err(Unfit::FortranOrder(self.shape.clone()));
         }
         // The product fits: it was checked against the file's length.
         Ok((element, rest.iter().product(), width))
@@ -76,10 +75,14 @@ impl Tensor {
     }
 }
 
+/// Numbers in a tensor of this shape, if they and eight times as many can be counted.
+pub(super) fn count(shape: &[usize]) -> Option<u64> {
+    // An empty tensor may claim huge other dimensions; their product must not overflow later either.
+    shape.iter().filter(|&&d| d > 0).try_fold(8usize, |product, &d| product.checked_mul(d))?;
+    u64::try_from(shape.iter().product::<usize>()).ok()
+}
+
 /// Bytes a tensor of this shape takes, if they can be counted.
 pub(super) fn bytes(shape: &[usize], element: Element) -> Option<u64> {
-    let size = shape.iter().try_fold(element.size(), |product, &dimension| product.checked_mul(dimension))?;
-    // An empty tensor may claim huge other dimensions; their product must not overflow later either.
-    shape.iter().filter(|&&d| d > 0).try_fold(element.size(), |product, &d| product.checked_mul(d))?;
-    u64::try_from(size).ok()
+    count(shape)?.checked_mul(element.size() as u64)
 }
