@@ -84,7 +84,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                 100.0 * val.accuracy(&model)?,
                 probe.lar,
                 probe.k_pred,
-                probe.k95,
+                probe.k95.map_or(f64::NAN, f64::from),
             );
         }
         optimizer.backward_step(&loss)?;

@@ -56,5 +56,6 @@ pub mod render;
 pub mod store;
 pub mod sweep;
 pub mod task;
-pub mod tensors;
 pub mod train;
+
+pub use groklab_probe::tensors;

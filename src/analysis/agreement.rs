@@ -65,10 +65,10 @@ pub fn agrees_from(points: &[Agreement]) -> Option<f64> {
 
 /// Squares of the absolute and the relative error of a run, epoch by epoch, where they are finite.
 fn errors(rows: &[Evaluation]) -> impl Iterator<Item = (u64, (f64, f64))> {
-    rows.iter().filter(|row| row.k_pred.is_finite() && row.k95 > 0).map(|row| {
-        let k95 = f64::from(row.k95);
-        let square = (row.k_pred - k95).powi(2);
-        (row.epoch, (square, square / (k95 * k95)))
+    let both = |row: &Evaluation| Some((row.epoch, row.k_pred, f64::from(row.k95?)));
+    rows.iter().filter_map(both).filter(|(_, k_pred, _)| k_pred.is_finite()).map(|(epoch, k_pred, k95)| {
+        let square = (k_pred - k95).powi(2);
+        (epoch, (square, square / (k95 * k95)))
     })
 }
 
@@ -115,7 +115,12 @@ mod tests {
         let row = run.metrics[0].clone();
         run.metrics = rows
             .iter()
-            .map(|&(epoch, k_pred, k95)| MetricsRow { epoch, k_pred, k95, ..row.clone() })
+            .map(|&(epoch, k_pred, k95)| MetricsRow {
+                epoch,
+                k_pred,
+                k95: Some(k95).filter(|&k95| k95 > 0),
+                ..row.clone()
+            })
             .collect();
         RunDigest::of(run)
     }

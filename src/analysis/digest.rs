@@ -30,7 +30,7 @@ pub struct Evaluation {
     pub val_accuracy: f64,
     pub lar: f64,
     pub k_pred: f64,
-    pub k95: u32,
+    pub k95: Option<u32>,
     pub sigma_p: f64,
     pub sigma_q: f64,
     pub pearson: f64,

@@ -45,7 +45,7 @@ impl Cell {
             Self::FinalGrokked => run.at(Checkpoint::Final).filter(|_| run.has_grokked),
             Self::FinalNoGrok => run.at(Checkpoint::Final).filter(|_| !run.has_grokked),
         }?;
-        Some(f64::from(point.k95) - point.k_pred).filter(|error| error.is_finite())
+        Some(f64::from(point.k95?) - point.k_pred).filter(|error| error.is_finite())
     }
 }
 

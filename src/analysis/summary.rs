@@ -38,8 +38,8 @@ pub struct Point {
     pub lar: f64,
     /// Predicted dimension n^(2(1−LAR)).
     pub k_pred: f64,
-    /// Principal components that hold 95 % of the variance.
-    pub k95: u32,
+    /// Principal components that hold 95 % of the variance; None where there is none.
+    pub k95: Option<u32>,
 }
 
 /// One row of `runs.csv`.
@@ -149,7 +149,7 @@ mod tests {
         // 128^(2·0.3) = 2^4.2
         let last = run.last.unwrap();
         assert!((last.k_pred - 18.379_173_679_952_56).abs() < 1e-10);
-        assert_eq!(last.k95, 37);
+        assert_eq!(last.k95, Some(37));
     }
 
     #[test]

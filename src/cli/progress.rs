@@ -133,7 +133,7 @@ fn describe(run: &PlannedRun, live: &Live, row: &MetricsRow) -> String {
         100.0 * row.train_accuracy,
         100.0 * row.val_accuracy,
         row.lar,
-        row.k95,
+        row.k95.map_or_else(|| "–".to_owned(), |k95| k95.to_string()),
         rate,
         left
     )

@@ -3,7 +3,7 @@
 //! Promises: every column that is ever written matches exactly one [`Column`] here, and `docs/diagnostics.md` says the
 //! same of each; tests hold both.
 //!
-//! W is the unembedding, (m, n), X its inputs, (N, n), p, q and s as in the [parent](super); λ the eigenvalues of the
+//! W is the unembedding, (m, n), X its inputs, (N, n), p, q and s as in [`groklab_probe`]; λ the eigenvalues of the
 //! centred covariance of X, descending. Entropies are in nats.
 
 /// One diagnostic: what it is called in a config, and what it records.

@@ -62,7 +62,7 @@ pub fn runs_csv(runs: &[RunSummary]) -> Result<Vec<u8>, csv::Error> {
 pub(super) fn run_rows(runs: &[RunSummary]) -> impl Iterator<Item = RunRow<'_>> {
     runs.iter().map(|run| {
         let part = |point: Option<Point>| {
-            (point.map(|p| p.epoch), point.map(|p| p.lar), point.map(|p| p.k_pred), point.map(|p| p.k95))
+            (point.map(|p| p.epoch), point.map(|p| p.lar), point.map(|p| p.k_pred), point.and_then(|p| p.k95))
         };
         let (memorized_epoch, memorized_lar, memorized_k_pred, memorized_k95) = part(run.memorized);
         let (grokked_epoch, grokked_lar, grokked_k_pred, grokked_k95) = part(run.grokked);

@@ -37,7 +37,7 @@ pub use read::{
     Experiment, Limits, Listed, ListedRun, Listing, ReadError, Results, list_results, read_experiment,
     read_results, run_directories,
 };
-pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow, parse_rows};
+pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow, count_or_nan, parse_rows};
 pub use run::{RunRecord, ViewEnd, read_run, verify_run};
 pub use snapshot::{Counters, Snapshot};
 pub use status::{RunStatus, Stage, status};

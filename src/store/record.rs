@@ -1,6 +1,6 @@
 //! The record of a run as it lies on disk: a row of `metrics.csv` and a row of `spectra.csv`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One row of `metrics.csv`: one evaluation of one run. All logarithms are natural unless said otherwise.
 ///
@@ -35,12 +35,16 @@ pub struct MetricsRow {
     pub lar_spectra: f64,
     /// Predicted dimension n^(2(1−LAR)).
     pub k_pred: f64,
-    /// Least number of principal components of X (centred) that hold 90 % of the variance.
-    pub k90: u32,
+    /// Least number of principal components of X (centred) that hold 90 % of the variance; None where X has none, or is
+    /// no longer finite.
+    #[serde(deserialize_with = "count")]
+    pub k90: Option<u32>,
     /// The same for 95 %.
-    pub k95: u32,
+    #[serde(deserialize_with = "count")]
+    pub k95: Option<u32>,
     /// The same for 99 %.
-    pub k99: u32,
+    #[serde(deserialize_with = "count")]
+    pub k99: Option<u32>,
     /// Share of W's energy in its first right singular vector.
     pub p1: f64,
     /// Share of X's energy along that vector.
@@ -63,6 +67,16 @@ pub struct MetricsRow {
     pub weight_norm: f64,
     /// Share of training rows whose loss is exactly zero in f32.
     pub zero_loss_share: f64,
+}
+
+/// An empty field is no count; nor is 0, which older files hold in its place.
+fn count<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u32>, D::Error> {
+    Ok(Option::deserialize(field)?.filter(|&count| count > 0))
+}
+
+/// A count to calculate with: NaN where there is none.
+pub fn count_or_nan(count: Option<u32>) -> f64 {
+    count.map_or(f64::NAN, f64::from)
 }
 
 /// `diagnostics.csv`: the diagnostics a run's config asks for, `run` and `epoch` before them. One row an evaluation, as in

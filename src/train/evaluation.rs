@@ -75,8 +75,13 @@ impl Trainer<'_> {
             let values = self.diagnose(&assessed.evaluated.moments, spectra.as_ref())?;
             record.diagnostics(assessed.part, epoch, self.diagnostics.columns(), &values)?;
         }
-        for &(part, checkpoint) in &assessed.checkpoints {
-            if let Some(spectra) = &spectra {
+        let Some(spectra) = &spectra else { return Ok(()) };
+        if let (Some(note), false) = (spectra.notes().first(), self.noted) {
+            tracing::warn!("{}, epoch {epoch}: {note}; such numbers are NaN, counts empty", self.run.id);
+            self.noted = true;
+        }
+        if spectra.are_defined() {
+            for &(part, checkpoint) in &assessed.checkpoints {
                 record.spectra(part, checkpoint, epoch, spectra)?;
             }
         }
@@ -84,8 +89,8 @@ impl Trainer<'_> {
     }
 
     /// Evaluates both sides of the split and probes the unembedding, as at the end of `epoch`; changes nothing but the
-    /// clock. The spectra are missing only where the numbers are no longer finite; the probe columns are NaN (counts 0)
-    /// then.
+    /// clock. The spectra are missing only where the numbers are no longer finite; the probe columns are NaN, counts
+    /// missing then.
     pub fn measure(
         &mut self,
         engine: &mut dyn Engine,

@@ -50,6 +50,8 @@ pub struct Trainer<'a> {
     pub end: Option<End>,
     /// Time spent so far.
     pub clock: Clock,
+    /// Whether it was said why numbers are not defined.
+    noted: bool,
 }
 
 /// Where the time went.
@@ -170,6 +172,7 @@ impl<'a> Trainer<'a> {
             milestones: Milestones::default(),
             end: None,
             clock: Clock::default(),
+            noted: false,
             run,
             layout,
             split,

@@ -1,4 +1,5 @@
-"""Writes diagnostics.json: every diagnostic of groklab's registry, computed by NumPy and PyTorch on routes of their own.
+"""Writes two files called diagnostics.json: every diagnostic of groklab's registry, computed by NumPy and PyTorch on
+routes of their own, of models here and of single matrices in crates/groklab-probe/tests/oracle.
 
 Matrices: PCA and RankMe by SVD of X itself, lines by numpy.polyfit, Gini by its sum over pairs, Fourier energies by
 numpy.fft.rfft, the part of logits at some frequencies by a masked fft2.
@@ -8,12 +9,12 @@ caught where torch.nn.functional.linear is called; positions reach the loss wher
 not zero on the layer's output; attention weights are computed from q and k as they are handed to
 scaled_dot_product_attention. Parameters come from a formula that the test repeats.
 
-Recorded with NumPy 2.4.6 and PyTorch 2.15.0:  python tests/oracle/diagnostics.py > tests/oracle/diagnostics.json
+Recorded with NumPy 2.4.6 and PyTorch 2.15.0:  python tests/oracle/diagnostics.py
 """
 
 import json
 import math
-import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -245,13 +246,13 @@ def main():
     models = {"paper": of_model(paper, 13), "power, biases, tied": of_model(power, 13)}
     # JSON has no NaN
     clean = lambda found: {k: None if math.isnan(v) else v for k, v in found.items()}
-    out = {
-        "matrices": [case | {"expected": clean(case["expected"])} for case in matrices],
-        "fourier": fourier,
-        "models": {name: clean(found) for name, found in models.items()},
-    }
-    json.dump(out, sys.stdout, separators=(",", ":"))
-    print()
+    single = {"matrices": [case | {"expected": clean(case["expected"])} for case in matrices], "fourier": fourier}
+    here = Path(__file__).parent
+    for folder, out in [
+        (here, {name: clean(found) for name, found in models.items()}),
+        (here / "../../crates/groklab-probe/tests/oracle", single),
+    ]:
+        (folder / "diagnostics.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
 main()

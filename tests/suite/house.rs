@@ -3,10 +3,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("task", &[]),
     ("probe", &[]),
-    ("tensors", &[]),
     ("config", &["probe", "task"]),
     ("data", &["config", "task"]),
     ("model", &["config", "data", "task"]),
@@ -39,6 +38,27 @@ fn rooms_use_only_the_rooms_below_them() {
         used.remove(&room);
         let wrong: Vec<_> = used.iter().filter(|u| !allowed.contains(&u.as_str())).collect();
         assert!(wrong.is_empty(), "{room} uses {wrong:?}; its rooms are {allowed:?}");
+    }
+}
+
+/// The crate of diagnostics has two rooms, which do not know each other: its root and `tensors`.
+#[test]
+fn diagnostics_and_files_do_not_know_each_other() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/groklab-probe/src");
+    let code = |path: &Path| -> String {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    };
+    let files = |folder: &Path| -> Vec<_> {
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).filter(|path| path.is_file()).collect()
+    };
+    for file in files(&src) {
+        assert!(!code(&file).contains("tensors::"), "{} uses tensors", file.display());
+    }
+    for file in files(&src.join("tensors")) {
+        let code = code(&file);
+        assert!(!code.contains("crate::") && !code.contains("super::super"), "{}", file.display());
+        assert!(!file.ends_with("mod.rs") || !code.contains("super::"), "{}", file.display());
     }
 }
 

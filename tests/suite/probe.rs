@@ -108,7 +108,7 @@ fn unusable_files_end_with_code_3_a_reason_and_a_remedy() {
         (&["short.safetensors", "x-f32.npy"], "cut short"),
         (&["nothing.safetensors", "x-f32.npy"], "too few for a safetensors header"),
         (&["nowhere.safetensors", "x-f32.npy"], "nowhere.safetensors"),
-        (&["folder.safetensors", "x-f32.npy"], "a directory"),
+        (&["folder.safetensors", "x-f32.npy"], "holds no safetensors"),
         (&["pickle.pt", "x-f32.npy"], "safetensors.torch.save_file"),
         (&["f32.safetensors:lm_haed.weight", "x-f32.npy"], "`lm_head.weight`"),
         (&["f32.safetensors:steps", "x-f32.npy"], "I64"),
@@ -126,4 +126,33 @@ fn unusable_files_end_with_code_3_a_reason_and_a_remedy() {
         assert!(output.stdout.is_empty(), "{args:?}");
     }
     assert_eq!(groklab(dir.path(), &["probe", "--weights", "f32.safetensors"]).status.code(), Some(2));
+}
+
+/// Zero-initialised heads are common practice: nothing to align with at first is no failure, and no 0.
+#[test]
+fn a_run_that_begins_at_zero_goes_on_with_nan_and_empty_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = vec!["train", "add", "--out", "out"];
+    for set in
+        ["model.init_scale=0.0", "model.d_model=16", "model.d_mlp=16", "train.max_epochs=2", "probe.every=1"]
+    {
+        args.extend(["--set", set]);
+    }
+    let output = groklab(dir.path(), &args);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr).matches("W is zero").count(), 1, "{}", text(&output.stderr));
+    let run = fs::read_dir(dir.path().join("out")).unwrap().next().unwrap().unwrap().path();
+    let mut table = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
+    let heads = table.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3);
+    for row in &rows {
+        for (head, cell) in heads.iter().zip(row) {
+            match head {
+                "lar" | "k_pred" | "pearson" | "stable_rank" => assert_eq!(cell, "NaN", "{head}"),
+                "k90" | "k95" | "k99" => assert_eq!(cell, "", "{head}"),
+                _ => {}
+            }
+        }
+    }
 }

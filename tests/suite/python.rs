@@ -19,7 +19,7 @@ fn expected(results: &Path) -> BTreeMap<(String, String), (usize, f64, f64)> {
     for run in results.experiments.iter().flat_map(|experiment| &experiment.runs) {
         let last = run.metrics.last().unwrap();
         let sum = sums.entry((last.task.clone(), last.train_fraction.to_string())).or_default();
-        let off = (f64::from(last.k95) - last.k_pred).abs();
+        let off = (f64::from(last.k95.unwrap()) - last.k_pred).abs();
         *sum = (sum.0 + 1, sum.1 + last.lar, sum.2 + off);
     }
     sums.into_iter().map(|(key, (n, lar, off))| (key, (n, lar / n as f64, off / n as f64))).collect()

@@ -5,22 +5,26 @@ use super::{
     judge::{Part, Range, Verdict, judge},
     values,
 };
-use crate::analysis::{
-    Cell, Checkpoint, Group, Point, Pool, RunSummary,
-    paper::{BUDGET, PATIENCE},
-    rmse_rows,
+use crate::{
+    analysis::{
+        Cell, Checkpoint, Group, Point, Pool, RunSummary,
+        paper::{BUDGET, PATIENCE},
+        rmse_rows,
+    },
+    store::count_or_nan,
 };
 
 /// k_pred within this share of k95 is the same dimension. The paper's RMSE at the end is about a sixth of its k95.
 const CLOSE: f64 = 0.25;
 
 fn error(point: Point) -> f64 {
-    (f64::from(point.k95) - point.k_pred).abs()
+    (count_or_nan(point.k95) - point.k_pred).abs()
 }
 
 /// When a run has memorized, k95 exceeds k_pred.
 pub(super) fn k95_above_k_pred(groups: &[Group<'_>]) -> Claim {
-    let excess = values(groups, |run, _| run.memorized.map(|point| f64::from(point.k95) - point.k_pred));
+    let excess =
+        values(groups, |run, _| run.memorized.and_then(|point| Some(f64::from(point.k95?) - point.k_pred)));
     Claim::new(
         "k95-above-k-pred",
         "k95 exceeds k_pred when a run has memorized",
@@ -32,12 +36,14 @@ pub(super) fn k95_above_k_pred(groups: &[Group<'_>]) -> Claim {
 /// |k95 − k_pred| shrinks from memorized to grokked to final, run by run, and ends within a quarter of k95,
 /// for runs that grokked and for runs that did not.
 pub(super) fn k_pred_becomes_k95(groups: &[Group<'_>]) -> Claim {
-    let at = |run: &RunSummary, checkpoint| run.at(checkpoint).map(error).filter(|_| run.has_grokked);
+    let at = |run: &RunSummary, checkpoint| {
+        run.at(checkpoint).map(error).filter(|error| run.has_grokked && !error.is_nan())
+    };
     let shrunk = |from, to| values(groups, move |run, _| Some(at(run, from)? - at(run, to)?));
     let relative = |grokked| {
         values(groups, move |run, _| {
-            let last = run.last.filter(|last| run.has_grokked == grokked && last.k95 > 0)?;
-            Some(error(last) / f64::from(last.k95))
+            let last = run.last.filter(|_| run.has_grokked == grokked)?;
+            Some(error(last) / f64::from(last.k95?))
         })
     };
     let [memorized, grokked, last] = Checkpoint::ALL;
@@ -122,7 +128,7 @@ mod tests {
     /// Sets k95 − k_pred to `off` of the epoch; k_pred is 20.
     fn off(row: &mut MetricsRow, off: impl Fn(u64) -> f64) {
         row.k_pred = 20.0;
-        row.k95 = (20.0 + off(row.epoch)) as u32;
+        row.k95 = Some((20.0 + off(row.epoch)) as u32);
     }
 
     #[test]

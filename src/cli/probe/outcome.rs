@@ -1,8 +1,44 @@
-//! What `groklab probe` finds, and how it is written for people.
+//! What `groklab probe` finds, as data: the objects of `--json`.
 
-use crate::probe::{Probe, Spectra, WeightMeasures};
+use super::choose::{Because, Chosen, Orientation};
+use crate::probe::{Bulk, Probe, Shuffled, Spectra, TailFit, WeightMeasures};
+use clap::ValueEnum;
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Write as _};
+
+/// How the singular values of the weights are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// svd where that takes seconds, else gram
+    #[default]
+    Auto,
+    /// From the weights themselves, in f64
+    Svd,
+    /// From WᵀW, in f64
+    Gram,
+    /// From WᵀW, products in f32, sums over blocks of rows in f64: about twice as fast, and blind to small ones
+    GramF32,
+}
+
+impl Method {
+    /// What `auto` means for a matrix of m × n numbers.
+    pub(super) fn settled(self, m: usize, n: usize) -> Self {
+        /// m·n·min(m, n), a tenth of an SVD's multiply-adds: a few seconds on one core.
+        const SECONDS: f64 = 4e9;
+        match self {
+            Self::Auto if m as f64 * n as f64 * m.min(n) as f64 <= SECONDS => Self::Svd,
+            Self::Auto => Self::Gram,
+            given => given,
+        }
+    }
+
+    pub(super) fn says(self) -> &'static str {
+        match self {
+            Self::Auto | Self::Svd => "singular value decomposition of W in f64",
+            Self::Gram => "eigenvalues of WᵀW in f64",
+            Self::GramF32 => "eigenvalues of WᵀW, products in f32, sums over blocks in f64",
+        }
+    }
+}
 
 #[derive(Serialize)]
 pub(super) struct Weights {
@@ -11,10 +47,27 @@ pub(super) struct Weights {
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
     pub(super) transposed: bool,
+    /// What the two sides are.
+    pub(super) layout: &'static str,
+    /// How that is known.
+    pub(super) layout_from: &'static str,
     pub(super) tied: bool,
-    /// What to know about a tensor that nobody named.
-    #[serde(skip)]
-    pub(super) remark: Option<&'static str>,
+}
+
+impl Weights {
+    pub(super) fn of(chosen: &Chosen<'_>, orientation: &Orientation) -> Self {
+        let view = chosen.view;
+        Self {
+            tensor: view.name.clone(),
+            file: view.tensor.path.display().to_string(),
+            dtype: view.tensor.dtype.clone(),
+            shape: view.shape.to_vec(),
+            transposed: orientation.is_transposed,
+            layout: if orientation.is_transposed { "(inputs, outputs)" } else { "(outputs, inputs)" },
+            layout_from: orientation.from,
+            tied: chosen.because == Because::Tied,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -33,7 +86,13 @@ pub(super) struct One {
     pub(super) activation_files: Vec<String>,
     pub(super) rows: u64,
     pub(super) width: usize,
+    /// Directions of W outside its null space.
+    pub(super) rank: usize,
+    /// Share of X's energy in the null space.
+    pub(super) null_share: f64,
     pub(super) probe: Probe,
+    /// What to know about these numbers.
+    pub(super) notes: Vec<String>,
     pub(super) skipped: Vec<Skipped>,
 }
 
@@ -43,9 +102,28 @@ pub(super) struct Measured {
     pub(super) file: String,
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
+    /// How the matrix was made of the tensor, if it is not the tensor itself.
+    pub(super) note: Option<String>,
     pub(super) method: &'static str,
+    pub(super) resolution: Option<f64>,
+    /// Singular values that are not resolved; `effective_rank` is a lower bound if there are any.
+    pub(super) unresolved: usize,
     #[serde(flatten)]
     pub(super) measures: WeightMeasures,
+    /// log₁₀ ‖W‖²_F.
+    pub(super) log_norm: f64,
+    /// log₁₀ λ₁, λ₁ = s₁².
+    pub(super) log_spectral_norm: f64,
+    /// α log₁₀ λ₁.
+    pub(super) alpha_weighted: Option<f64>,
+    /// log₁₀ Σ λ^α.
+    pub(super) log_alpha_norm: Option<f64>,
+    /// The power law of the eigenvalues' tail; missing with too few values.
+    pub(super) tail: Option<TailFit>,
+    /// Why there is none.
+    pub(super) no_tail: Option<String>,
+    pub(super) bulk: Option<Bulk>,
+    pub(super) shuffled: Option<Shuffled>,
 }
 
 #[derive(Serialize)]
@@ -54,120 +132,92 @@ pub(super) struct All {
     pub(super) skipped: Vec<Skipped>,
 }
 
-pub(super) fn one_text(one: &One) -> String {
-    let Weights { tensor, file, dtype, shape, transposed, remark, .. } = &one.weights;
-    let layout = if *transposed { ", read as (width, outputs)" } else { "" };
-    let mut text = format!("weights      {tensor} {dtype} {shape:?}{layout}, {file}\n");
-    if let Some(remark) = remark {
-        let _ = writeln!(text, "             {remark}");
-    }
-    let files = one.activation_files.len();
-    let files = if files == 1 { one.activation_files[0].clone() } else { format!("{files} files") };
-    let _ = writeln!(text, "activations  {} rows of width {}, {files}", one.rows, one.width);
-    let _ = writeln!(text, "method       {}", one.method);
-    if let Some(resolution) = one.resolution {
-        let _ =
-            writeln!(text, "             singular values up to {resolution:.1e} of the largest count as 0");
-    }
-    let Probe {
-        lar,
-        lar_spectra,
-        k_pred,
-        k90,
-        k95,
-        k99,
-        p1,
-        q1,
-        l1,
-        sigma_p,
-        sigma_q,
-        pearson,
-        spearman,
-        stable_rank,
-        effective_rank,
-    } = one.probe;
-    text.push('\n');
-    let mut line = |name: &str, value: f64, means: &str| {
-        let _ = writeln!(text, "{name:<14}  {:>10}  {means}", number(value));
-    };
-    line("lar", lar, "log-alignment ratio: ½ no alignment, 1 one shared direction");
-    line("lar_spectra", lar_spectra, "the same from p and q: a check");
-    line("k_pred", k_pred, "dimension it predicts, n^(2(1 − LAR))");
-    line("k90", k90.into(), "principal components that hold 90 % of the variance of X");
-    line("k95", k95.into(), "… 95 %");
-    line("k99", k99.into(), "… 99 %");
-    line("p1", p1, "share of W's energy in its first singular direction");
-    line("q1", q1, "share of X's energy along that direction");
-    line("l1", l1, "LAR of that direction alone");
-    line("sigma_p", sigma_p, "spread of W's energy over the directions");
-    line("sigma_q", sigma_q, "spread of X's energy over them");
-    line("pearson", pearson, "correlation of p and q");
-    line("spearman", spearman, "rank correlation of p and q");
-    line("stable_rank", stable_rank, "‖W‖²_F / s₁²");
-    line("effective_rank", effective_rank, "exp of the entropy of s / Σ s");
-    text + &skipped_text(&one.skipped)
+/// Activations of one layer, with its weights or without.
+#[derive(Serialize)]
+pub(super) struct Layer {
+    pub(super) tensor: String,
+    /// The weights, their shape and layout; missing for activations alone.
+    pub(super) weights: Option<Weights>,
+    pub(super) method: Option<&'static str>,
+    pub(super) resolution: Option<f64>,
+    pub(super) rows: u64,
+    pub(super) width: usize,
+    pub(super) lar: Option<f64>,
+    pub(super) k_pred: Option<f64>,
+    pub(super) k90: Option<u32>,
+    pub(super) k95: Option<u32>,
+    pub(super) k99: Option<u32>,
+    pub(super) rankme: f64,
+    pub(super) participation_ratio: f64,
+    pub(super) head_slope: f64,
+    pub(super) tail_slope: f64,
+    pub(super) stable_rank: Option<f64>,
+    pub(super) notes: Vec<String>,
 }
 
-pub(super) fn all_text(all: &All) -> String {
-    let width = all.matrices.iter().map(|m| m.tensor.chars().count()).max().unwrap_or(0).max(6);
-    let mut text = format!(
-        "{:width$}  {:>15}  {:>5}  {:>10}  {:>10}  {:>10}  {:>11}  {:>14}\n",
-        "tensor", "shape", "dtype", "frobenius", "spectral", "p1", "stable_rank", "effective_rank"
-    );
-    for m in &all.matrices {
-        let WeightMeasures { frobenius_norm, spectral_norm, p1, stable_rank, effective_rank } = m.measures;
-        let _ = writeln!(
-            text,
-            "{:width$}  {:>15}  {:>5}  {:>10}  {:>10}  {:>10}  {:>11}  {:>14}",
-            m.tensor,
-            format!("{:?}", m.shape),
-            m.dtype,
-            number(frobenius_norm),
-            number(spectral_norm),
-            number(p1),
-            number(stable_rank),
-            number(effective_rank)
-        );
-    }
-    text + &skipped_text(&all.skipped)
+#[derive(Serialize)]
+pub(super) struct Layers {
+    pub(super) layers: Vec<Layer>,
+    pub(super) skipped: Vec<Skipped>,
 }
 
-/// Every skipped tensor under its reason.
-fn skipped_text(skipped: &[Skipped]) -> String {
-    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for one in skipped {
-        by_reason.entry(&one.reason).or_default().push(&one.tensor);
-    }
-    let mut text = String::new();
-    if !skipped.is_empty() {
-        let _ = writeln!(text, "\nskipped: {}", skipped.len());
-    }
-    for (reason, names) in by_reason {
-        let _ = writeln!(text, "  {reason}: {}", names.join(", "));
-    }
-    text
+/// A checkpoint of a training.
+#[derive(Serialize)]
+pub(super) struct Step {
+    pub(super) step: u64,
+    pub(super) file: String,
+    pub(super) tensor: String,
+    pub(super) lar: Option<f64>,
+    pub(super) k_pred: Option<f64>,
+    pub(super) k95: Option<u32>,
+    pub(super) rows: Option<u64>,
+    pub(super) alpha: Option<f64>,
+    pub(super) alpha_weighted: Option<f64>,
+    pub(super) frobenius_norm: f64,
+    pub(super) spectral_norm: f64,
+    pub(super) stable_rank: f64,
+    pub(super) effective_rank: f64,
+    pub(super) spikes: Option<usize>,
 }
 
-/// Five significant digits; counts as they are.
-fn number(value: f64) -> String {
-    let magnitude = value.abs();
-    if value.fract() == 0.0 && magnitude < 1e9 {
-        format!("{value:.0}")
-    } else if (1e-3..1e6).contains(&magnitude) {
-        let before = magnitude.log10().floor().max(-1.0) as usize;
-        format!("{value:.*}", if magnitude < 1.0 { 5 } else { 4usize.saturating_sub(before) })
-    } else {
-        format!("{value:.4e}")
-    }
+#[derive(Serialize)]
+pub(super) struct Series {
+    pub(super) steps: Vec<Step>,
+    pub(super) notes: Vec<String>,
 }
 
-/// One row a direction; `singular_value` is empty beyond min(m, n).
-pub(super) fn spectra_csv(spectra: &Spectra) -> String {
-    let mut text = String::from("i,singular_value,p,q,covariance_eigenvalue\n");
-    for i in 0..spectra.p.len() {
-        let s = spectra.singular_values.get(i).map(f64::to_string).unwrap_or_default();
-        let (p, q, variance) = (spectra.p[i], spectra.q[i], spectra.covariance_eigenvalues[i]);
-        let _ = writeln!(text, "{},{s},{p},{q},{variance}", i + 1);
+/// What makes numbers of a probe doubtful: few rows, a null space, singular values that were lost.
+pub(super) fn doubts(probe: &Probe, spectra: &Spectra, rows: u64, resolution: Option<f64>) -> Vec<String> {
+    let mut doubts: Vec<String> = few_rows(probe.k95, rows).into_iter().collect();
+    let (rank, n) = (spectra.rank(), spectra.p.len());
+    if rank > 0 && rank < n {
+        let decided = if rank == 1 {
+            "pearson and spearman would be ±1 whatever X is, and are not given"
+        } else {
+            "sigma_q, pearson and spearman depend on that rule"
+        };
+        doubts.push(format!(
+            "W has rank {rank} in {n} columns: the share {:.3} of X's energy that it does not read is spread evenly over its \
+             null space; {decided}",
+            spectra.null_share()
+        ));
     }
-    text
+    let lost = spectra.singular_values.iter().filter(|&&s| s == 0.0).count();
+    if let (Some(resolution), 1..) = (resolution, lost) {
+        doubts.push(format!(
+            "{lost} singular values lie below {resolution:.1e} of the largest, which this method does not resolve: \
+             effective_rank is a lower bound"
+        ));
+    }
+    doubts
+}
+
+/// The warning that k95 is that of the rows, and not of what they were drawn from.
+pub(super) fn few_rows(k95: Option<u32>, rows: u64) -> Option<String> {
+    /// Rows that k95 needs for each of its components.
+    const ENOUGH: u64 = 5;
+    let k95 = k95.filter(|&k95| rows < ENOUGH * u64::from(k95))?;
+    Some(format!(
+        "k95 = {k95} comes from {rows} rows: fewer than {ENOUGH} times itself, so that it measures how many rows there are"
+    ))
 }

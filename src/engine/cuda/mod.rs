@@ -218,17 +218,12 @@ impl CudaReplicas {
             accuracy: counts[1] / rows as f64,
             zero_loss_share: counts[2] / rows as f64,
         };
+        let mut moments = Moments::from_sums(train as u64, sum.to_vec(), gram)?;
+        (moments.outputs, moments.output_square_sum) = (self.params.n_symbols, counts[3]);
         Ok(Evaluated {
             train: evaluation(counts, train),
             val: evaluation(&counts[COUNTS / 2..], val),
-            moments: Moments {
-                n: d,
-                rows: train as u64,
-                sum: sum.to_vec(),
-                gram,
-                outputs: self.params.n_symbols,
-                output_square_sum: counts[3],
-            },
+            moments,
         })
     }
 

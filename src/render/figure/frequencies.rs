@@ -134,8 +134,9 @@ fn points<'a>(groups: &'a [Group<'_>], frequencies: &'a ByRun, waves: Waves) -> 
     let mut points: Vec<Point<'_>> = Vec::new();
     for (group, run) in runs {
         let keys = frequencies.get(&run.run).and_then(|found| waves.of(found));
-        let (Some(keys), Some(last)) = (keys, run.at(Checkpoint::Final)) else { continue };
-        let at = (keys.dimension as f64, f64::from(last.k95));
+        let k95 = run.at(Checkpoint::Final).and_then(|last| last.k95);
+        let (Some(keys), Some(k95)) = (keys, k95) else { continue };
+        let at = (keys.dimension as f64, f64::from(k95));
         let before = points.iter().filter(|other| other.at == at).count();
         points.push(Point { group, run, keys, at, beside: before % 6 });
     }

@@ -1,6 +1,9 @@
 //! k95 against k_pred when memorized, grokked and at the end: the paper's Figure 3 on our own runs.
 
-use crate::analysis::{Cell, Checkpoint, Group, RmseRow};
+use crate::{
+    analysis::{Cell, Checkpoint, Group, RmseRow},
+    store::count_or_nan,
+};
 
 use super::{
     BY_SETTING, Undrawn,
@@ -71,7 +74,7 @@ fn points(
         let (color, shape) = looks.at(i);
         for run in &group.runs {
             let Some(point) = run.at(checkpoint) else { continue };
-            let value = (point.k_pred, f64::from(point.k95));
+            let value = (point.k_pred, count_or_nan(point.k95));
             if panel.holds(scale, value) {
                 scene.point(panel.at(scale, value), shape, 3.4, color, !run.has_grokked);
                 any = true;
@@ -89,7 +92,7 @@ fn points(
 fn common_scale(groups: &[Group<'_>]) -> Option<Scale> {
     let points =
         groups.iter().flat_map(|group| &group.runs).flat_map(|run| Checkpoint::ALL.map(|c| run.at(c)));
-    let values = points.flatten().flat_map(|point| [point.k_pred, f64::from(point.k95)]);
+    let values = points.flatten().flat_map(|point| [point.k_pred, count_or_nan(point.k95)]);
     let greatest = values.filter(|value| value.is_finite()).reduce(f64::max)?;
     Some(Scale::Linear(0.0, 1.06 * greatest.max(10.0)))
 }

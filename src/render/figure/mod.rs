@@ -10,6 +10,7 @@
 //! | [`agreement`] | – | RMSE of k95 against k_pred over training |
 //! | [`frequencies`] | – | k95 against the key Fourier frequencies |
 //! | [`matrices`] | – | LAR of every matrix |
+//! | [`series`] | – | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub mod agreement;
 mod axes;
@@ -25,6 +26,7 @@ mod looks;
 pub mod matrices;
 mod scene;
 pub mod seeds;
+pub mod series;
 pub mod spectra;
 pub(super) mod theme;
 mod undrawn;

@@ -153,7 +153,7 @@ struct PointData {
     epoch: u64,
     lar: f64,
     k_pred: f64,
-    k95: u32,
+    k95: Option<u32>,
 }
 
 /// One value an evaluation, under the names of `metrics.csv`.
@@ -165,7 +165,7 @@ struct Columns {
     val_accuracy: Column,
     lar: Column,
     k_pred: Column,
-    k95: Vec<u32>,
+    k95: Vec<Option<u32>>,
     pearson: Column,
     stable_rank: Column,
     effective_rank: Column,

@@ -76,7 +76,7 @@ mod tests {
         let mut runs: Vec<_> =
             (0..3).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120).record()).collect();
         for (run, k95) in runs.iter_mut().zip([4, 4, 9]) {
-            run.metrics.iter_mut().for_each(|row| row.k95 = k95);
+            run.metrics.iter_mut().for_each(|row| row.k95 = Some(k95));
         }
         let experiment = planned("three", runs);
         let found = [vec![1, 5], vec![2, 7], vec![3]].map(|frequencies| UnembeddingFrequencies {

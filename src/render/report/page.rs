@@ -7,6 +7,7 @@ use crate::{
         table::{Align, Table},
         tables::{rmse_table, task_table},
     },
+    store::count_or_nan,
 };
 
 use super::{Section, anchor, claims, data, escaped};
@@ -163,7 +164,7 @@ fn run_row(section: &Section<'_>, title: &str, run: &RunSummary, record: &RunDig
         epoch(run.grokked),
         last(3, |point| point.lar),
         last(2, |point| point.k_pred),
-        last(0, |point| f64::from(point.k95)),
+        last(0, |point| count_or_nan(point.k95)),
         files.join(" "),
     )
 }

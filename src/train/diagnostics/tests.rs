@@ -96,7 +96,7 @@ fn every_column_of_two_models_agrees_with_pytorch() {
         ),
     ];
     for (name, config) in models {
-        let expected = oracle["models"][name].as_object().unwrap();
+        let expected = oracle[name].as_object().unwrap();
         let found = of_formula(&PlannedRun::new(config, sum_modulo_13().into()));
         let columns: BTreeSet<&String> = found.iter().map(|(column, _)| column).collect();
         assert_eq!(columns, expected.keys().collect(), "{name}");

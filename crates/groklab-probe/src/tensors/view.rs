@@ -1,0 +1,141 @@
+//! Every matrix of a model: tensors of two dimensions as they are, slices of experts, kernels of convolutions, and
+//! quantised weights with their scales; and a reason for each tensor that is none of these.
+
+use super::{
+    Catalog, Element, Matrix, Tensor, TensorError,
+    matrix::Part,
+    quantised::{self, Quantised},
+};
+use std::collections::BTreeSet;
+
+/// A matrix of weights that a file holds, whole or as a part of a tensor, plain or quantised.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct View<'a> {
+    /// The tensor's name; of a slice with its index, `experts.gate_up_proj[3]`; of a quantised layer the layer's.
+    pub name: String,
+    /// The tensor that holds the numbers.
+    pub tensor: &'a Tensor,
+    /// Rows and columns.
+    pub shape: [usize; 2],
+    /// How the matrix was made, if it is not a tensor as it stands.
+    pub note: Option<String>,
+    source: Source<'a>,
+}
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    Stored(Element, Part),
+    Quantised(Quantised<'a>),
+}
+
+/// The matrices of a catalog, and the tensors that are none with the reason.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Matrices<'a> {
+    /// In the order of the files and their data.
+    pub views: Vec<View<'a>>,
+    /// In the same order.
+    pub skipped: Vec<(&'a Tensor, String)>,
+}
+
+impl View<'_> {
+    /// Opens it; its rows run along the second of its dimensions, or along the first if `transposed`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or scales are not finite.
+    pub fn open(&self, transposed: bool) -> Result<Matrix<'_>, TensorError> {
+        match &self.source {
+            Source::Stored(element, part) => Matrix::part(self.tensor, *element, *part, transposed),
+            Source::Quantised(quantised) => {
+                let [rows, columns] = self.shape;
+                Ok(Matrix::computed(self.tensor, quantised.numbers()?, (rows, columns), transposed))
+            }
+        }
+    }
+
+    /// How its numbers are stored; f32 if they are computed.
+    pub fn element(&self) -> Element {
+        match &self.source {
+            Source::Stored(element, _) => *element,
+            Source::Quantised(_) => Element::F32,
+        }
+    }
+}
+
+impl Catalog {
+    /// Everything that is a matrix, and why the rest is not.
+    pub fn matrices(&self) -> Matrices<'_> {
+        let mut found = Matrices { views: Vec::new(), skipped: Vec::new() };
+        let groups = quantised::groups(self.tensors());
+        let parts: BTreeSet<&str> = groups.iter().flat_map(|g| &g.parts).map(|t| t.name.as_str()).collect();
+        for tensor in self.tensors() {
+            if let Some(group) = groups.iter().find(|group| group.parts[0].name == tensor.name) {
+                match &group.found {
+                    Ok((quantised, shape, note)) => found.views.push(View {
+                        name: group.name.clone(),
+                        tensor,
+                        shape: *shape,
+                        note: Some(note.clone()),
+                        source: Source::Quantised(quantised.clone()),
+                    }),
+                    Err(reason) => found.skipped.push((tensor, reason.clone())),
+                }
+            } else if parts.contains(tensor.name.as_str()) {
+                // with the weights they belong to: read with them, or skipped for the same reason
+                if let Some(Err(reason)) = groups.iter().find(|g| g.has(tensor)).map(|group| &group.found) {
+                    found.skipped.push((tensor, reason.clone()));
+                }
+            } else {
+                match stored(tensor) {
+                    Ok(views) => found.views.extend(views),
+                    Err(reason) => found.skipped.push((tensor, reason)),
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The matrices of a tensor that needs no other.
+fn stored(tensor: &Tensor) -> Result<Vec<View<'_>>, String> {
+    let (element, rows, columns) = tensor.as_rows().map_err(|reason| reason.to_string())?;
+    let view = |name: String, shape: [usize; 2], note, first| View {
+        name,
+        tensor,
+        shape,
+        note,
+        source: Source::Stored(
+            element,
+            Part { first, rows: shape[0], columns: shape[1], row_major: !tensor.fortran_order },
+        ),
+    };
+    let shape = &tensor.shape;
+    match shape[..] {
+        [_] => Err(tensor.as_matrix().map_or_else(|reason| reason.to_string(), |_| String::new())),
+        [_, _] => Ok(vec![view(tensor.name.clone(), [rows, columns], None, 0)]),
+        _ if tensor.fortran_order => {
+            Err(format!("is of shape {shape:?} in Fortran order, of which no matrices are cut"))
+        }
+        [slices, m, n] if !is_convolution(&tensor.name) => Ok((0..slices)
+            .map(|i| {
+                let note = format!("slice {i} of {shape:?}, along the first dimension");
+                view(format!("{}[{i}]", tensor.name), [m, n], Some(note), i * m * n)
+            })
+            .collect()),
+        _ => {
+            let first = shape[0];
+            let rest = shape[1..].iter().product();
+            let name = tensor.name.to_lowercase();
+            let is_turned = ["transpose", "deconv", "convt"].iter().any(|word| name.contains(word));
+            let sides = if is_turned { "(inputs, outputs·kernel)" } else { "(outputs, inputs·kernel)" };
+            let note = format!("kernel {shape:?} of a convolution, reshaped to {sides}");
+            Ok(vec![view(tensor.name.clone(), [first, rest], Some(note), 0)])
+        }
+    }
+}
+
+/// Of three dimensions, whether they are those of a convolution in one dimension, and not matrices side by side.
+fn is_convolution(name: &str) -> bool {
+    name.to_lowercase().contains("conv")
+}
