@@ -1,6 +1,6 @@
 //! The instruction sets and the kernels compiled for each; which of them this processor has.
 
-use super::{portable::PORTABLE, tile::Tile};
+use super::{copy::Rows, portable::PORTABLE, tile::Tiles};
 
 /// Kernels of one instruction set.
 pub(crate) struct Kernels {
@@ -12,7 +12,12 @@ pub(crate) struct Kernels {
     /// Vectors in a row of the full tile.
     pub vectors: usize,
     /// By height − 1, by vectors − 1.
-    pub tiles: &'static [&'static [unsafe fn(&Tile)]],
+    pub tiles: &'static [&'static [unsafe fn(&Tiles)]],
+    /// Copies rows of a full panel.
+    pub copy_panel: unsafe fn(Rows),
+    /// Copies rows as long as the full tile is high, and up to `left_reach` numbers at a time.
+    pub copy_left: unsafe fn(Rows),
+    pub left_reach: usize,
     /// Multiply-adds in registers: spin_rows · spin_vectors · lanes of them a step.
     pub spin: unsafe fn(usize) -> f32,
     pub spin_rows: usize,

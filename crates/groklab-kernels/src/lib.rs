@@ -30,6 +30,7 @@
 //! # Ok::<(), groklab_kernels::SizeError>(())
 //! ```
 
+mod copy;
 mod isa;
 mod matrix;
 #[cfg(target_arch = "aarch64")]

@@ -1,8 +1,9 @@
 //! NEON: tiles of 6 × 16, 24 of the 32 registers for sums.
 
 use super::{
+    copy::{self, Rows},
     isa::Kernels,
-    tile::{Tile, Vector, compute, spin},
+    tile::{Tiles, Vector, compute, spin},
 };
 use std::arch::aarch64::*;
 
@@ -88,9 +89,25 @@ unsafe impl Vector for Neon {
 /// # Safety
 /// As [`compute`].
 #[target_feature(enable = "neon")]
-unsafe fn neon<const MR: usize, const NV: usize>(tile: &Tile) {
+unsafe fn neon<const MR: usize, const NV: usize>(tiles: &Tiles) {
     // SAFETY: the caller's contract.
-    unsafe { compute::<Neon, MR, NV>(tile) }
+    unsafe { compute::<Neon, MR, NV>(tiles) }
+}
+
+/// # Safety
+/// As [`copy::panel`].
+#[target_feature(enable = "neon")]
+unsafe fn neon_copy_panel(rows: Rows) {
+    // SAFETY: the caller's contract.
+    unsafe { copy::panel::<Neon, 4>(rows) }
+}
+
+/// # Safety
+/// As [`copy::left`].
+#[target_feature(enable = "neon")]
+unsafe fn neon_copy_left(rows: Rows) {
+    // SAFETY: the caller's contract.
+    unsafe { copy::left::<Neon, 6, 2>(rows) }
 }
 
 /// # Safety
@@ -114,6 +131,9 @@ pub(crate) static NEON: Kernels = Kernels {
         &[neon::<5, 1>, neon::<5, 2>, neon::<5, 3>, neon::<5, 4>],
         &[neon::<6, 1>, neon::<6, 2>, neon::<6, 3>, neon::<6, 4>],
     ],
+    copy_panel: neon_copy_panel,
+    copy_left: neon_copy_left,
+    left_reach: 8,
     spin: neon_spin,
     spin_rows: 6,
     spin_vectors: 4,

@@ -3,7 +3,7 @@
 //! Blocks of [`INNER_BLOCK`](super::INNER_BLOCK) rows; in each, panels as wide as a tile; in a panel, row after row.
 //! The last panel is as narrow as whole vectors allow and filled up with zeros.
 
-use super::{INNER_BLOCK, InstructionSet, Matrix};
+use super::{INNER_BLOCK, InstructionSet, Matrix, copy::Rows};
 
 /// A cache line.
 #[derive(Clone, Copy)]
@@ -114,37 +114,35 @@ fn pack_rows(
     n: usize,
     block: &mut [f32],
 ) {
-    const ROWS: usize = 8;
-    let lanes = set.kernels().lanes;
+    const ROWS: usize = 16;
+    let kernels = set.kernels();
     for first in (0..depth).step_by(ROWS) {
+        let rows = first..(first + ROWS).min(depth);
         for panel in panels(set, n) {
-            let padded = panel.vectors * lanes;
+            let padded = panel.vectors * kernels.lanes;
             let to = &mut block[panel.start * depth..][..padded * depth];
-            let rows = first..(first + ROWS).min(depth);
-            for (l, to) in rows.clone().zip(to[rows.start * padded..].chunks_exact_mut(padded)) {
-                let from = b.row_part(start + l, panel.start, panel.width);
-                copy(from, to);
+            let to = &mut to[rows.start * padded..rows.end * padded];
+            if panel.width == kernels.vectors * kernels.lanes {
+                let from = b.row_part(start + rows.start, panel.start, panel.width);
+                b.row_part(start + rows.end - 1, panel.start, panel.width);
+                // SAFETY: the first and the last row were just found to lie inside the matrix, and `to` has room for
+                // as many rows. An `InstructionSet` is only made for a processor that has it.
+                unsafe {
+                    (kernels.copy_panel)(Rows {
+                        from: from.as_ptr(),
+                        from_stride: b.strides()[0],
+                        to: to.as_mut_ptr(),
+                        count: rows.len(),
+                    });
+                }
+                continue;
+            }
+            for (l, to) in rows.clone().zip(to.chunks_exact_mut(padded)) {
+                let (to, rest) = to.split_at_mut(panel.width);
+                to.copy_from_slice(b.row_part(start + l, panel.start, panel.width));
+                rest.fill(0.0);
             }
         }
-    }
-}
-
-/// to = from, then zeros; of the usual widths without a call.
-#[inline(always)]
-fn copy(from: &[f32], to: &mut [f32]) {
-    fn exactly<const N: usize>(from: &[f32], to: &mut [f32]) -> bool {
-        match (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
-            (Some(f), Some(t)) if from.len() == N => {
-                *t = *f;
-                true
-            }
-            _ => false,
-        }
-    }
-    if !(exactly::<16>(from, to) || exactly::<48>(from, to)) {
-        let (head, tail) = to.split_at_mut(from.len());
-        head.copy_from_slice(from);
-        tail.fill(0.0);
     }
 }
 

@@ -68,7 +68,7 @@ unsafe impl Vector for Portable {
 
 /// 4 × 8: eight of the sixteen registers that even the oldest x86-64 has.
 pub(crate) static PORTABLE: Kernels = {
-    use super::tile::compute;
+    use super::{copy, tile::compute};
     type V = Portable;
     Kernels {
         name: "portable",
@@ -81,6 +81,9 @@ pub(crate) static PORTABLE: Kernels = {
             &[compute::<V, 3, 1>, compute::<V, 3, 2>],
             &[compute::<V, 4, 1>, compute::<V, 4, 2>],
         ],
+        copy_panel: copy::panel::<V, 2>,
+        copy_left: copy::left::<V, 4, 1>,
+        left_reach: 4,
         spin: super::tile::spin::<V, 4, 2>,
         spin_rows: 4,
         spin_vectors: 2,

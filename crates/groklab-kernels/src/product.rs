@@ -2,14 +2,14 @@
 
 use super::{
     INNER_BLOCK, Matrix, MatrixMut, Packed, SizeError,
+    copy::Rows,
     isa::Kernels,
     packed::Lines,
-    tile::{Side, Tile},
+    tile::{Side, Tiles},
 };
-use std::ops::Range;
 
 /// Numbers of the left factor taken together: they stay in the second cache while the panels pass by.
-const LEFT_BLOCK: usize = 48 * 1024;
+const LEFT_BLOCK: usize = 24 * 1024;
 
 /// What happens to an entry of A·B before it is stored: the additions in the order of the fields, then the rest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,8 +74,8 @@ pub fn multiply(
                 pack_left(a, (row, rows), (start, depth), kernels, &mut workspace.left);
             }
             for panel in b.panels() {
-                for (i, height) in heights(rows, kernels) {
-                    // SAFETY: row + i + height ≤ m and panel.start + panel.width ≤ n, so what the tile reads and
+                for (i, height, count) in groups(rows, kernels) {
+                    // SAFETY: row + i + count · height ≤ m and panel.start + panel.width ≤ n, so what the tile reads and
                     // writes lies in the matrices whose sizes were compared above, each checked when its view
                     // was made; the packed ones have `depth` whole rows. C is borrowed mutably, so only the side
                     // that is C itself overlaps it, with C's stride. An `InstructionSet` is only made for a
@@ -84,16 +84,18 @@ pub fn multiply(
                         let at = |side: Side| side.from(row + i, panel.start);
                         let c = c.add((row + i) * c_row + panel.start);
                         let old = Side { pointer: c, stride: c_row };
-                        let (a, a_row, a_column) = if a_column == 1 {
-                            (a.pointer().add((row + i) * a_row + start), a_row, 1)
+                        let (a, a_row, a_column, a_tile) = if a_column == 1 {
+                            (a.pointer().add((row + i) * a_row + start), a_row, 1, height * a_row)
                         } else {
-                            (workspace.left.pointer().add(i * depth), 1, height)
+                            (workspace.left.pointer().add(i * depth), 1, height, height * depth)
                         };
-                        let tile = Tile {
+                        let tiles = Tiles {
+                            count,
                             k: depth,
                             a,
                             a_row,
                             a_column,
+                            a_tile,
                             b: b.pointer(&panel, start, depth),
                             c,
                             c_row,
@@ -110,7 +112,7 @@ pub fn multiply(
                             times: if last { at(sides.times) } else { Side::NONE },
                             gate: if last { at(sides.gate) } else { Side::NONE },
                         };
-                        kernels.tiles[height - 1][panel.vectors - 1](&tile);
+                        kernels.tiles[height - 1][panel.vectors - 1](&tiles);
                     }
                 }
             }
@@ -157,16 +159,22 @@ impl Sides {
     }
 }
 
-/// First row and height of each tile. A remainder too low to keep the arithmetic units busy (eight sums in flight)
-/// shares the last full tile's rows.
-fn heights(rows: usize, kernels: &Kernels) -> impl Iterator<Item = (usize, usize)> {
+/// First row, height and number of tiles of equal height. A remainder too low to keep the arithmetic units busy (eight
+/// sums in flight) shares the last full tile's rows.
+fn groups(rows: usize, kernels: &Kernels) -> impl Iterator<Item = (usize, usize, usize)> {
     let (full, rest) = (kernels.rows, rows % kernels.rows);
     let shared = rest > 0 && rest * kernels.vectors < 8 && rows > full;
     let whole = rows / full - usize::from(shared);
     let left = rows - whole * full;
     let halves = if shared { [left.div_ceil(2), left / 2] } else { [left, 0] };
-    let ends = [(whole * full, halves[0]), (whole * full + halves[0], halves[1])];
-    (0..whole).map(move |t| (t * full, full)).chain(ends.into_iter().filter(|&(_, height)| height > 0))
+    let groups = [(0, full, whole), (whole * full, halves[0], 1), (whole * full + halves[0], halves[1], 1)];
+    groups.into_iter().filter(|&(_, height, count)| height * count > 0)
+}
+
+/// First row and height of each tile.
+fn heights(rows: usize, kernels: &Kernels) -> impl Iterator<Item = (usize, usize)> {
+    groups(rows, kernels)
+        .flat_map(|(start, height, count)| (0..count).map(move |t| (start + t * height, height)))
 }
 
 /// A's rows, tile by tile, each tile column by column.
@@ -179,33 +187,41 @@ fn pack_left(
 ) {
     /// Columns at a time, so that both what is read and what is written stays in the first cache.
     const COLUMNS: usize = 16;
-    let to = left.room(rows * depth);
+    let to = left.room(rows * depth + kernels.left_reach);
     for first in (0..depth).step_by(COLUMNS) {
         let columns = first..(first + COLUMNS).min(depth);
         for (i, height) in heights(rows, kernels) {
-            let to = &mut to[i * depth..(i + height) * depth][columns.start * height..columns.end * height];
-            let columns = start + columns.start..start + columns.end;
-            match (a.strides()[0], height) {
-                (1, 6) => copy_columns::<6>(a, row + i, columns, to),
-                (1, 8) => copy_columns::<8>(a, row + i, columns, to),
-                _ => {
-                    for (l, to) in columns.zip(to.chunks_exact_mut(height)) {
-                        for (j, to) in to.iter_mut().enumerate() {
-                            *to = a.at(row + i + j, l);
-                        }
-                    }
+            let place = i * depth + columns.start * height;
+            let mut done = 0;
+            if height == kernels.rows && a.strides()[0] == 1 {
+                // Whole vectors reach beyond the tile's rows: as far as there is something to read, and not where the
+                // next tile is packed already.
+                done = columns
+                    .clone()
+                    .rev()
+                    .find(|&l| l + 1 < depth && a.reaches(row + i, start + l, kernels.left_reach))
+                    .map_or(0, |l| l + 1 - columns.start);
+                let from = a.column_part(row + i, height, start + columns.start);
+                let to = &mut to[place..][..columns.len() * height + kernels.left_reach];
+                // SAFETY: columns follow each other in memory and the last one copied was just found to have as many
+                // numbers from its place on as vectors reach, so all before it have. `to` has room for all of them and
+                // for what the last one writes too much, which belongs to what is packed later or to nobody. An
+                // `InstructionSet` is only made for a processor that has it.
+                unsafe {
+                    (kernels.copy_left)(Rows {
+                        from: from.as_ptr(),
+                        from_stride: a.strides()[1],
+                        to: to.as_mut_ptr(),
+                        count: done,
+                    });
                 }
             }
-        }
-    }
-}
-
-/// Rows `row`.. of some columns, N side by side: a constant, so that a column is a few moves.
-#[inline(always)]
-fn copy_columns<const N: usize>(a: Matrix<'_>, row: usize, columns: Range<usize>, to: &mut [f32]) {
-    for (l, to) in columns.zip(to.as_chunks_mut::<N>().0) {
-        if let Some(from) = a.column_part(row, N, l).first_chunk() {
-            *to = *from;
+            let to = &mut to[place + done * height..i * depth + columns.end * height];
+            for (l, to) in (columns.start + done..columns.end).zip(to.chunks_exact_mut(height)) {
+                for (j, to) in to.iter_mut().enumerate() {
+                    *to = a.at(row + i + j, start + l);
+                }
+            }
         }
     }
 }

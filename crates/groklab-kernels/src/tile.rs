@@ -54,15 +54,19 @@ impl Side {
     }
 }
 
-/// One tile: C[..MR, ..width] = finish(Σₗ A[.., l]·B[l, ..]).
+/// Tiles of equal height, one below the other: C[..count · MR, ..width] = finish(Σₗ A[.., l]·B[l, ..]).
 #[derive(Clone, Copy)]
-pub(crate) struct Tile {
+pub(crate) struct Tiles {
+    /// How many.
+    pub count: usize,
     /// Terms of the sums.
     pub k: usize,
-    /// (MR, k)
+    /// (MR, k) of the first tile.
     pub a: *const f32,
     pub a_row: usize,
     pub a_column: usize,
+    /// From one tile's A to the next.
+    pub a_tile: usize,
     /// (k, NV · LANES), packed; entries beyond `width` are not used.
     pub b: *const f32,
     pub c: *mut f32,
@@ -79,38 +83,40 @@ pub(crate) struct Tile {
 }
 
 /// # Safety
-/// The processor must have V's instruction set. All of `tile`'s pointers must be valid for what their fields say, for
-/// MR rows; nothing but `c` and the sides may overlap C, and a side that overlaps it must start where C does and have
-/// its stride.
+/// The processor must have V's instruction set. All pointers of `tiles` must be valid for what their fields say, for
+/// count · MR rows; nothing but `c` and the sides may overlap C, and a side that overlaps it must start where C does and
+/// have its stride.
 #[inline(always)]
-pub(crate) unsafe fn compute<V: Vector, const MR: usize, const NV: usize>(tile: &Tile) {
-    // SAFETY: the caller's contract covers every address below: rows < MR, columns < width, k steps.
+pub(crate) unsafe fn compute<V: Vector, const MR: usize, const NV: usize>(tiles: &Tiles) {
+    // SAFETY: the caller's contract covers every address below: rows < count · MR, columns < width, k steps.
     unsafe {
-        let tile = *tile; // a copy in registers: what is stored to C cannot change it
-        for i in 0..MR {
-            V::prefetch(tile.c.wrapping_add(i * tile.c_row));
-            V::prefetch(tile.c.wrapping_add(i * tile.c_row + NV * V::LANES - 1));
-        }
-        let mut sums = [[V::splat(0.0); NV]; MR];
-        let (mut a, mut b) = (tile.a, tile.b);
-        for _ in 0..tile.k / UNROLLED {
-            for _ in 0..UNROLLED {
-                step(&mut sums, a, tile.a_row, b);
-                // past the end after the last step, and then not used
-                a = a.wrapping_add(tile.a_column);
+        for t in 0..tiles.count {
+            let c = tiles.c.add(t * MR * tiles.c_row);
+            for i in 0..MR {
+                V::prefetch(c.wrapping_add(i * tiles.c_row));
+                V::prefetch(c.wrapping_add(i * tiles.c_row + NV * V::LANES - 1));
+            }
+            let mut sums = [[V::splat(0.0); NV]; MR];
+            let (mut a, mut b) = (tiles.a.add(t * tiles.a_tile), tiles.b);
+            for _ in 0..tiles.k / UNROLLED {
+                for _ in 0..UNROLLED {
+                    step(&mut sums, a, tiles.a_row, b);
+                    // past the end after the last step, and then not used
+                    a = a.wrapping_add(tiles.a_column);
+                    b = b.wrapping_add(NV * V::LANES);
+                }
+            }
+            for _ in 0..tiles.k % UNROLLED {
+                step(&mut sums, a, tiles.a_row, b);
+                a = a.wrapping_add(tiles.a_column);
                 b = b.wrapping_add(NV * V::LANES);
             }
-        }
-        for _ in 0..tile.k % UNROLLED {
-            step(&mut sums, a, tile.a_row, b);
-            a = a.wrapping_add(tile.a_column);
-            b = b.wrapping_add(NV * V::LANES);
-        }
-        // constants where they are most often known, so that every load and store is a plain one
-        if tile.width == NV * V::LANES {
-            finish::<V, MR, NV, true>(sums, &tile);
-        } else {
-            finish::<V, MR, NV, false>(sums, &tile);
+            // constants where they are most often known, so that every load and store is a plain one
+            if tiles.width == NV * V::LANES {
+                finish::<V, MR, NV, true>(sums, tiles, t * MR);
+            } else {
+                finish::<V, MR, NV, false>(sums, tiles, t * MR);
+            }
         }
     }
 }
@@ -151,13 +157,14 @@ unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
 #[inline(always)]
 unsafe fn finish<V: Vector, const MR: usize, const NV: usize, const FULL: bool>(
     mut sums: [[V; NV]; MR],
-    tile: &Tile,
+    tiles: &Tiles,
+    row: usize,
 ) {
     // SAFETY: the caller's contract.
     unsafe {
         macro_rules! lanes {
             ($j:expr) => {
-                if FULL { V::LANES } else { tile.width - $j * V::LANES }
+                if FULL { V::LANES } else { tiles.width - $j * V::LANES }
             };
         }
         // a macro: a closure would be compiled without the instruction set
@@ -167,7 +174,7 @@ unsafe fn finish<V: Vector, const MR: usize, const NV: usize, const FULL: bool>(
                 if !side.pointer.is_null() {
                     for (i, sums) in sums.iter_mut().enumerate() {
                         for (j, sum) in sums.iter_mut().enumerate() {
-                            let from = side.pointer.add(i * side.stride + j * V::LANES);
+                            let from = side.pointer.add((row + i) * side.stride + j * V::LANES);
                             let n = lanes!(j);
                             let x = if n < V::LANES { V::load_part(from, n) } else { V::load(from) };
                             *sum = sum.$method(x);
@@ -176,19 +183,19 @@ unsafe fn finish<V: Vector, const MR: usize, const NV: usize, const FULL: bool>(
                 }
             };
         }
-        for add in tile.add {
+        for add in tiles.add {
             with!(add, add);
         }
-        if tile.relu {
+        if tiles.relu {
             for sum in sums.as_flattened_mut() {
                 *sum = sum.relu();
             }
         }
-        with!(tile.times, mul);
-        with!(tile.gate, where_positive);
+        with!(tiles.times, mul);
+        with!(tiles.gate, where_positive);
         for (i, sums) in sums.into_iter().enumerate() {
             for (j, sum) in sums.into_iter().enumerate() {
-                let to = tile.c.add(i * tile.c_row + j * V::LANES);
+                let to = tiles.c.add((row + i) * tiles.c_row + j * V::LANES);
                 if lanes!(j) < V::LANES { sum.store_part(to, lanes!(j)) } else { sum.store(to) }
             }
         }

@@ -4,8 +4,9 @@
 //! rows for their addresses to stay in general registers, so that the left factor need not be packed.
 
 use super::{
+    copy::{self, Rows},
     isa::Kernels,
-    tile::{Tile, Vector, compute, spin},
+    tile::{Tiles, Vector, compute, spin},
 };
 use std::arch::x86_64::*;
 
@@ -107,6 +108,27 @@ fn lanes(n: usize) -> __mmask16 {
     ((1u32 << n) - 1) as __mmask16
 }
 
+/// Lanes that are positive or NaN.
+///
+/// # Safety
+/// The processor must have AVX-512F.
+#[inline(always)]
+unsafe fn positive(x: __m512) -> __mmask16 {
+    // SAFETY: AVX-512F.
+    #[cfg(not(miri))]
+    unsafe {
+        _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(x, _mm512_setzero_ps())
+    }
+    // Miri does not know the comparison; all else of this file it does
+    #[cfg(miri)]
+    {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: AVX-512F; 16 numbers.
+        unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), x) };
+        (0..16).map(|i| __mmask16::from(lanes[i] > 0.0 || lanes[i].is_nan()) << i).sum()
+    }
+}
+
 // SAFETY: AVX-512F only; the pointers are used as the trait says.
 unsafe impl Vector for Avx512 {
     const LANES: usize = 16;
@@ -161,20 +183,14 @@ unsafe impl Vector for Avx512 {
 
     #[inline(always)]
     unsafe fn relu(self) -> Self {
-        // SAFETY: AVX-512F. The comparison is true for NaN.
-        unsafe {
-            let on = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(self.0, _mm512_setzero_ps());
-            Self(_mm512_maskz_mov_ps(on, self.0))
-        }
+        // SAFETY: AVX-512F.
+        unsafe { self.where_positive(self) }
     }
 
     #[inline(always)]
     unsafe fn where_positive(self, other: Self) -> Self {
         // SAFETY: AVX-512F.
-        unsafe {
-            let on = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(other.0, _mm512_setzero_ps());
-            Self(_mm512_maskz_mov_ps(on, self.0))
-        }
+        unsafe { Self(_mm512_maskz_mov_ps(positive(other.0), self.0)) }
     }
 
     #[inline(always)]
@@ -189,9 +205,25 @@ unsafe impl Vector for Avx512 {
 /// # Safety
 /// As [`compute`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const MR: usize, const NV: usize>(tile: &Tile) {
+unsafe fn avx2<const MR: usize, const NV: usize>(tiles: &Tiles) {
     // SAFETY: the caller's contract.
-    unsafe { compute::<Avx2, MR, NV>(tile) }
+    unsafe { compute::<Avx2, MR, NV>(tiles) }
+}
+
+/// # Safety
+/// As [`copy::panel`].
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_copy_panel(rows: Rows) {
+    // SAFETY: the caller's contract.
+    unsafe { copy::panel::<Avx2, 2>(rows) }
+}
+
+/// # Safety
+/// As [`copy::left`].
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_copy_left(rows: Rows) {
+    // SAFETY: the caller's contract.
+    unsafe { copy::left::<Avx2, 6, 1>(rows) }
 }
 
 /// # Safety
@@ -215,6 +247,9 @@ pub(crate) static AVX2: Kernels = Kernels {
         &[avx2::<5, 1>, avx2::<5, 2>],
         &[avx2::<6, 1>, avx2::<6, 2>],
     ],
+    copy_panel: avx2_copy_panel,
+    copy_left: avx2_copy_left,
+    left_reach: 8,
     spin: avx2_spin,
     spin_rows: 6,
     spin_vectors: 2,
@@ -223,9 +258,25 @@ pub(crate) static AVX2: Kernels = Kernels {
 /// # Safety
 /// As [`compute`].
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512<const MR: usize, const NV: usize>(tile: &Tile) {
+unsafe fn avx512<const MR: usize, const NV: usize>(tiles: &Tiles) {
     // SAFETY: the caller's contract.
-    unsafe { compute::<Avx512, MR, NV>(tile) }
+    unsafe { compute::<Avx512, MR, NV>(tiles) }
+}
+
+/// # Safety
+/// As [`copy::panel`].
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512_copy_panel(rows: Rows) {
+    // SAFETY: the caller's contract.
+    unsafe { copy::panel::<Avx512, 3>(rows) }
+}
+
+/// # Safety
+/// As [`copy::left`].
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512_copy_left(rows: Rows) {
+    // SAFETY: the caller's contract.
+    unsafe { copy::left::<Avx512, 8, 1>(rows) }
 }
 
 /// # Safety
@@ -251,6 +302,9 @@ pub(crate) static AVX512: Kernels = Kernels {
         &[avx512::<7, 1>, avx512::<7, 2>, avx512::<7, 3>],
         &[avx512::<8, 1>, avx512::<8, 2>, avx512::<8, 3>],
     ],
+    copy_panel: avx512_copy_panel,
+    copy_left: avx512_copy_left,
+    left_reach: 16,
     spin: avx512_spin,
     spin_rows: 8,
     spin_vectors: 2,
