@@ -1,4 +1,5 @@
-//! The kernels of the factored step at the study's shapes; `groklab bench` measures the whole step and its stages.
+//! The passes of the factored step that are no products, at the study's shapes; the products' rates are an example of
+//! `groklab-kernels`, `groklab bench` measures the whole step and its stages.
 #![allow(missing_docs, clippy::unwrap_used)] // criterion's macros; and a bench may stop
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -6,12 +7,7 @@ use groklab::{
     config::{Activation, Preset},
     engine::{
         Engine,
-        cpu::{
-            FactoredEngine,
-            activation::activate,
-            gemm::{Into, product, product_tn},
-            norm,
-        },
+        cpu::{FactoredEngine, activation::activate, norm},
     },
     task::Equation,
 };
@@ -56,32 +52,6 @@ fn kernels(c: &mut Criterion) {
     });
 }
 
-/// Shapes of the step's products: rows, inner, outputs.
-const SHAPES: [(&str, [usize; 3]); 6] = [
-    ("square", [768, 768, 768]),
-    ("up", [192, 128, 512]),
-    ("down", [192, 512, 128]),
-    ("qkv", [1218, 128, 256]),
-    ("o", [512, 128, 128]),
-    ("head", [512, 128, 97]),
-];
-
-fn products(c: &mut Criterion) {
-    let mut group = c.benchmark_group("product");
-    for (name, [m, k, n]) in SHAPES {
-        let (a, b, mut dst) = (vec![0.5; m * k], vec![0.25; k * n], vec![0.0; m * n]);
-        let mut back = vec![0.0; k * n];
-        group.throughput(criterion::Throughput::Elements(2 * (m * k * n) as u64)); // elements: FLOP
-        group.bench_function(format!("{name} {m}x{k}x{n}"), |bench| {
-            bench.iter(|| product(black_box(&mut dst), &a, &b, [m, k, n], Into::Overwrite));
-        });
-        group.bench_function(format!("{name} {k}x{m}x{n}, left transposed"), |bench| {
-            bench.iter(|| product_tn(black_box(&mut back), &a, &dst, [k, m, n], Into::Add));
-        });
-    }
-    group.finish();
-}
-
 fn step(c: &mut Criterion) {
     for preset in [Preset::Paper, Preset::Power] {
         let model = preset.config("x+y", 0.5, 0).model;
@@ -95,5 +65,5 @@ fn step(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, kernels, products, step);
+criterion_group!(benches, kernels, step);
 criterion_main!(benches);

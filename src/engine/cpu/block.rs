@@ -11,21 +11,21 @@
 use super::{
     activation::activate,
     attention::{self, Projections},
-    gemm::Into,
     linear::Weights,
     norm::{self, Stats},
     params::{BlockParams, Params},
+    product::Products,
     rows::{Row, Rows},
     timing::{Stage, StageTimes},
-    vector::{add, zip},
+    vector::add,
 };
 use crate::config::{Activation, Norm};
+use groklab_kernels::{Finish, Matrix};
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows of the MLP taken together: its hidden rows and weights stay in the second cache. A multiple of 6, the
-/// columns of gemm's AVX-512 kernel.
-const MLP_ROWS: usize = 252;
+/// Rows of the MLP taken together: its hidden rows stay in the second cache. A multiple of the heights of all tiles.
+const MLP_ROWS: usize = 240;
 
 /// What every call needs to know.
 pub(super) struct Step<'a> {
@@ -33,6 +33,7 @@ pub(super) struct Step<'a> {
     pub activation: Activation,
     pub params: &'a Params,
     pub weights: Weights<'a>,
+    pub products: &'a mut Products,
     pub rows: &'a Rows,
     pub times: &'a mut StageTimes,
 }
@@ -52,7 +53,8 @@ pub(super) struct Block {
     sum1: Vec<f32>,
     norm2: Vec<f32>,
     stats2: Vec<Stats>,
-    /// Activations, and the derivative at their pre-activations: keeping both costs less than computing GELU again.
+    /// Activations, and GELU's derivative at their pre-activations: keeping both costs less than computing it again.
+    /// ReLU's derivative can be told from its value.
     hidden: Vec<f32>,
     hidden_slope: Vec<f32>,
     sum2: Vec<f32>,
@@ -69,6 +71,9 @@ pub(super) struct Scratch {
     kv: Vec<f32>,
     hidden: Vec<f32>,
 }
+
+const KEEP: Finish<'static> =
+    Finish { keep: true, row: None, residual: None, relu: false, times: None, gate: None };
 
 impl Scratch {
     pub fn reserve(&mut self, params: &Params, n_rows: usize) {
@@ -91,13 +96,18 @@ fn at(range: &Range<usize>, width: usize) -> Range<usize> {
     range.start * width..range.end * width
 }
 
+/// The rows `range` of a buffer as a matrix.
+fn matrix<'a>(buffer: &'a [f32], range: &Range<usize>, width: usize) -> Option<Matrix<'a>> {
+    Matrix::new(&buffer[at(range, width)], [range.len(), width]).ok()
+}
+
 impl Block {
     pub fn new(first: bool, last: bool) -> Self {
         Self { first, last, ..Self::default() }
     }
 
     /// Makes room for the rows of the batch in `rows`.
-    pub fn reserve(&mut self, params: &Params, rows: &Rows) {
+    pub fn reserve(&mut self, params: &Params, activation: Activation, rows: &Rows) {
         let (d, m) = (params.d_model, params.d_mlp);
         let (n_in, n_out) = (rows.n_inputs(self.first), self.outputs(rows).len());
         let (n_norm1, n_norm2) = match params.norm {
@@ -106,6 +116,7 @@ impl Block {
             Norm::None => (0, 0),
         };
         let n_q = rows.queries(self.first, self.last).len();
+        let n_slope = if activation == Activation::Gelu { n_out } else { 0 };
         for (buffer, len) in [
             (&mut self.norm1, n_norm1 * d),
             (&mut self.q, n_q * d),
@@ -115,7 +126,7 @@ impl Block {
             (&mut self.sum1, n_out * d),
             (&mut self.norm2, n_norm2 * d),
             (&mut self.hidden, n_out * m),
-            (&mut self.hidden_slope, n_out * m),
+            (&mut self.hidden_slope, n_slope * m),
             (&mut self.sum2, n_out * d),
         ] {
             buffer.resize(len, 0.0);
@@ -151,12 +162,14 @@ impl Block {
             }
             _ => h,
         };
-        p.kv.forward(step.weights, &x[at(&range, d)], &mut self.kv[at(&range, 2 * d)]);
+        let (x_rows, kv) = (&x[at(&range, d)], &mut self.kv[at(&range, 2 * d)]);
+        p.kv.forward(step.products, step.weights, x_rows, kv, Finish::default());
         let queries = step.rows.queries(self.first, self.last);
         let some = range.start.max(queries.start)..range.end.min(queries.end);
         if !some.is_empty() {
             let q = some.start - queries.start..some.end - queries.start;
-            p.q.forward(step.weights, &x[at(&some, d)], &mut self.q[at(&q, d)]);
+            let (x_rows, q) = (&x[at(&some, d)], &mut self.q[at(&q, d)]);
+            p.q.forward(step.products, step.weights, x_rows, q, Finish::default());
         }
         step.times.mark(Stage::Products);
     }
@@ -180,7 +193,7 @@ impl Block {
             sum.copy_from_slice(&h[row.own as usize * d..][..d]);
         }
         step.times.mark(Stage::Gather);
-        p.o.forward_add(arch, step.weights, &self.attended[at(&range, d)], sum1);
+        p.o.forward(step.products, step.weights, &self.attended[at(&range, d)], sum1, KEEP);
         step.times.mark(Stage::Products);
         if let (Some(affine), Norm::Post) = (&p.norm1, step.params.norm) {
             let (y, stats) = (&mut self.norm1[at(&range, d)], &mut self.stats1[range.clone()]);
@@ -206,14 +219,24 @@ impl Block {
             Norm::Post => (&self.norm1, &self.norm1),
             Norm::None => (&self.sum1, &self.sum1),
         };
-        let (hidden, slope) = (&mut self.hidden[at(&range, m)], &mut self.hidden_slope[at(&range, m)]);
-        p.up.forward(step.weights, &x[rows.clone()], slope);
-        step.times.mark(Stage::Products);
-        activate(arch, step.activation, slope, hidden);
-        step.times.mark(Stage::Activation);
+        let hidden = &mut self.hidden[at(&range, m)];
+        match step.activation {
+            Activation::Relu => {
+                let relu = Finish { relu: true, ..Finish::default() };
+                p.up.forward(step.products, step.weights, &x[rows.clone()], hidden, relu);
+                step.times.mark(Stage::Products);
+            }
+            Activation::Gelu => {
+                let slope = &mut self.hidden_slope[at(&range, m)];
+                p.up.forward(step.products, step.weights, &x[rows.clone()], slope, Finish::default());
+                step.times.mark(Stage::Products);
+                activate(arch, step.activation, slope, hidden);
+                step.times.mark(Stage::Activation);
+            }
+        }
         let sum2 = &mut self.sum2[rows.clone()];
-        sum2.copy_from_slice(&residual[rows.clone()]);
-        p.down.forward_add(arch, step.weights, hidden, sum2);
+        let residual = matrix(residual, &range, d);
+        p.down.forward(step.products, step.weights, hidden, sum2, Finish { residual, ..Finish::default() });
         step.times.mark(Stage::Products);
         if let (Some(affine), Norm::Post) = (&p.norm2, step.params.norm) {
             let (y, stats) = (&mut self.norm2[rows], &mut self.stats2[range]);
@@ -238,8 +261,7 @@ impl Block {
         // last block first: in the last layer its rows are still in the cache
         for start in (0..n_out).step_by(MLP_ROWS).rev() {
             let end = (start + MLP_ROWS).min(n_out);
-            let into = if end == n_out { Into::Overwrite } else { Into::Add };
-            self.backward_mlp(step, p, (start..end, into), g, grads);
+            self.backward_mlp(step, p, (start..end, end != n_out), g, grads);
         }
         if step.params.norm == Norm::Post {
             backward_norm(step, &p.norm1, (&self.sum1, &self.stats1), g, n_out, grads);
@@ -252,7 +274,7 @@ impl Block {
         &self,
         step: &mut Step<'_>,
         p: &BlockParams,
-        (range, into): (Range<usize>, Into),
+        (range, keep): (Range<usize>, bool),
         g: &mut Scratch,
         grads: &mut [f32],
     ) {
@@ -264,23 +286,25 @@ impl Block {
             Norm::None => &self.sum1,
         };
         let (d_sum, d_hidden) = (&mut g.rows[rows.clone()], &mut g.hidden[..range.len() * m]);
-        p.down.backward_input(step.weights, d_sum, d_hidden, Into::Overwrite);
-        p.down.backward_weight(arch, &self.hidden[at(&range, m)], d_sum, grads, into);
-        step.times.mark(Stage::Products);
-        arch.dispatch(Multiply { dst: d_hidden, by: &self.hidden_slope[at(&range, m)] });
-        step.times.mark(Stage::Activation);
-        p.up.backward_weight(arch, &x[rows.clone()], d_hidden, grads, into);
+        // the derivative of the non-linearity while the tile is in registers
+        let slope = match step.activation {
+            Activation::Relu => Finish { gate: matrix(&self.hidden, &range, m), ..Finish::default() },
+            Activation::Gelu => Finish { times: matrix(&self.hidden_slope, &range, m), ..Finish::default() },
+        };
+        p.down.backward_input(step.products, step.weights, d_sum, d_hidden, slope);
+        p.down.backward_weight((step.products, arch), &self.hidden[at(&range, m)], d_sum, grads, keep);
+        p.up.backward_weight((step.products, arch), &x[rows.clone()], d_hidden, grads, keep);
         match (&p.norm2, step.params.norm) {
             (Some(affine), Norm::Pre) => {
                 let d_x = &mut g.branch[rows.clone()];
-                p.up.backward_input(step.weights, d_hidden, d_x, Into::Overwrite);
+                p.up.backward_input(step.products, step.weights, d_hidden, d_x, Finish::default());
                 step.times.mark(Stage::Products);
                 let (x, gain) = ((&self.sum1[rows], &self.stats2[range]), &step.weights.flat[affine.clone()]);
                 norm::backward(arch, x, gain, d_x, d_sum, &mut grads[affine.clone()]);
                 step.times.mark(Stage::Norms);
             }
             _ => {
-                p.up.backward_input(step.weights, d_hidden, d_sum, Into::Add);
+                p.up.backward_input(step.products, step.weights, d_hidden, d_sum, KEEP);
                 step.times.mark(Stage::Products);
             }
         }
@@ -300,8 +324,8 @@ impl Block {
         let (n_in, n_out) = (step.rows.n_inputs(self.first), rows.len());
         let queries = step.rows.queries(self.first, self.last);
         let (d_sum, d_attended) = (&g.rows[..n_out * d], &mut g.branch[..n_out * d]);
-        p.o.backward_input(step.weights, d_sum, d_attended, Into::Overwrite);
-        p.o.backward_weight(arch, &self.attended[..n_out * d], d_sum, grads, Into::Overwrite);
+        p.o.backward_input(step.products, step.weights, d_sum, d_attended, Finish::default());
+        p.o.backward_weight((step.products, arch), &self.attended[..n_out * d], d_sum, grads, false);
         step.times.mark(Stage::Products);
 
         let (d_q, d_kv) = (&mut g.q[..queries.len() * d], &mut g.kv[..n_in * 2 * d]);
@@ -318,14 +342,14 @@ impl Block {
 
         // into the input of the projections: norm1's output, or h itself
         let pre = step.params.norm == Norm::Pre;
-        let (x, d_x, into) = match pre {
-            true => (&self.norm1[..n_in * d], &mut g.branch[..n_in * d], Into::Overwrite),
-            false => (&h[..n_in * d], &mut *d_h, Into::Add),
+        let (x, d_x, finish) = match pre {
+            true => (&self.norm1[..n_in * d], &mut g.branch[..n_in * d], Finish::default()),
+            false => (&h[..n_in * d], &mut *d_h, KEEP),
         };
-        p.kv.backward_input(step.weights, d_kv, d_x, into);
-        p.q.backward_input(step.weights, d_q, &mut d_x[at(&queries, d)], Into::Add);
-        p.kv.backward_weight(arch, x, d_kv, grads, Into::Overwrite);
-        p.q.backward_weight(arch, &x[at(&queries, d)], d_q, grads, Into::Overwrite);
+        p.kv.backward_input(step.products, step.weights, d_kv, d_x, finish);
+        p.q.backward_input(step.products, step.weights, d_q, &mut d_x[at(&queries, d)], KEEP);
+        p.kv.backward_weight((step.products, arch), x, d_kv, grads, false);
+        p.q.backward_weight((step.products, arch), &x[at(&queries, d)], d_q, grads, false);
         step.times.mark(Stage::Products);
         if let (Some(affine), true) = (&p.norm1, pre) {
             let (x, gain) = ((&h[..n_in * d], &self.stats1[..n_in]), &step.weights.flat[affine.clone()]);
@@ -359,26 +383,6 @@ fn backward_norm(
         norm::backward(step.arch, x, gain, &g.rows[..len], &mut dx[..len], &mut grads[affine.clone()]);
         std::mem::swap(&mut g.rows, &mut g.other);
         step.times.mark(Stage::Norms);
-    }
-}
-
-/// dst = dst · by
-struct Multiply<'a> {
-    dst: &'a mut [f32],
-    by: &'a [f32],
-}
-
-impl WithSimd for Multiply<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, s: S) {
-        zip(
-            s,
-            self.dst,
-            self.by,
-            #[inline(always)]
-            |d, b| s.mul_f32s(d, b),
-        );
     }
 }
 

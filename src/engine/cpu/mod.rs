@@ -13,11 +13,11 @@
 pub mod activation;
 pub(in crate::engine) mod attention;
 mod block;
-pub mod gemm;
 mod linear;
 pub(in crate::engine) mod loss;
 pub mod norm;
 mod params;
+mod product;
 pub(in crate::engine) mod rows;
 mod timing;
 mod vector;
@@ -44,11 +44,12 @@ use crate::{
     task::Equation,
 };
 use block::{Block, Scratch, Step};
-use gemm::Into;
-use linear::{AddRows, Weights};
+use groklab_kernels::Finish;
+use linear::{AddRows, PackedLinear, Weights};
 use loss::cross_entropy;
 use norm::Stats;
 pub(in crate::engine) use params::Params;
+use product::Products;
 use pulp::Arch;
 use rows::{Counts, Rows};
 
@@ -61,7 +62,8 @@ pub struct FactoredEngine {
     capacity: usize,
     /// Fixed position embedding, (4, d); empty when it is learned.
     sinusoids: Vec<f32>,
-    transposed: Vec<f32>,
+    products: Products,
+    packed: Vec<PackedLinear>,
     /// Inputs of the first layer.
     embedded: Vec<f32>,
     blocks: Vec<Block>,
@@ -110,7 +112,7 @@ impl FactoredEngine {
         Self::build(config, n_symbols, Arch::new(), precision)
     }
 
-    /// An engine whose own loops run on `arch`, one of [`instruction_sets`]; the products always choose for themselves.
+    /// An engine on `arch`, one of [`instruction_sets`].
     ///
     /// # Errors
     /// As [`FactoredEngine::new`].
@@ -128,7 +130,8 @@ impl FactoredEngine {
         arch: Arch,
         precision: Precision,
     ) -> Result<Self, EngineError> {
-        let params = Params::new(config, n_symbols, precision)?;
+        let params = Params::new(config, n_symbols)?;
+        let products = Products::new(arch, precision);
         let sinusoids = match config.positions {
             Positions::Learned => Vec::new(),
             Positions::Sinusoidal => sinusoidal_positions(config.d_model).iter().map(|&p| p as f32).collect(),
@@ -140,7 +143,8 @@ impl FactoredEngine {
             rows: Rows::new(n_symbols),
             capacity: 0,
             sinusoids,
-            transposed: vec![0.0; params.len],
+            packed: params.linears().map(|_| PackedLinear::new(&products)).collect(),
+            products,
             embedded: vec![0.0; (2 * n_symbols + 2) * config.d_model],
             blocks: (0..layers).map(|l| Block::new(l == 0, l + 1 == layers)).collect(),
             head: Head::default(),
@@ -191,7 +195,8 @@ impl FactoredEngine {
         if batch.len() > self.capacity {
             self.capacity = batch.len();
             let (d, v) = (self.params.d_model, self.params.n_symbols);
-            self.blocks.iter_mut().for_each(|b| b.reserve(&self.params, &self.rows));
+            let (params, rows) = (&self.params, &self.rows);
+            self.blocks.iter_mut().for_each(|b| b.reserve(params, self.activation, rows));
             let n_rows = self.rows.n_inputs(false).max(self.rows.n_inputs(true));
             self.scratch.reserve(&self.params, n_rows);
             let b = self.capacity;
@@ -202,10 +207,10 @@ impl FactoredEngine {
         }
     }
 
-    /// Embeds tokens and refreshes the transposed weights.
+    /// Embeds tokens and packs the weights.
     fn take_params(&mut self, params: &[f32]) {
-        for linear in self.params.linears() {
-            linear.transpose(params, &mut self.transposed);
+        for (packed, linear) in self.packed.iter_mut().zip(self.params.linears()) {
+            packed.pack_forward(&self.products, linear, params);
         }
         let (v, d) = (self.params.n_symbols, self.params.d_model);
         let tokens = &params[self.params.tokens.clone()];
@@ -230,7 +235,8 @@ impl FactoredEngine {
             arch: self.arch,
             activation: self.activation,
             params: &self.params,
-            weights: Weights { flat: params, transposed: &self.transposed },
+            weights: Weights { flat: params, packed: &self.packed },
+            products: &mut self.products,
             rows: &self.rows,
             times: &mut self.times,
         };
@@ -271,34 +277,32 @@ impl FactoredEngine {
             }
             None => h,
         };
-        let weights = Weights { flat: params, transposed: &self.transposed };
-        self.params.unembed.forward(weights, x, &mut self.head.logits[..b * v]);
+        let weights = Weights { flat: params, packed: &self.packed };
+        let logits = &mut self.head.logits[..b * v];
+        self.params.unembed.forward(&mut self.products, weights, x, logits, Finish::default());
         self.times.mark(Stage::Products);
     }
 
     /// Inputs of the unembedding for the batch, (B, d).
     fn head_input(&self) -> &[f32] {
-        let n = self.rows.batch() * self.params.d_model;
-        match (&self.params.final_norm, self.blocks.last()) {
-            (None, Some(block)) => &block.out(self.params.norm)[..n],
-            _ => &self.head.normed[..n],
-        }
+        head_input(&self.params, self.rows.batch(), &self.blocks, &self.head)
     }
 
     /// From ∂loss/∂logits in `head.logits` to the gradient of the last block's output in `scratch.rows`.
     fn backward_head(&mut self, params: &[f32], grads: &mut [f32]) {
         let (b, d, v) = (self.rows.batch(), self.params.d_model, self.params.n_symbols);
         let unembed = &self.params.unembed;
-        let weights = Weights { flat: params, transposed: &self.transposed };
+        let weights = Weights { flat: params, packed: &self.packed };
         // tied: the embedding's gradient, which is summed from zero
         let tied = self.params.tokens.contains(&unembed.weight.start);
-        let into = if tied { Into::Add } else { Into::Overwrite };
         let d_logits = &self.head.logits[..b * v];
-        unembed.backward_weight(self.arch, self.head_input(), d_logits, grads, into);
+        let x = head_input(&self.params, b, &self.blocks, &self.head);
+        let products = &mut self.products;
+        unembed.backward_weight((products, self.arch), x, d_logits, grads, tied);
         match (&self.params.final_norm, self.blocks.last()) {
             (Some(affine), Some(block)) => {
                 let d_normed = &mut self.head.d_input[..b * d];
-                unembed.backward_input(weights, d_logits, d_normed, Into::Overwrite);
+                unembed.backward_input(products, weights, d_logits, d_normed, Finish::default());
                 self.times.mark(Stage::Products);
                 let (h, d_h) = (&block.out(self.params.norm)[..b * d], &mut self.scratch.rows[..b * d]);
                 d_h.fill(0.0);
@@ -307,7 +311,8 @@ impl FactoredEngine {
                 self.times.mark(Stage::Norms);
             }
             _ => {
-                unembed.backward_input(weights, d_logits, &mut self.scratch.rows[..b * d], Into::Overwrite);
+                let d_h = &mut self.scratch.rows[..b * d];
+                unembed.backward_input(products, weights, d_logits, d_h, Finish::default());
                 self.times.mark(Stage::Products);
             }
         }
@@ -318,7 +323,8 @@ impl FactoredEngine {
             arch: self.arch,
             activation: self.activation,
             params: &self.params,
-            weights: Weights { flat: params, transposed: &self.transposed },
+            weights: Weights { flat: params, packed: &self.packed },
+            products: &mut self.products,
             rows: &self.rows,
             times: &mut self.times,
         };
@@ -344,6 +350,15 @@ impl FactoredEngine {
             }
         }
         self.times.mark(Stage::Gather);
+    }
+}
+
+/// Inputs of the unembedding for a batch, (B, d).
+fn head_input<'a>(params: &Params, batch: usize, blocks: &'a [Block], head: &'a Head) -> &'a [f32] {
+    let n = batch * params.d_model;
+    match (&params.final_norm, blocks.last()) {
+        (None, Some(block)) => &block.out(params.norm)[..n],
+        _ => &head.normed[..n],
     }
 }
 
@@ -375,6 +390,9 @@ impl Engine for FactoredEngine {
         self.times.skip();
         self.set_batch(batch);
         self.take_params(params);
+        for (packed, linear) in self.packed.iter_mut().zip(self.params.linears()) {
+            packed.pack_backward(&self.products, linear, params);
+        }
         for range in &self.params.summed {
             grads[range.clone()].fill(0.0);
         }

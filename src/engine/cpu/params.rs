@@ -3,7 +3,7 @@
 use super::{attention::Heads, linear::Linear};
 use crate::{
     config::{ModelConfig, Norm},
-    engine::{EngineError, Precision},
+    engine::EngineError,
     model::{ParamKind, ParamLayout},
 };
 use std::ops::Range;
@@ -39,7 +39,7 @@ pub(in crate::engine) struct Params {
 }
 
 impl Params {
-    pub fn new(config: &ModelConfig, n_symbols: usize, precision: Precision) -> Result<Self, EngineError> {
+    pub fn new(config: &ModelConfig, n_symbols: usize) -> Result<Self, EngineError> {
         let (d, m) = (config.d_model, config.d_mlp);
         let positive = n_symbols > 0 && config.n_layers > 0 && d > 0 && m > 0 && config.n_heads > 0;
         if !positive || !d.is_multiple_of(config.n_heads) {
@@ -61,25 +61,25 @@ impl Params {
             None => Ok(None),
         };
         // the linear layers `first` to `last`, whose weights (and biases) are adjacent, as one
-        let linear = |first: String, last: String, inputs: usize| {
+        let linear = |slot: usize, first: String, last: String, inputs: usize| {
             let weight = pair(format!("{first}.weight"), format!("{last}.weight"))?;
             let bias = match config.bias {
                 true => Some(pair(format!("{first}.bias"), format!("{last}.bias"))?),
                 false => None,
             };
             let outputs = weight.len() / inputs;
-            Ok::<_, EngineError>(Linear { weight, bias, inputs, outputs, precision })
+            Ok::<_, EngineError>(Linear { weight, bias, inputs, outputs, slot })
         };
         let blocks = (0..config.n_layers).map(|l| {
             let name = |part: &str| format!("blocks.{l}.{part}");
             Ok(BlockParams {
                 norm1: norm(name("norm1"))?,
-                q: linear(name("attn.q"), name("attn.q"), d)?,
-                kv: linear(name("attn.k"), name("attn.v"), d)?,
-                o: linear(name("attn.o"), name("attn.o"), d)?,
+                q: linear(5 * l, name("attn.q"), name("attn.q"), d)?,
+                kv: linear(5 * l + 1, name("attn.k"), name("attn.v"), d)?,
+                o: linear(5 * l + 2, name("attn.o"), name("attn.o"), d)?,
                 norm2: norm(name("norm2"))?,
-                up: linear(name("mlp.up"), name("mlp.up"), d)?,
-                down: linear(name("mlp.down"), name("mlp.down"), m)?,
+                up: linear(5 * l + 3, name("mlp.up"), name("mlp.up"), d)?,
+                down: linear(5 * l + 4, name("mlp.down"), name("mlp.down"), m)?,
             })
         });
         let weight = layout.unembedding(n_symbols, d);
@@ -93,13 +93,13 @@ impl Params {
             positions: place("embed.position.weight"),
             blocks: blocks.collect::<Result<_, EngineError>>()?,
             final_norm: norm("final_norm".into())?,
-            unembed: Linear { weight, bias: None, inputs: d, outputs: n_symbols, precision },
+            unembed: Linear { weight, bias: None, inputs: d, outputs: n_symbols, slot: 5 * config.n_layers },
             summed: layout.iter().filter(|p| p.kind != ParamKind::Weight).map(|p| p.range.clone()).collect(),
             len: layout.len(),
         })
     }
 
-    /// Every linear layer.
+    /// Every linear layer, in the order of their slots.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         let blocks = self.blocks.iter().flat_map(|b| [&b.q, &b.kv, &b.o, &b.up, &b.down]);
         blocks.chain([&self.unembed])

@@ -68,7 +68,7 @@ pub fn open(
     limit: Option<usize>,
 ) -> Result<CudaReplicas, EngineError> {
     let (stream, v) = (device.cuda_stream(), shape.n_symbols);
-    let params = Params::new(&shape.model, v, Precision::F32)?;
+    let params = Params::new(&shape.model, v)?;
     let table = v * v;
     let batch = shape.batch_size.min(table);
     let rows = batch.max(EVALUATION_ROWS.min(table));
