@@ -4,7 +4,7 @@
 #   check  gpu-check in f32 and TF32, under compute-sanitizer, and a sweep twice: the same bytes 
 #   speed  replica-steps a second, ours and JAX's, in f32 and TF32
 #   torch  PyTorch's: eager, compiled, CUDA graphs
-#   study  the 60 runs of binary-ops, tables and figures; stopped after STUDY_SECONDS (540), taken up by the next call
+#   study  the 60 runs of binary-ops, tables and figures; stopped after STUDY_SECONDS (540), resumed by the next call
 # REPLICAS (1,4,16,20,64,80): how many runs side by side; 20 of the study go on to its end. SECONDS_EACH (5).
 # Logs and tables are left in OUT. A step that fails is named at the end, and the others are done.
 set -uo pipefail

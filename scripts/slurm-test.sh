@@ -241,7 +241,7 @@ for task in 1 2; do
   [ "$state $restarts" = "CANCELLED 0" ] || die "cancelled: task $task is $state after $restarts restarts"
 done
 step "cancelled: stays cancelled"
-# what it left behind is taken up by the next one, here with whole nodes and fixed shares
+# what it left behind is resumed by the next one, here with whole nodes and fixed shares
 submit cancelled --nodes 2 --shard --partition low --force
 wait_for 240 "the end of the array after the cancelled one" array_is_over
 same cancelled

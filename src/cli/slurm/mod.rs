@@ -50,7 +50,7 @@ pub struct SlurmArgs {
     /// Give each task a fixed share of the runs: where file locks do not reach from node to node
     #[arg(long)]
     shard: bool,
-    /// Epochs at most, instead of the experiment's; makes other runs with other ids
+    /// Epochs at most, instead of the experiment's: runs that got less far go on
     #[arg(long)]
     max_epochs: Option<u32>,
     /// Where to compute; cuda gives each task one GPU (--gres=gpu:1) and a fixed share of the runs
@@ -78,8 +78,8 @@ pub struct SlurmArgs {
 
 const AFTER: &str = "\
 The script starts in the present directory, so submit it from anywhere. Every task of the array runs the whole
-experiment into the same directory and leaves to the others what they are at; each run is done once. A task that is
-preempted, loses its node or reaches its time limit goes back to the queue and takes up what is left. Each task ends
+experiment into the same directory and leaves to the others what they run; each run is done once. A task that is
+preempted, loses its node or reaches its time limit goes back to the queue and resumes what is left. Each task ends
 with the tables of what is finished: the last one's are complete (table.txt, runs.csv, rmse.csv).
 Options of sbatch win over the script's: sbatch --constraint=skylake --time=4:00:00 EXPERIMENT.sbatch";
 
