@@ -4,7 +4,7 @@
 //! | tensor | shape | what |
 //! |---|---|---|
 //! | `initial.NAME`, `final.NAME` | the parameter's | parameters before the first and after the last step |
-//! | `adamw.m.NAME`, `adamw.v.NAME` | the parameter's | moments after the last step |
+//! | `adamw.m.NAME`, `adamw.v.NAME` | the parameter's | the optimiser's slots after the last step, after its own name |
 //! | `equations` | (train rows, 3), i64 | x, y and answer of the training set |
 //! | `batch_rows` | (Σ sizes), i64 | training rows of the batches, one batch after the other |
 //! | `batch_sizes` | (steps), i64 | rows of each batch |
@@ -75,9 +75,9 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
     let layout = &trainer.layout;
     let mut tensors = named_tensors("initial.", layout, &trace.initial);
     tensors.extend(named_tensors("final.", layout, &trainer.params));
-    if let Some(adamw) = trainer.optimizer().adamw() {
-        tensors.extend(named_tensors("adamw.m.", layout, &adamw.m));
-        tensors.extend(named_tensors("adamw.v.", layout, &adamw.v));
+    let optimizer = run.config.optim.name.name();
+    for (slot, values) in trainer.optimizer().slots().unwrap_or_default() {
+        tensors.extend(named_tensors(&format!("{optimizer}.{slot}."), layout, values));
     }
     let steps = trace.losses.len();
     let mut push = |name: &str, dtype, shape: &[usize], bytes| {

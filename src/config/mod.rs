@@ -183,6 +183,13 @@ pub enum OptimizerName {
     Sgd,
 }
 
+impl OptimizerName {
+    /// As in a config: `adamw`.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
 /// Which parameters weight decay acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

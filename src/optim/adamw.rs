@@ -2,7 +2,7 @@
 //!
 //! θ ← θ·(1 − lr·λ);  m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  θ ← θ − lr·m̂/(√v̂ + ε),  m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ)
 
-use super::{OptimError, Optimizer, decayed_ranges};
+use super::{OptimError, Optimizer, pieces};
 use crate::{config::OptimConfig, model::ParamLayout};
 use std::ops::Range;
 
@@ -23,18 +23,7 @@ pub struct AdamW {
 impl AdamW {
     /// Zero moments for the parameters of `layout`.
     pub fn new(config: &OptimConfig, layout: &ParamLayout) -> Self {
-        let mut pieces = Vec::new();
-        let mut end = 0;
-        for range in decayed_ranges(config.decay, layout) {
-            if range.start > end {
-                pieces.push((end..range.start, false));
-            }
-            end = range.end;
-            pieces.push((range, true));
-        }
-        if layout.len() > end {
-            pieces.push((end..layout.len(), false));
-        }
+        let pieces = pieces(config.decay, layout);
         Self { config: config.clone(), pieces, m: vec![0.0; layout.len()], v: vec![0.0; layout.len()], t: 0 }
     }
 
@@ -61,12 +50,16 @@ impl Optimizer for AdamW {
         Ok(())
     }
 
-    fn adamw(&self) -> Option<&AdamW> {
-        Some(self)
+    fn slots(&self) -> Option<Vec<(&'static str, &[f32])>> {
+        Some(vec![("m", &self.m), ("v", &self.v)])
     }
 
-    fn adamw_mut(&mut self) -> Option<&mut AdamW> {
-        Some(self)
+    fn slots_mut(&mut self) -> Option<Vec<(&'static str, &mut [f32])>> {
+        Some(vec![("m", &mut self.m), ("v", &mut self.v)])
+    }
+
+    fn set_steps(&mut self, steps: u64) {
+        self.t = steps;
     }
 }
 

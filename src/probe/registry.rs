@@ -156,7 +156,7 @@ pub static DIAGNOSTICS: [Diagnostic; 12] = [
         columns: &[
             column(
                 "head_slope",
-                "slope of ln λ_i against ln i, least squares over i = 1 … ⌊√r⌋ of the r positive λ",
+                "slope of ln λ_i against ln i, least squares over i = 1 … ⌊√r⌋ of the r λ above n·ε²·mean‖x‖², ε = 2⁻²³: f32 inputs resolve no less",
                 "1",
             ),
             column("head_r2", "R² of that line", "1"),

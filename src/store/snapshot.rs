@@ -1,7 +1,8 @@
-//! Everything a run needs to go on from where it was: parameters, moments and counters in one safetensors file.
+//! Everything a run needs to go on from where it was: parameters, the optimiser's slots and counters in one safetensors file.
 //!
-//! The file holds `params.NAME`, `adamw.m.NAME` and `adamw.v.NAME` for each parameter, f32, and the counters as
-//! metadata. The batch order is computed from the seed and the epoch, so nothing else has a state.
+//! The file holds `param.NAME` and, for each slot of the optimiser, `slot.SLOT.NAME` for each parameter, f32, and the
+//! counters and the names of the slots as metadata. The batch order is computed from the seed and the epoch, so nothing
+//! else has a state.
 
 use super::{Milestones, StoreError, named_tensors, tensors};
 use crate::model::ParamLayout;
@@ -16,10 +17,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// The parameters.
     pub params: Vec<f32>,
-    /// First moments of AdamW.
-    pub m: Vec<f32>,
-    /// Second moments.
-    pub v: Vec<f32>,
+    /// The optimiser's buffers by name, in its own order.
+    pub slots: Vec<(String, Vec<f32>)>,
 }
 
 /// The counters of a [`Snapshot`].
@@ -34,37 +33,56 @@ pub struct Counters {
     pub milestones: Milestones,
 }
 
-const PREFIXES: [&str; 3] = ["params.", "adamw.m.", "adamw.v."];
+const PARAMS: &str = "param.";
+/// No optimiser here keeps more buffers than that.
+const MAX_SLOTS: usize = 8;
+
+fn prefix(slot: &str) -> String {
+    format!("slot.{slot}.")
+}
 
 impl Snapshot {
     /// The bytes of the file.
     pub fn to_bytes(&self, path: &Path, layout: &ParamLayout) -> Result<Vec<u8>, StoreError> {
         let json = |e: serde_json::Error| tensors::format_error(path, e.to_string());
-        let metadata = BTreeMap::from([("counters", serde_json::to_string(&self.counters).map_err(json)?)]);
-        let views: Vec<_> = PREFIXES
-            .iter()
-            .zip([&self.params, &self.m, &self.v])
-            .flat_map(|(prefix, flat)| named_tensors(prefix, layout, flat))
-            .collect();
+        let names: Vec<&str> = self.slots.iter().map(|(name, _)| name.as_str()).collect();
+        let metadata = BTreeMap::from([
+            ("counters", serde_json::to_string(&self.counters).map_err(json)?),
+            ("slots", serde_json::to_string(&names).map_err(json)?),
+        ]);
+        let mut views = named_tensors(PARAMS, layout, &self.params);
+        for (name, values) in &self.slots {
+            views.extend(named_tensors(&prefix(name), layout, values));
+        }
         tensors::to_bytes(path, &views, &metadata)
     }
 
     /// From the bytes of the file at `path`.
     pub fn parse(path: &Path, bytes: &[u8], layout: &ParamLayout) -> Result<Self, StoreError> {
         let wrong = |reason: String| tensors::format_error(path, reason);
-        let counters = tensors::metadata(path, bytes)?
-            .remove("counters")
-            .ok_or_else(|| wrong("not a checkpoint: the metadata have no counters".to_owned()))?;
-        let counters = serde_json::from_str(&counters).map_err(|e| wrong(format!("the counters: {e}")))?;
+        let mut metadata = tensors::metadata(path, bytes)?;
+        let mut entry = |key: &str| {
+            metadata.remove(key).ok_or_else(|| wrong(format!("not a checkpoint: the metadata have no {key}")))
+        };
+        let counters =
+            serde_json::from_str(&entry("counters")?).map_err(|e| wrong(format!("the counters: {e}")))?;
+        let names: Vec<String> =
+            serde_json::from_str(&entry("slots")?).map_err(|e| wrong(format!("the slots: {e}")))?;
+        if names.len() > MAX_SLOTS {
+            return Err(wrong(format!("{} slots; {MAX_SLOTS} are the most", names.len())));
+        }
         let file = SafeTensors::deserialize(bytes).map_err(|e| wrong(e.to_string()))?;
         let read = |prefix: &str| tensors::parameters(path, &file, prefix, layout);
-        let [params, m, v] = PREFIXES;
-        Ok(Self { counters, params: read(params)?, m: read(m)?, v: read(v)? })
+        let slots = names.into_iter().map(|name| {
+            let values = read(&prefix(&name))?;
+            Ok((name, values))
+        });
+        Ok(Self { counters, params: read(PARAMS)?, slots: slots.collect::<Result<_, StoreError>>()? })
     }
 
     /// More bytes than the file of a run with this layout can have.
     pub(super) fn max_bytes(layout: &ParamLayout) -> u64 {
-        12 * layout.len() as u64 + (1 << 20)
+        4 * (1 + MAX_SLOTS as u64) * layout.len() as u64 + (1 << 20)
     }
 }
 
@@ -89,8 +107,7 @@ mod tests {
                 milestones: Milestones { memorized, ..Default::default() },
             },
             params: values(1.0),
-            m: values(-0.5),
-            v: values(1e-30),
+            slots: vec![("m".to_owned(), values(-0.5)), ("v".to_owned(), values(1e-30))],
         }
     }
 
@@ -105,7 +122,10 @@ mod tests {
         assert_eq!(after.counters, before.counters);
         let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&after.params), bits(&before.params));
-        assert_eq!((bits(&after.m), bits(&after.v)), (bits(&before.m), bits(&before.v)));
+        assert_eq!(after.slots.len(), 2);
+        for (after, before) in after.slots.iter().zip(&before.slots) {
+            assert_eq!((&after.0, bits(&after.1)), (&before.0, bits(&before.1)));
+        }
     }
 
     #[test]

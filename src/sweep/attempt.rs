@@ -125,8 +125,8 @@ impl<'a> Locked<'a> {
     ) -> Result<Option<RunWriter>, StoreError> {
         let run = self.run;
         let Some(manifest) = self.manifest.take().filter(|m| !m.saved.is_empty()) else { return Ok(None) };
-        if trainer.optimizer().adamw().is_none() {
-            reporter.note(run, "restarted: this optimiser's state cannot be saved (only adamw's can)");
+        if trainer.optimizer().slots().is_none() {
+            reporter.note(run, "restarted: not resumable, its optimiser keeps its state to itself");
             return Ok(None);
         }
         let layout = trainer.layout.clone();

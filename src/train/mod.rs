@@ -18,7 +18,7 @@ use crate::{
     data::{BatchOrder, Split, SplitError},
     engine::{Engine, EngineError, ReplicaState, ReplicaStep},
     model::{ParamLayout, initial_parameters},
-    optim::{self, AdamW, AdamWStep, OptimError, Optimizer, learning_rate},
+    optim::{self, AdamWStep, OptimError, Optimizer, learning_rate},
     probe::{ProbeError, Spectra},
     store::{Checkpoint, Counters, End, MetricsRow, Milestones, Part, Snapshot, StopReason, StoreError},
     task::Equation,
@@ -248,27 +248,28 @@ impl<'a> Trainer<'a> {
 
     /// What a device needs to go on from here; none with another optimiser than adamw.
     pub fn replica_state(&self) -> Option<ReplicaState<'_>> {
-        let AdamW { m, v, .. } = self.optimizer.adamw()?;
+        let [("m", m), ("v", v)] = self.optimizer.slots()?[..] else { return None };
         Some(ReplicaState { params: &self.params, m, v, train: &self.split.train, val: &self.split.val })
     }
 
-    /// Where the moments go that a device has; none with another optimiser than adamw.
-    pub fn moments_mut(&mut self) -> Option<(&mut [f32], &mut [f32])> {
-        let step = self.step;
-        let adamw = self.optimizer.adamw_mut()?;
-        adamw.t = step;
-        Some((&mut adamw.m, &mut adamw.v))
+    /// Takes over what a device has: `read` fills the parameters and, of adamw, both moments.
+    pub fn take_replica<E>(
+        &mut self,
+        read: impl FnOnce(&mut [f32], Option<(&mut [f32], &mut [f32])>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.optimizer.set_steps(self.step);
+        let mut slots = self.optimizer.slots_mut().unwrap_or_default();
+        match &mut slots[..] {
+            [("m", m), ("v", v)] => read(&mut self.params, Some((m, v))),
+            _ => read(&mut self.params, None),
+        }
     }
 
     /// All that is needed to go on from here; none with an optimiser that keeps its state to itself.
     pub fn snapshot(&self) -> Option<Snapshot> {
-        let adamw = self.optimizer.adamw()?;
-        Some(Snapshot {
-            counters: Counters { next_epoch: self.next_epoch, step: self.step, milestones: self.milestones },
-            params: self.params.clone(),
-            m: adamw.m.clone(),
-            v: adamw.v.clone(),
-        })
+        let slots = optim::copied_slots(self.optimizer.as_ref())?;
+        let counters = Counters { next_epoch: self.next_epoch, step: self.step, milestones: self.milestones };
+        Some(Snapshot { counters, params: self.params.clone(), slots })
     }
 
     /// Goes back to a snapshot of the same run. Errors when it cannot be one of it.
@@ -276,13 +277,11 @@ impl<'a> Trainer<'a> {
         let Counters { next_epoch, step, milestones } = snapshot.counters;
         let steps = self.order.steps() as u64;
         let recorded = next_epoch.checked_sub(1).and_then(|epochs| epochs.checked_mul(steps));
-        let fits = recorded.is_some_and(|done| done <= step && step - done <= steps);
-        let sizes = [&snapshot.params, &snapshot.m, &snapshot.v].map(Vec::len);
-        let optimizer = self.optimizer.adamw_mut().filter(|_| fits && sizes == [self.layout.len(); 3]);
-        let Some(adamw) = optimizer else {
+        let fits = recorded.is_some_and(|done| done <= step && step - done <= steps)
+            && snapshot.params.len() == self.layout.len();
+        if !fits || !optim::restore_slots(self.optimizer.as_mut(), &snapshot.slots, step) {
             return Err(TrainError::Snapshot { next_epoch, step, steps });
-        };
-        (adamw.m, adamw.v, adamw.t) = (snapshot.m, snapshot.v, step);
+        }
         self.params = snapshot.params;
         (self.next_epoch, self.step, self.milestones) = (next_epoch, step, milestones);
         Ok(())

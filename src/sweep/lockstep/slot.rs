@@ -138,12 +138,13 @@ impl<'a> SlotRun<'a> {
 
     /// Copies parameters and moments from the device.
     fn fetch(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
-        let trainer = &mut self.attempt.trainer;
-        device.read_params(slot, &mut trainer.params)?;
-        if let Some((m, v)) = trainer.moments_mut() {
-            device.read_moments(slot, m, v)?;
-        }
-        Ok(())
+        self.attempt.trainer.take_replica(|params, moments| {
+            device.read_params(slot, params)?;
+            match moments {
+                Some((m, v)) => Ok(device.read_moments(slot, m, v)?),
+                None => Ok(()),
+            }
+        })
     }
 
     fn put(&self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {

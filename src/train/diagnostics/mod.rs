@@ -111,7 +111,11 @@ fn of_spectra(kind: Kind, subject: &Subject) -> Result<Vec<f64>, EngineError> {
         Kind::SpectralEntropy => vec![probe::spectral_entropy(variances)],
         Kind::RankMe => vec![probe::rankme(moments)?],
         Kind::PowerLaw => {
-            let (head, tail) = probe::head_and_tail(variances);
+            // f32 inputs hold no variance below this: what is there is their rounding
+            let resolved = moments.n as f64 * f64::from(f32::EPSILON).powi(2) * moments.input_square_sum()
+                / moments.rows as f64;
+            let (head, tail) =
+                probe::head_and_tail(&variances[..variances.partition_point(|&v| v > resolved)]);
             vec![head.slope, head.r2, tail.slope, tail.r2]
         }
         Kind::WeightNorms => matrices(layout).map(|(_, range)| probe::weight_norm(&params[range])).collect(),

@@ -21,7 +21,11 @@ fn sound() -> (BTreeMap<&'static str, Vec<u8>>, Manifest) {
     let layout = ParamLayout::new(&run.config.model, run.task.n_symbols);
     let counters = Counters { next_epoch: 4, step: 30, milestones: Milestones::default() };
     let zeros = vec![0.0; layout.len()];
-    let snapshot = Snapshot { counters, params: zeros.clone(), m: zeros.clone(), v: zeros };
+    let snapshot = Snapshot {
+        counters,
+        params: zeros.clone(),
+        slots: vec![("m".into(), zeros.clone()), ("v".into(), zeros)],
+    };
     let mut config = toml::Table::try_from(&run.config).unwrap();
     config.remove("train");
     let files = BTreeMap::from([
