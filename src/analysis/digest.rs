@@ -291,22 +291,6 @@ mod tests {
         digests
     }
 
-    /// Ten thousand runs of 2,501 evaluations, for measurements of memory and time.
-    #[test]
-    #[ignore = "writes 9 GB into the directory that GROKLAB_MADE names"]
-    fn make_ten_thousand_long_runs() {
-        let dir = std::path::PathBuf::from(std::env::var_os("GROKLAB_MADE").unwrap());
-        let count: u64 = std::env::var("GROKLAB_MADE_RUNS").map_or(10_000, |count| count.parse().unwrap());
-        for i in 0..count {
-            let task = ["add", "sub", "div", "x2_y2", "x3_xy"][i as usize % 5];
-            let fraction = 0.05 * (1 + i / 5 % 10) as f64;
-            let run =
-                MadeRun::new(task, fraction, i / 100).batch_size(if i / 50 % 2 == 0 { 512 } else { 64 });
-            let run = run.grokked(40, 200 + 20 * (i % 50)).shift(1e-5 * i as f64).epochs(50_000);
-            crate::store::made::write(&dir, &run);
-        }
-    }
-
     #[test]
     fn few_runs_keep_every_evaluation() {
         let digests = digests(5000, 4);

@@ -4,9 +4,9 @@
 //! arXiv 2301.05217): the rows of W, one a residue, are then sums of these, two dimensions a frequency. Products and
 //! quotients modulo a prime are sums of discrete logarithms, so there the waves run over the logarithm.
 //!
-//! Which frequencies are key is [`Fourier::key_frequencies`]'s rule, for residues and logarithms alike.
+//! Which frequencies are key is [`Fourier::key_frequencies_of`]'s rule, for residues and logarithms alike.
 
-use crate::probe::{Fourier, KeyFrequencies, square_sum};
+use crate::probe::{Fourier, KeyFrequencies};
 
 /// The key frequencies of one unembedding.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +35,7 @@ pub fn unembedding_frequencies(rows: &[f32], modulus: usize, width: usize) -> Op
 fn key_frequencies(rows: &[f32], width: usize, places: &[usize]) -> Option<KeyFrequencies> {
     let ordered: Vec<f32> =
         places.iter().flat_map(|place| &rows[place * width..(place + 1) * width]).copied().collect();
-    let fourier = Fourier::new(places.len());
-    let energies = fourier.energies(&ordered).ok()?;
-    // rounding leaves a little in rows that are all the same
-    let varies = energies.iter().sum::<f64>() > 1e-12 * square_sum(&ordered);
-    varies.then(|| fourier.key_frequencies(&energies))
+    Fourier::new(places.len()).key_frequencies_of(&ordered).ok()?
 }
 
 /// g⁰, g¹, …, g^(m−2) modulo `m` for the least primitive root g of a prime m above 2.

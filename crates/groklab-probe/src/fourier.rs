@@ -8,6 +8,9 @@ use std::f64::consts::TAU;
 /// A frequency is key if its energy per dimension is more than so many times the mean.
 pub const KEY_ENERGY: f64 = 2.0;
 
+/// Energy about the mean row below this share of the whole is what f32 leaves in rows that are all the same.
+const ROUNDING: f64 = 1e-12;
+
 /// The frequencies of Z/p that hold more than their share of a matrix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyFrequencies {
@@ -66,6 +69,20 @@ impl Fourier {
         Ok((0..self.p / 2)
             .map(|k| square_sum(&components[k * both..components.len().min((k + 1) * both)]))
             .collect())
+    }
+
+    /// The key frequencies of `a`, (p, width) row-major; none where its rows are all the same up to rounding, which leaves
+    /// a noise with a pattern of its own.
+    ///
+    /// # Errors
+    /// If the length is not a multiple of p.
+    pub fn key_frequencies_of<T: Copy + Into<f64>>(
+        &self,
+        a: &[T],
+    ) -> Result<Option<KeyFrequencies>, ProbeError> {
+        let energies = self.energies(a)?;
+        let varies = energies.iter().sum::<f64>() > ROUNDING * square_sum(a);
+        Ok(varies.then(|| self.key_frequencies(&energies)))
     }
 
     /// The key frequencies of rows with these `energies`: those with more than [`KEY_ENERGY`] times the energy per
@@ -184,6 +201,17 @@ mod tests {
             let found: f64 = Fourier::new(p).energies(&a).unwrap().iter().sum();
             assert!((found + means - square_sum(&a)).abs() < 1e-10);
         }
+    }
+
+    #[test]
+    fn rows_that_are_all_the_same_have_no_key_frequencies_and_not_none_of_them() {
+        let fourier = Fourier::new(97);
+        // 0.7 is no sum of powers of two: what f64 leaves of its sums is a pattern, with key frequencies of its own
+        let same = [0.7_f32; 97 * 3];
+        assert_eq!(fourier.key_frequencies_of(&same).unwrap(), None);
+        assert_eq!(fourier.key_frequencies_of(&[0.0_f32; 97]).unwrap(), None);
+        let found = fourier.key_frequencies_of(&wave(97, |t| (5.0 * t).sin())).unwrap().unwrap();
+        assert_eq!(found, KeyFrequencies { frequencies: vec![5], dimension: 2 });
     }
 
     #[test]

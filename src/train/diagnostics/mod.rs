@@ -137,7 +137,8 @@ impl Subject<'_> {
     }
 
     fn key_frequencies(&self, fourier: &Fourier) -> Result<Vec<usize>, EngineError> {
-        Ok(fourier.key_frequencies(&fourier.energies(self.unembedding())?).frequencies)
+        let key = fourier.key_frequencies_of(self.unembedding())?;
+        Ok(key.map_or_else(Vec::new, |key| key.frequencies))
     }
 }
 
