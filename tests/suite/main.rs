@@ -12,6 +12,7 @@ mod hostile;
 mod house;
 mod outputs;
 mod probe;
+mod probe_layers;
 mod probe_trials;
 mod python;
 mod replay;

@@ -128,7 +128,8 @@ fn unusable_files_end_with_code_3_a_reason_and_a_remedy() {
     assert_eq!(groklab(dir.path(), &["probe", "--weights", "f32.safetensors"]).status.code(), Some(2));
 }
 
-/// Zero-initialised heads are common practice: nothing to align with at first is no failure, and no 0.
+/// Zero-initialised heads are common practice: nothing to align with at first is no failure, and no 0. Nor are equal rows: as
+/// long as the blocks are 0, X at "=" is the same for all pairs, whatever its sums round to.
 #[test]
 fn a_run_that_begins_at_zero_goes_on_with_nan_and_empty_counts() {
     let dir = tempfile::tempdir().unwrap();
@@ -141,16 +142,19 @@ fn a_run_that_begins_at_zero_goes_on_with_nan_and_empty_counts() {
     let output = groklab(dir.path(), &args);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr).matches("W is zero").count(), 1, "{}", text(&output.stderr));
-    let run = fs::read_dir(dir.path().join("out")).unwrap().next().unwrap().unwrap().path();
-    let mut table = csv::Reader::from_path(run.join("metrics.csv")).unwrap();
+    let run =
+        fs::read_dir(dir.path().join("out")).unwrap().map(|e| e.unwrap().path()).find(|path| path.is_dir());
+    let mut table = csv::Reader::from_path(run.unwrap().join("metrics.csv")).unwrap();
     let heads = table.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 3);
-    for row in &rows {
+    for (epoch, row) in rows.iter().enumerate() {
         for (head, cell) in heads.iter().zip(row) {
             match head {
-                "lar" | "k_pred" | "pearson" | "stable_rank" => assert_eq!(cell, "NaN", "{head}"),
-                "k90" | "k95" | "k99" => assert_eq!(cell, "", "{head}"),
+                "lar" | "k_pred" | "pearson" | "stable_rank" => {
+                    assert_eq!(cell == "NaN", epoch == 0, "{head} at epoch {epoch}: {cell}");
+                }
+                "k90" | "k95" | "k99" => assert_eq!(cell, "", "{head} at epoch {epoch}"),
                 _ => {}
             }
         }

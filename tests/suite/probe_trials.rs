@@ -147,7 +147,7 @@ fn every_matrix_of_a_model_is_measured_or_explained() {
     }
     let shown = succeed(&trials(), &["probe", "--all", "--weights", "moe.safetensors"]);
     for says in [
-        "slice 3 of [4, 12, 8]",
+        "a slice of [4, 12, 8]",
         "kernel [6, 3, 3, 3] of a convolution, reshaped to (outputs, inputs·kernel)",
     ] {
         assert!(shown.contains(says), "{says}: {shown}");

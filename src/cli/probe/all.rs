@@ -78,7 +78,9 @@ fn of_spectrum(
         spectrum.singular_values.iter().filter(|&&s| s > negligible).map(|s| s * s).collect();
     let tail = fit_tail(&resolved);
     let no_tail = tail.is_none().then(|| match resolved.len() {
-        count if count < MIN_VALUES => format!("too few values: {count}, at least {MIN_VALUES} are fitted"),
+        count if count < MIN_VALUES => {
+            format!("too few values for a power law: fewer than {MIN_VALUES} above rounding")
+        }
         _ => "all values are the same".to_owned(),
     });
     let log_spectral_norm = measures.spectral_norm.powi(2).log10();

@@ -159,7 +159,7 @@ fn said(chosen: &Chosen<'_>, catalog: &Catalog) -> Option<Named> {
         Some(note) if note.contains("(inputs, outputs") => as_said(Layout::InOut, "packed weights"),
         Some(note) if note.contains("(outputs, inputs") => as_said(Layout::OutIn, "convolutions"),
         // two libraries keep experts in two ways
-        Some(note) if note.starts_with("slice") && !view.tensor.name.contains("W_") => None,
+        Some(note) if note.starts_with("a slice") && !view.tensor.name.contains("W_") => None,
         _ => layout(view.tensor, catalog.tensors()),
     }
 }

@@ -50,6 +50,10 @@ pub fn layout(tensor: &Tensor, all: &[Tensor]) -> Option<Named> {
         }
         _ => {}
     }
+    // recurrent layers and attention of PyTorch: weight_ih, weight_hh_l0, in_proj_weight
+    if ["weight_ih", "weight_hh", "in_proj_weight"].iter().any(|name| last.starts_with(name)) {
+        return Some(LINEAR);
+    }
     let layer = if last == "weight" { parts.next()? } else { last };
     if GPT2.contains(&layer) {
         return Some(of_gpt2(tensor, layer, all));
@@ -71,4 +75,52 @@ fn of_gpt2(tensor: &Tensor, layer: &str, all: &[Tensor]) -> Named {
     let itself = Some(tensor).filter(|_| layer == "c_attn" || layer == "c_fc");
     let others = all.iter().filter(widens);
     itself.into_iter().chain(others).find_map(shown).unwrap_or(Named { is_certain: false, ..CONV1D })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{path::PathBuf, sync::Arc};
+
+    fn tensor(name: &str, shape: [usize; 2]) -> Tensor {
+        Tensor {
+            name: name.into(),
+            path: Arc::new(PathBuf::new()),
+            dtype: "F32".into(),
+            element: None,
+            shape: shape.into(),
+            fortran_order: false,
+            big_endian: false,
+            start: 0,
+        }
+    }
+
+    #[test]
+    fn names_say_how_a_matrix_lies() {
+        let said =
+            |name: &str| layout(&tensor(name, [8, 8]), &[]).map(|named| (named.layout, named.is_certain));
+        for name in
+            ["lm_head.weight", "model.layers.0.mlp.up_proj.weight", "lstm.weight_hh_l0", "a.in_proj_weight"]
+        {
+            assert_eq!(said(name), Some((Layout::OutIn, true)), "{name}");
+        }
+        for name in ["unembed.W_U", "W_E", "dense/kernel:0", "params.lm_head.kernel"] {
+            assert_eq!(said(name), Some((Layout::InOut, true)), "{name}");
+        }
+        assert_eq!(said("h.0.attn.c_proj.weight"), Some((Layout::InOut, false)));
+        for name in ["w", "square", "experts.gate_up_proj", "h.0.attn.c_proj.bias"] {
+            assert_eq!(said(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_tells_conv1d_from_linear() {
+        let square = tensor("h.0.attn.c_proj.weight", [8, 8]);
+        for (shape, expected) in [([8, 24], Layout::InOut), ([24, 8], Layout::OutIn)] {
+            let all = [tensor("h.0.attn.c_attn.weight", shape), square.clone()];
+            let named = layout(&square, &all).unwrap();
+            assert_eq!((named.layout, named.is_certain), (expected, true));
+            assert_eq!(layout(&all[0], &[]).unwrap().layout, expected);
+        }
+    }
 }

@@ -38,6 +38,8 @@ mod tensor;
 #[cfg(test)]
 mod tests;
 mod view;
+#[cfg(test)]
+mod view_tests;
 
 pub use catalog::{Aside, Catalog, Location};
 pub use element::{Element, Number};

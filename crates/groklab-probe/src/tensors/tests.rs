@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-fn safetensors(dir: &Path, name: &str, header: &str, data: &[u8]) -> PathBuf {
+pub(super) fn safetensors(dir: &Path, name: &str, header: &str, data: &[u8]) -> PathBuf {
     let path = dir.join(name);
     let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
     fs::write(&path, bytes).unwrap();
     path
 }
 
-fn npy(dir: &Path, name: &str, dtype: &str, fortran: bool, shape: &str, data: &[u8]) -> PathBuf {
+pub(super) fn npy(dir: &Path, name: &str, dtype: &str, fortran: bool, shape: &str, data: &[u8]) -> PathBuf {
     let path = dir.join(name);
     let order = if fortran { "True" } else { "False" };
     let header = format!("{{'descr': '{dtype}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
@@ -23,7 +23,7 @@ fn npy(dir: &Path, name: &str, dtype: &str, fortran: bool, shape: &str, data: &[
     path
 }
 
-fn catalog(path: &Path) -> Result<Catalog, TensorError> {
+pub(super) fn catalog(path: &Path) -> Result<Catalog, TensorError> {
     Catalog::open(&[Location { path: path.to_owned(), tensor: None }])
 }
 
@@ -334,4 +334,103 @@ fn a_location_is_split_after_what_exists_else_at_the_last_colon() {
     let odd = odd.to_str().unwrap();
     assert_eq!(split(odd), (odd.into(), None));
     assert_eq!(split(&format!("{odd}:dense/kernel:0")), (odd.into(), Some("dense/kernel:0".into())));
+}
+
+#[test]
+fn bytes_that_two_tensors_or_none_claim_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = |header: &str, data: usize| {
+        let path = safetensors(dir.path(), "a.safetensors", header, &vec![0; data]);
+        catalog(&path).unwrap_err().to_string()
+    };
+    let two = |a: [usize; 2], b: [usize; 2]| {
+        format!(
+            r#"{{"a":{{"dtype":"F32","shape":[2],"data_offsets":{a:?}}},"b":{{"dtype":"F32","shape":[2],"data_offsets":{b:?}}}}}"#
+        )
+    };
+    assert!(message(&two([0, 8], [4, 12]), 12).contains("`a` and `b` overlap: both claim byte 4"));
+    assert!(message(&two([0, 8], [12, 20]), 20).contains("the bytes 8 to 12 before `b` belong to no tensor"));
+    assert!(message(&two([0, 8], [8, 16]), 20).contains("4 bytes after the last tensor"));
+    let twice =
+        r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{},"__metadata__":{}}"#;
+    assert!(message(twice, 4).contains("names `__metadata__` twice"));
+    let ghost = r#"{"a":{"dtype":"F4_X","shape":[],"data_offsets":[0,0]}}"#;
+    assert!(message(ghost, 0).contains("has shape [] and type `F4_X`, but 0 bytes"));
+}
+
+#[test]
+fn an_archive_is_read_where_it_lies_and_a_compressed_one_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = npy(dir.path(), "w.npy", "<f4", false, "(1, 2)", &[1f32, 2.0].map(f32::to_le_bytes).concat());
+    let inner = fs::read(inner).unwrap();
+    // one entry, with ZIP64 sizes as NumPy writes them
+    let zip = |method: u16| {
+        let size = (inner.len() as u64).to_le_bytes();
+        let wide = [&[1u8, 0, 16, 0][..], &size, &size].concat();
+        let local = [
+            &b"PK\x03\x04\x2d\0\0\0"[..],
+            &method.to_le_bytes(),
+            &[0; 8],
+            &[0xff; 8],
+            &5u16.to_le_bytes(),
+            &(wide.len() as u16).to_le_bytes(),
+            b"w.npy",
+            &wide,
+        ]
+        .concat();
+        let central = [
+            &b"PK\x01\x02\x2d\0\x2d\0\0\0"[..],
+            &method.to_le_bytes(),
+            &[0; 8],
+            &[0xff; 8],
+            &5u16.to_le_bytes(),
+            &(wide.len() as u16).to_le_bytes(),
+            &[0; 14],
+            b"w.npy",
+            &wide,
+        ]
+        .concat();
+        let start = (local.len() + inner.len()) as u32;
+        let end = [
+            &b"PK\x05\x06\0\0\0\0\x01\0\x01\0"[..],
+            &(central.len() as u32).to_le_bytes(),
+            &start.to_le_bytes(),
+            &[0; 2],
+        ]
+        .concat();
+        [local, inner.clone(), central, end].concat()
+    };
+    let path = dir.path().join("a.npz");
+    fs::write(&path, zip(0)).unwrap();
+    assert_eq!(catalog(&path).unwrap().tensors()[0].name, "w");
+    assert_eq!(rows::<f32>(&path, false).unwrap(), [1.0, 2.0]);
+    fs::write(&path, zip(8)).unwrap();
+    assert!(catalog(&path).unwrap_err().to_string().contains("`w.npy` in"));
+    for (cut, says) in
+        [(10, "does not end as a ZIP"), (60, "does not end as a ZIP"), (zip(0).len() - 5, "lies outside")]
+    {
+        fs::write(&path, &zip(0)[..cut]).unwrap();
+        assert!(catalog(&path).unwrap_err().to_string().contains(says), "{cut}");
+    }
+}
+
+#[test]
+fn other_kinds_of_file_are_called_by_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    for (bytes, says) in [
+        (&b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n"[..], "a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html><head>", "a web page"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0", "a ZIP archive"),
+        (b"\x80\x02}q\0(X\x06\0\0\0", "a Python pickle"),
+        (b"GGUF\x03\0\0\0\0\0\0\0", "a GGUF file"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let message = catalog(&path).unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
+    }
+    // a header of 640 bytes begins as a pickle does
+    let header = r#"{"w":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}"#;
+    safetensors(dir.path(), "model.safetensors", &format!("{header:<640}"), &[0; 4]);
+    assert_eq!(catalog(&path).unwrap().tensors().len(), 1);
 }

@@ -119,7 +119,7 @@ fn stored(tensor: &Tensor) -> Result<Vec<View<'_>>, String> {
         }
         [slices, m, n] if !is_convolution(&tensor.name) => Ok((0..slices)
             .map(|i| {
-                let note = format!("slice {i} of {shape:?}, along the first dimension");
+                let note = format!("a slice of {shape:?}, along the first dimension");
                 view(format!("{}[{i}]", tensor.name), [m, n], Some(note), i * m * n)
             })
             .collect()),
