@@ -135,7 +135,7 @@ pub fn reference(config: &RunConfig, table_digest: &str) -> Option<Reference> {
     // whatever does not determine what a step computes may differ
     let recipe = RunConfig {
         split_seed: config.split_seed,
-        train: config.train.clone(),
+        train: config.train,
         probe: config.probe.clone(),
         ..Preset::Paper.config(&config.task, config.train_fraction, config.seed)
     };
