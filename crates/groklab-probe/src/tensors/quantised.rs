@@ -137,7 +137,7 @@ fn packed<'a>(
     if weights.dtype != "I32" || zeros.dtype != "I32" || scales.element.is_none() {
         return Err("is packed in other types than GPTQ and AWQ use".into());
     }
-    let bits = if outputs > 0 { 32 * z_columns / outputs } else { 0 };
+    let bits = (32 * z_columns).checked_div(outputs).unwrap_or(0);
     if !matches!(bits, 2 | 4 | 8) || 32 * z_columns != bits * outputs || z_rows != s_rows || s_rows == 0 {
         return Err(format!(
             "is packed with qzeros {:?} for scales {:?}, which is not read",

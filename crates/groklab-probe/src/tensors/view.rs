@@ -77,7 +77,7 @@ impl Catalog {
                         tensor,
                         shape: *shape,
                         note: Some(note.clone()),
-                        source: Source::Quantised(quantised.clone()),
+                        source: Source::Quantised(*quantised),
                     }),
                     Err(reason) => found.skipped.push((tensor, reason.clone())),
                 }
