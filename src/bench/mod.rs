@@ -11,7 +11,7 @@ use crate::{
     data::{BatchOrder, Split},
     engine::{
         Engine, EngineError, PlainEngine,
-        cpu::{FactoredEngine, Stage},
+        cpu::{FactoredEngine, Work},
     },
     model::{ParamLayout, initial_parameters},
     optim::{AdamW, OptimError, Optimizer},
@@ -48,8 +48,10 @@ pub struct Report {
     pub product_gflops: f64,
     /// The whole training step: forward, backward, AdamW.
     pub step: Step,
-    /// Share of each stage in the step, in the order of the stages; they sum to 1.
-    pub stages: Vec<(String, f64)>,
+    /// A sum of two arrays into a third, each as long as the model's parameters, in the same run; GB/s read and written.
+    pub bandwidth: f64,
+    /// Where the step spends its time.
+    pub stages: Vec<StageShare>,
     /// The same step of the plain candle model with the same AdamW.
     pub plain: Plain,
     /// Evaluation and probing at the paper's cadence (every 20 epochs of x + y at 50 %).
@@ -69,6 +71,19 @@ pub struct Step {
     pub gflops: f64,
     /// gflops / peak_gflops.
     pub share_of_peak: f64,
+}
+
+/// One stage of the step.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageShare {
+    /// Of [`Stage`](crate::engine::cpu::Stage), or `adamw`.
+    pub name: String,
+    /// Of the step's time; the shares of all stages sum to 1.
+    pub share: f64,
+    /// `arithmetic` or `bandwidth`: what its work is counted in.
+    pub bound: &'static str,
+    /// Its rate over `peak_gflops` or `bandwidth`; a stage whose data stays in the first cache can exceed the latter.
+    pub share_of_bound: f64,
 }
 
 /// The plain step.
@@ -166,7 +181,10 @@ pub fn measure(preset: Preset, seconds: f64, threads: usize) -> Result<Report, B
     let set = InstructionSet::best();
     let mut square = Square::new(set);
 
-    let (mut steps, mut peaks, mut products, mut plains) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut steps, mut peaks, mut products) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut sums, mut plains) = (Vec::new(), Vec::new());
+    let mut arrays =
+        [vec![0.0f32; subject.params.len()], vec![1.0; subject.params.len()], subject.params.clone()];
     let start = Instant::now();
     subject.step(&mut factored)?; // first touch of all buffers
     subject.step(&mut plain)?;
@@ -179,20 +197,27 @@ pub fn measure(preset: Preset, seconds: f64, threads: usize) -> Result<Report, B
         })?;
         peaks.push(seconds / done as f64);
         products.push(timed(|| square.multiply())?);
+        add(&mut arrays); // into the cache that a step's parameters are found in
+        sums.push(timed(|| {
+            add(&mut arrays);
+            Ok(())
+        })?);
         plains.push(timed(|| subject.step(&mut plain))?);
     }
     let (step, plain) = (median(steps), median(plains));
     let gflop = factored.flops(subject.batch.len()) / 1e9;
     let (peak_gflops, product_gflops) =
         (2e-9 / median(peaks), 2e-9 * (SIDE * SIDE * SIDE) as f64 / median(products));
+    let bandwidth = 12e-9 * subject.params.len() as f64 / median(sums);
     Ok(Report {
         setting: format!("{preset:?}: x + y, {n_symbols} symbols, batch {}", subject.batch.len())
             .to_lowercase(),
         engine: factored.describe(),
         peak_gflops,
         product_gflops,
+        bandwidth,
         step: Step { ms: 1e3 * step, gflop, gflops: gflop / step, share_of_peak: gflop / step / peak_gflops },
-        stages: stages(&mut subject, &mut factored)?,
+        stages: stages(&mut subject, &mut factored, [peak_gflops, bandwidth])?,
         plain: Plain { ms: 1e3 * plain, ratio: plain / step },
         cadence: cadence(&mut subject, &mut factored, step)?,
         threads: throughput(preset, threads)?,
@@ -232,18 +257,44 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-fn stages(subject: &mut Subject, engine: &mut FactoredEngine) -> Result<Vec<(String, f64)>, BenchError> {
+/// dst = a + b, what a stream through memory can do at most with ordinary loads and stores.
+fn add([dst, a, b]: &mut [Vec<f32>; 3]) {
+    pulp::Arch::new().dispatch(|| {
+        for ((dst, a), b) in dst.iter_mut().zip(a).zip(b) {
+            *dst = *a + *b;
+        }
+    });
+    std::hint::black_box(dst);
+}
+
+fn stages(
+    subject: &mut Subject,
+    engine: &mut FactoredEngine,
+    [peak_gflops, bandwidth]: [f64; 2],
+) -> Result<Vec<StageShare>, BenchError> {
+    let steps = 5 * STEPS;
     engine.times().switch_on();
     let mut adamw = 0.0;
-    for _ in 0..5 * STEPS {
+    for _ in 0..steps {
         engine.loss_and_gradients(&subject.params, &subject.batch, &mut subject.grads)?;
         adamw += timed(|| Ok(subject.adamw.step(&mut subject.params, &subject.grads, 1e-3)?))?;
     }
-    let mut seconds: Vec<(String, f64)> =
-        Stage::ALL.iter().map(|&s| (format!("{s:?}").to_lowercase(), engine.times().seconds(s))).collect();
-    seconds.push(("adamw".to_owned(), adamw));
-    let total: f64 = seconds.iter().map(|(_, s)| s).sum();
-    Ok(seconds.into_iter().map(|(name, s)| (name, s / total)).collect())
+    let work = engine.work(subject.batch.len());
+    let mut stages: Vec<(String, f64, Work)> = work
+        .map(|(stage, work)| (format!("{stage:?}").to_lowercase(), engine.times().seconds(stage), work))
+        .into();
+    // parameters and both moments in and out, gradients in
+    stages.push(("adamw".to_owned(), adamw, Work::Bytes(28.0 * subject.params.len() as f64)));
+    let total: f64 = stages.iter().map(|(_, seconds, _)| seconds).sum();
+    let share = |(name, seconds, work): (String, f64, Work)| {
+        let (bound, done, rate) = match work {
+            Work::Flop(n) => ("arithmetic", n, peak_gflops),
+            Work::Bytes(n) => ("bandwidth", n, bandwidth),
+        };
+        let share_of_bound = if done > 0.0 { steps as f64 * 1e-9 * done / seconds / rate } else { 0.0 };
+        StageShare { name, share: seconds / total, bound, share_of_bound }
+    };
+    Ok(stages.into_iter().map(share).collect())
 }
 
 fn cadence(subject: &mut Subject, engine: &mut FactoredEngine, step: f64) -> Result<Cadence, BenchError> {

@@ -114,12 +114,16 @@ fn print(r: &Report) {
         "threads     {:8} runs at once do {:.2} times the steps of one",
         r.threads.threads, r.threads.speedup
     ));
-    say(&format!("stages      {}", stages(r)));
-}
-
-fn stages(r: &Report) -> String {
-    let parts: Vec<String> = r.stages.iter().map(|(name, s)| format!("{name} {:.1} %", 100.0 * s)).collect();
-    parts.join(", ")
+    say(&format!("bandwidth   {:8.1} GB/s of a sum of arrays of the model's size in this run", r.bandwidth));
+    for stage in r.stages.iter().filter(|stage| stage.share > 0.0) {
+        say(&format!(
+            "stage       {:8.1} % of the step, at {:3.0} % of its {}  {}",
+            100.0 * stage.share,
+            100.0 * stage.share_of_bound,
+            stage.bound,
+            stage.name
+        ));
+    }
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {

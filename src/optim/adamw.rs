@@ -185,4 +185,32 @@ mod tests {
         optimizer.step(&mut params, &grads, 1e-3).unwrap();
         assert!(params.iter().all(|p| (p - 0.499).abs() < 1e-7));
     }
+
+    /// Gradients far below ε, where it alone sets the step: of a constant gradient m̂ = g and v̂ = g², so every step is
+    /// −lr·g/(|g| + ε). Without ε, with ε under the root or with 1,000·ε the step is 10 to 1e5 times another.
+    #[test]
+    fn epsilon_sets_the_step_of_gradients_below_it() {
+        let layout = small_layout();
+        let config = OptimConfig { weight_decay: 0.0, epsilon: 1e-8, ..config() };
+        let lr = 1e-3;
+        let mut ours = AdamW::new(&config, &layout);
+        let adam = OptimConfig { name: OptimizerName::Adam, ..config.clone() };
+        let mut theirs = CandleOptimizer::new(&adam, &layout).unwrap();
+        let grads: Vec<f32> =
+            (0..layout.len()).map(|i| [1e-9, -1e-9, 3e-10, 1e-11, -1e-12, 1e-13][i % 6]).collect();
+        for optimizer in [&mut ours as &mut dyn Optimizer, &mut theirs] {
+            let mut params = vec![0.0f32; layout.len()];
+            for step in 1..=20 {
+                optimizer.step(&mut params, &grads, lr).unwrap();
+                for (&p, &g) in params.iter().zip(&grads) {
+                    let g = f64::from(g);
+                    let exact = -f64::from(step) * lr * g / (g.abs() + 1e-8);
+                    assert!(
+                        (f64::from(p) / exact - 1.0).abs() < 1e-4,
+                        "step {step}, g = {g}: {p}, not {exact}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod product;
 pub(in crate::engine) mod rows;
 mod timing;
 mod vector;
+mod work;
 
 #[cfg(test)]
 mod reference;
@@ -35,6 +36,7 @@ pub(in crate::engine) use linear::Linear;
 pub(in crate::engine) use params::BlockParams;
 pub use timing::{Stage, StageTimes};
 pub use vector::{instruction_set_name, instruction_sets};
+pub use work::Work;
 
 use crate::{
     config::{Activation, ModelConfig, Positions},
@@ -51,7 +53,7 @@ use norm::Stats;
 pub(in crate::engine) use params::Params;
 use product::Products;
 use pulp::Arch;
-use rows::{Counts, Rows};
+use rows::Rows;
 
 /// Computes losses and gradients of one run by the factored step.
 pub struct FactoredEngine {
@@ -164,18 +166,6 @@ impl FactoredEngine {
     /// Where the steps spend their time; switch on before use.
     pub fn times(&mut self) -> &mut StageTimes {
         &mut self.times
-    }
-
-    /// Multiply-adds of the products of one training step (forward and backward), times two.
-    pub fn flops(&self, batch: usize) -> f64 {
-        let p = &self.params;
-        let (v, d, m, b) = (p.n_symbols, p.d_model, p.d_mlp, batch);
-        let mut forward = b * d * v;
-        for Counts { inputs, outputs, queries } in Counts::of_layers(self.blocks.len(), [v, b]) {
-            forward += inputs * 2 * d * d + queries.len() * d * d + outputs * (d * d + 2 * d * m);
-        }
-        // backward: the gradients of both factors
-        3.0 * 2.0 * forward as f64
     }
 
     fn check(&self, params: &[f32], batch: &[Equation]) -> Result<(), EngineError> {
