@@ -14,9 +14,9 @@
 //! | [`config`] | what a run is: every choice, presets, experiment files, identity |
 //! | [`data`] | train/validation split, batch order, seeded streams |
 //! | [`model`] | ordered parameters, initial values, the transformer in plain candle operations |
-//! | [`engine`] | who computes a step |
-//! | [`optim`] | AdamW with its state in the open; candle-optimisers by name |
-//! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop |
+//! | [`engine`] | who computes a step; its products are those of the crate `groklab-kernels` |
+//! | [`optim`] | AdamW and SGD with their state in the open; candle-optimisers by name |
+//! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop; the crate `groklab-probe` |
 //! | [`train`] | the loop, evaluation, milestones, stopping |
 //! | [`store`] | the only place that knows files |
 //! | [`sweep`] | many runs: over a pool of threads, or side by side on one device |
@@ -24,7 +24,7 @@
 //! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`mod@bench`] | how fast a step is on this machine |
 //! | [`program`] | which build this is |
-//! | [`tensors`] | tensors in other people's files, read block by block |
+//! | [`tensors`] | tensors in other people's files, read block by block; in the crate `groklab-probe` |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
 //! # A run in memory

@@ -59,7 +59,7 @@ pub struct RunSummary {
     pub seed: u64,
     /// Seed of the split.
     pub split_seed: u64,
-    /// How the run stands.
+    /// State of the run.
     pub state: RunState,
     /// Why it ended.
     pub stopped: Option<StopReason>,

@@ -117,7 +117,7 @@ impl Provenance {
     }
 }
 
-/// How a run stands.
+/// State of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
@@ -165,7 +165,7 @@ pub struct Manifest {
     pub provenance: Vec<Provenance>,
     /// How far the run was last asked to go.
     pub budget: TrainConfig,
-    /// How the run stands under that budget.
+    /// Its state under that budget.
     pub state: RunState,
     /// Why it ended.
     pub stopped: Option<StopReason>,

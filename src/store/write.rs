@@ -40,7 +40,7 @@ pub enum Part {
 /// An open run directory. Its owner holds the directory's [`lock`](super::lock).
 pub struct RunWriter {
     dir: PathBuf,
-    /// How the run stands, as the next [`save`](Self::save) will record it.
+    /// State of the run, as the next [`save`](Self::save) will record it.
     pub manifest: Manifest,
     /// Files that every save point names as they are: the recipe, and the ends so far.
     kept: Files,

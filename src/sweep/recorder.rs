@@ -82,7 +82,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Brings the manifest up to where the trainer stands; it is written with the next save.
+    /// Brings the manifest up to the state of the trainer; it is written with the next save.
     fn note_progress(&mut self, trainer: &Trainer) {
         let [wall, evaluation, probe] = self.before;
         let m = &mut self.writer.manifest;
@@ -123,7 +123,7 @@ impl<'a> Recorder<'a> {
         self.writer.finish(end, snapshot.as_ref(), &trainer.layout, &trainer.params)
     }
 
-    /// Shows how the run stands.
+    /// Shows the state of the run.
     pub(super) fn show(&mut self, trainer: &Trainer) {
         let config = &self.run.config.train;
         let max_epochs = config.max_epochs;

@@ -124,7 +124,7 @@ pub enum TrainError {
     Snapshot { next_epoch: u64, step: u64, steps: u64 },
 }
 
-/// Trains from where the trainer stands until the run has grokked and its patience is over, its budget is spent
+/// Trains from the state of the trainer until the run has grokked and its patience is over, its budget is spent
 /// or it diverges: the reason is returned. None when `record` asked it to stop before.
 pub fn train(
     trainer: &mut Trainer,

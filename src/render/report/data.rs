@@ -311,7 +311,7 @@ pub(super) fn files(record: &RunDigest) -> Vec<String> {
     tables.chain(["manifest.json".to_owned()]).collect()
 }
 
-/// How a run stands, in words.
+/// The state of a run, in words.
 pub(super) fn state(run: &RunSummary) -> &'static str {
     match (run.state, run.stopped) {
         (RunState::Running, _) => "not finished",
