@@ -1,5 +1,5 @@
 //! A step allocates nothing, once its room has been made.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use groklab_vectors::{
     mlp::{Engine, Init, Loss, Mlp, Penalty},

@@ -1,6 +1,6 @@
 //! The network against an independent f64 one: its loss, the Jacobian term by forming J entry by entry, and central
 //! differences of both by every parameter.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use groklab_vectors::mlp::{Engine, Init, Loss, Mlp, ModelError, Penalty, directions};
 use groklab_vectors::optim::{Optimizer, Sgd};

@@ -1,5 +1,5 @@
 //! Optimisers against recorded trajectories (`tests/oracle/optim.py`), and against themselves when resumed.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use groklab_vectors::optim::{AdamW, Optimizer, Sgd};
 
