@@ -1,5 +1,5 @@
 //! Probes against networks whose answers are known in closed form.
-#![allow(missing_docs, clippy::unwrap_used)] // a test may
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use groklab_vectors::{
     mlp::{Engine, Init, Loss, Mlp},

@@ -68,9 +68,7 @@ fn largest_eigenpair(a: &mut [f64], n: usize) -> (f64, Vec<f64>) {
     let size: f64 = a.iter().map(|v| v * v).sum();
     for _ in 0..SWEEPS {
         let off: f64 = (0..n * n).filter(|k| k / n != k % n).map(|k| a[k] * a[k]).sum();
-        // false too where a value is not finite: the sweeps end
-        let is_left = off > 1e-30 * size;
-        if !is_left {
+        if off <= 1e-30 * size || off.is_nan() {
             break;
         }
         for p in 0..n {

@@ -1,3 +1,5 @@
+//! Samples against closed forms, counts of other programs, and files that lie.
+
 use super::*;
 use rand::Rng;
 use std::path::{Path, PathBuf};
