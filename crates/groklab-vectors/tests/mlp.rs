@@ -1,10 +1,6 @@
 //! The network against an independent f64 one: its loss, the Jacobian term by forming J entry by entry, and central
 //! differences of both by every parameter.
-<<<<<<< HEAD
 #![allow(missing_docs, clippy::unwrap_used)] // a test may
-=======
-#![allow(missing_docs, clippy::unwrap_used)]
->>>>>>> wt-vectors
 
 use groklab_vectors::mlp::{Engine, Init, Loss, Mlp, ModelError, Penalty, directions};
 use groklab_vectors::optim::{Optimizer, Sgd};

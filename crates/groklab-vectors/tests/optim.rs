@@ -1,9 +1,5 @@
 //! Optimisers against recorded trajectories (`tests/oracle/optim.py`), and against themselves when resumed.
-<<<<<<< HEAD
 #![allow(missing_docs, clippy::unwrap_used)] // a test may
-=======
-#![allow(missing_docs, clippy::unwrap_used)]
->>>>>>> wt-vectors
 
 use groklab_vectors::optim::{AdamW, Optimizer, Sgd};
 
