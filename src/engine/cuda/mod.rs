@@ -109,7 +109,7 @@ pub fn open(
     Ok(CudaReplicas {
         activation: shape.model.activation,
         has_sinusoids,
-        name: format!("factored ({device}, {})", precision.name()),
+        name: format!("factored ({device}, {})", shape.precision.name()),
         rows: vec![[0; 2]; slots],
         piece_rows: vec![0; 2 * room.pieces * slots * UPDATE_BYTES],
         batches: vec![0; slots * room.steps * batch_stride(room.batch, v)],
