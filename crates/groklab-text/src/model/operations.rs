@@ -19,7 +19,7 @@ pub(super) fn softmax(x: &Tensor) -> Result<Tensor> {
     exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
 }
 
-/// Mean of −ln softmax(logits)[target] in nats: logits (N, V), targets (N) of ids.
+/// Mean of `−ln softmax(logits)[target]` in nats: logits (N, V), targets (N) of ids.
 ///
 /// # Errors
 /// If shapes do not fit.

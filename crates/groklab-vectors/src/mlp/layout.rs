@@ -69,7 +69,7 @@ impl Mlp {
         (self.widths[l] + usize::from(self.biases)) * self.widths[l + 1]
     }
 
-    /// Where W_{l+1} lies, l from 0; (widths[l + 1], widths[l]).
+    /// Where W_{l+1} lies, l from 0; `(widths[l + 1], widths[l])`.
     ///
     /// # Panics
     /// If there is no such layer.
