@@ -1,7 +1,7 @@
 //! One run as it lies on disk, as far as its manifest vouches for it.
 
 use super::{
-    Diagnostics, Manifest, Mark, MetricsRow, ReadError, RunState, SavePoint, SpectrumRow, StoreError,
+    Diagnostics, Manifest, Mark, MetricsRow, ReadError, RunState, SpectrumRow, StoreError,
     files::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, TASK, Tail, end_file, for_each_row, read_vouched},
     manifest::{MANIFEST, read_manifest},
     tensors,
@@ -266,13 +266,12 @@ pub fn verify_run(dir: &Path) -> Vec<ReadError> {
         Ok(None) => return Vec::new(),
         Err(e) => return vec![e],
     };
-    let files = |point: &SavePoint| point.files.keys().cloned().collect::<Vec<_>>();
     let mut damage: Vec<ReadError> = Vec::new();
     for point in &manifest.saved {
-        for name in files(point) {
+        for name in point.files.keys() {
             let is_table = super::files::TABLES.contains(&name.as_str());
             let tail = if is_table { tail(&manifest) } else { Tail::None };
-            if let Err(e) = super::files::check_vouched(dir, &name, point, tail) {
+            if let Err(e) = super::files::check_vouched(dir, name, point, tail) {
                 damage.push(e.into());
             }
         }

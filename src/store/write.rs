@@ -126,11 +126,15 @@ impl RunWriter {
                     budget: run.config.train,
                     ends,
                     saved: manifest.saved[i..].to_vec(),
-                    ..manifest
+                    ..manifest.clone()
                 },
                 kept,
                 end: BTreeMap::new(),
             };
+            if manifest.state == RunState::Finished {
+                // a finished run's tables have no rows behind what is vouched for; those of one that goes on may
+                write_manifest(dir, &writer.manifest)?;
+            }
             return Ok(Some(Resumed { writer, snapshot }));
         }
         Ok(None)

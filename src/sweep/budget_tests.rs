@@ -4,7 +4,10 @@ use super::{
     fault_tests::{NEVER, Notes, contents, execution, run_watched_as, tiny},
     *,
 };
-use crate::store::{self, Limits, read_results};
+use crate::{
+    model::ParamLayout,
+    store::{self, Limits, Part, RunWriter, read_results},
+};
 
 /// What a run under several budgets must have in common with one that was given the last at once: all files but those of
 /// the ends before.
@@ -147,5 +150,34 @@ fn a_pruned_run_verifies_says_so_and_starts_again_when_it_is_to_go_on() {
     let notes = Notes::default();
     run_one(&longer, &execution(root.path(), &NEVER), &notes);
     assert!(notes.text().contains("restarted: its state was pruned"), "{}", notes.text());
+    assert!(store::verify_run(&dir).is_empty());
+}
+
+#[test]
+fn a_process_that_dies_soon_after_it_took_a_finished_run_further_damages_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let run = tiny(0);
+    run_one(&run, &execution(root.path(), &NEVER), &Notes::default());
+    let dir = root.path().join(&run.id);
+    let rows = store::read_run(&dir).unwrap().metrics;
+    let mut longer = run.clone();
+    longer.config.train.max_epochs = 9;
+    let layout = ParamLayout::new(&run.config.model, run.task.n_symbols);
+    let manifest = store::read_manifest(&dir).unwrap().unwrap();
+    let resumed =
+        RunWriter::resume(&dir, &longer, manifest, &layout, &mut |e| panic!("{e}")).unwrap().unwrap();
+    let mut writer = resumed.writer;
+    // a row, and no save after it
+    writer.metrics(Part::Trajectory, &rows[0]).unwrap();
+    drop(writer);
+    assert!(store::verify_run(&dir).is_empty(), "{:?}", store::verify_run(&dir));
+    let limits = Limits { max_epochs: Some(run.config.train.max_epochs), patience: None };
+    let seen = read_results(&dir, limits).unwrap().experiments.remove(0).runs.remove(0);
+    assert!(seen.is_finished() && seen.metrics == rows);
+    assert!(matches!(run_one(&run, &execution(root.path(), &NEVER), &Notes::default()), Settled::Already(_)));
+    assert!(matches!(
+        run_one(&longer, &execution(root.path(), &NEVER), &Notes::default()),
+        Settled::Finished(_)
+    ));
     assert!(store::verify_run(&dir).is_empty());
 }
