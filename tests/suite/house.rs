@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
     ("store", &["config", "model", "probe", "program", "task"]),
     ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
-    ("sweep", &["config", "engine", "probe", "program", "store", "task", "train"]),
+    ("sweep", &["config", "engine", "model", "probe", "program", "store", "task", "train"]),
     ("analysis", &["config", "probe", "store"]),
     ("render", &["analysis", "store"]),
     (
