@@ -1,0 +1,167 @@
+//! `--set key=value` and the keys of experiment files, put into a config of any kind.
+
+use super::Kind;
+use crate::task::{clipped, quote};
+use toml::{Table, Value};
+
+/// A config that cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ConfigError {
+    /// `--set` without `=`.
+    #[error("{0} is not of the form key=value")]
+    #[diagnostic(help("for example --set optim.learning_rate=3e-4 or --set model.norm=post"))]
+    NotAPair(String),
+    /// No such key.
+    #[error("unknown config key {}", quote(.key))]
+    #[diagnostic(help("{help}"))]
+    UnknownKey {
+        /// As typed.
+        key: String,
+        /// The known keys.
+        help: String,
+    },
+    /// A value of the wrong type or an unknown choice.
+    #[error("{key} = {value}: {reason}")]
+    #[diagnostic(help(
+        "see the table of config keys in the README; `config.toml` of any run shows them all"
+    ))]
+    BadValue {
+        /// Dotted key.
+        key: String,
+        /// As typed.
+        value: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A split with nothing on one side.
+    #[error(
+        "train_fraction = {fraction:?} leaves {train} of {rows} equations for training and {val} for validation"
+    )]
+    #[diagnostic(help("choose a fraction that leaves both sides at least one"))]
+    EmptySide {
+        /// The fraction.
+        fraction: f64,
+        /// Rows of the task's table.
+        rows: usize,
+        /// Rows for training.
+        train: usize,
+        /// Rows for validation.
+        val: usize,
+    },
+    /// A value outside its range.
+    #[error("{key} = {value} is out of range: {rule}")]
+    #[diagnostic(help("choose a value for which {rule}"))]
+    OutOfRange {
+        /// Dotted key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What must hold.
+        rule: &'static str,
+    },
+}
+
+impl ConfigError {
+    /// A name in `probe.diagnostics` that means nothing, or stands there twice.
+    pub(crate) fn unknown_diagnostic(name: &str) -> Self {
+        Self::OutOfRange {
+            key: "probe.diagnostics",
+            value: quote(name),
+            rule: "each name is one that `groklab diagnostics` lists, and stands there once",
+        }
+    }
+
+    /// A file whose values are not those of the kind.
+    pub fn unusable(kind: &str, reason: &str) -> Self {
+        Self::BadValue { key: "kind".into(), value: kind.into(), reason: clipped(reason, 200) }
+    }
+
+    /// The dotted keys it is about, the likeliest first.
+    pub(crate) fn keys(&self) -> Vec<&str> {
+        match self {
+            Self::NotAPair(_) => Vec::new(),
+            Self::UnknownKey { key, .. } | Self::BadValue { key, .. } => vec![key],
+            Self::EmptySide { .. } => vec!["train_fraction"],
+            Self::OutOfRange { key: "model.d_model", .. } => vec!["model.d_model", "model.n_heads"],
+            Self::OutOfRange { key, .. } => vec![key],
+        }
+    }
+}
+
+/// Dotted keys and their values, in the order in which they are set.
+pub type Settings = [(String, Value)];
+
+/// Splits `key=value`; the value is TOML, or text where it is not.
+pub fn parse_override(text: &str) -> Result<(String, Value), ConfigError> {
+    let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::NotAPair(quote(text)))?;
+    let value = value.trim();
+    let parsed = toml::from_str::<Table>(&format!("value = {value}"))
+        .ok()
+        .filter(|table| table.len() == 1)
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    Ok((key.trim().to_owned(), parsed))
+}
+
+/// A complete config of `kind` with the keys set, each checked for its type alone. Setting `seed` moves a `split_seed` that
+/// was equal to it with it, unless that is set too.
+pub fn set(kind: &dyn Kind, config: &Table, settings: &Settings) -> Result<Table, ConfigError> {
+    let split_is_set = settings.iter().any(|(key, _)| key == "split_seed");
+    let mut config = config.clone();
+    for (key, value) in settings {
+        let seed_before = config.get("seed").cloned();
+        let listed = kind.lists().iter().any(|(_, item)| item == key && *item == "task");
+        let known = || format!("known keys: {}", known_keys(kind, &config).join(", "));
+        if listed || leaf(&config, key).is_none() {
+            return Err(ConfigError::UnknownKey { key: key.clone(), help: known() });
+        }
+        if let Some(slot) = leaf_mut(&mut config, key) {
+            // 1 is a fine way to write 1.0
+            *slot = match (&*slot, value) {
+                (Value::Float(_), Value::Integer(i)) => Value::Float(*i as f64),
+                _ => value.clone(),
+            };
+        }
+        if key == "seed" && !split_is_set && config.get("split_seed") == seed_before.as_ref() {
+            config.insert("split_seed".to_owned(), value.clone());
+        }
+        kind.types(&config).map_err(|reason| ConfigError::BadValue {
+            key: key.clone(),
+            value: clipped(&value.to_string(), 60),
+            reason: clipped(&reason, 200),
+        })?;
+    }
+    Ok(config)
+}
+
+/// The value of a dotted key; none of a section.
+pub fn leaf<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    match key.split_once('.') {
+        Some((section, rest)) => leaf(table.get(section)?.as_table()?, rest),
+        None => table.get(key).filter(|value| !value.is_table()),
+    }
+}
+
+fn leaf_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
+    match key.split_once('.') {
+        Some((section, rest)) => leaf_mut(table.get_mut(section)?.as_table_mut()?, rest),
+        None => table.get_mut(key).filter(|value| !value.is_table()),
+    }
+}
+
+fn known_keys(kind: &dyn Kind, config: &Table) -> Vec<String> {
+    let mut keys = Vec::new();
+    collect("", config, &mut keys);
+    // what operations learn is said by the command or the experiment's list
+    keys.retain(|key| key != "task" || !kind.lists().iter().any(|(_, item)| item == key));
+    keys
+}
+
+fn collect(prefix: &str, table: &Table, keys: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => collect(&format!("{prefix}{key}."), inner, keys),
+            _ => keys.push(format!("{prefix}{key}")),
+        }
+    }
+}
