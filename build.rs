@@ -16,9 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     #[cfg(feature = "cuda")]
     {
-        println!("cargo::rerun-if-changed=src/engine/cuda/kernels.cu");
+        println!("cargo::rerun-if-changed=src/kinds/operations/engine/cuda/kernels.cu");
         cudaforge::KernelBuilder::new()
-            .source_files(["src/engine/cuda/kernels.cu"])
+            .source_files(["src/kinds/operations/engine/cuda/kernels.cu"])
             .arg("-std=c++17")
             .arg("-O3")
             .build_ptx()?;

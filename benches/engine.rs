@@ -4,12 +4,12 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use groklab::{
-    config::{Activation, Preset},
-    engine::{
+    kinds::operations::config::{Activation, Preset},
+    kinds::operations::engine::{
         Engine,
         cpu::{FactoredEngine, activation::activate, norm},
     },
-    task::Equation,
+    kinds::operations::task::Equation,
 };
 use std::hint::black_box;
 
@@ -56,7 +56,7 @@ fn step(c: &mut Criterion) {
     for preset in [Preset::Paper, Preset::Power] {
         let model = preset.config("x+y", 0.5, 0).model;
         let mut engine = FactoredEngine::new(&model, V).unwrap();
-        let n = groklab::model::ParamLayout::new(&model, V).len();
+        let n = groklab::kinds::operations::model::ParamLayout::new(&model, V).len();
         let (params, batch) = inputs(n, BATCH);
         let mut grads = vec![0.0; n];
         c.bench_function(&format!("step of {preset:?}, batch 512, V = 97"), |b| {

@@ -3,12 +3,12 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use groklab::{
-    config::{PlannedRun, Preset},
-    engine::{self, EngineChoice},
+    kinds::operations::config::{PlannedRun, Preset},
+    kinds::operations::engine::{self, EngineChoice},
+    kinds::operations::task::Task,
+    kinds::operations::train::Trainer,
     program::Program,
     store::{Manifest, Part, Provenance, RunWriter},
-    task::Task,
-    train::Trainer,
 };
 
 fn bench(c: &mut Criterion) {

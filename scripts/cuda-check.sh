@@ -34,7 +34,7 @@ expect 3 "no CUDA device" sweep "$out/none" --device cuda
 expect 0 "16 of 16 runs finished" sweep "$out/cpu" --device auto
 
 say "on the stand-in: kernels, gradients, training"
-tests/cuda-stand-in/build.sh src/engine/cuda/kernels.cu "$stand_in"
+tests/cuda-stand-in/build.sh src/kinds/operations/engine/cuda/kernels.cu "$stand_in"
 export LD_LIBRARY_PATH=$stand_in
 STAND_IN_CHECK=1 "$groklab" gpu-check --small
 STAND_IN_ORDER=reverse "$groklab" gpu-check --small --precision tf32

@@ -10,14 +10,14 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`task`] | what is learned: definition files, expressions over ℤ/p and Sₙ, the table |
-//! | [`config`] | what a run is: every choice, presets, experiment files, identity |
-//! | [`data`] | train/validation split, batch order, seeded streams |
-//! | [`model`] | ordered parameters, initial values, the transformer in plain candle operations |
-//! | [`engine`] | who computes a step; its products are those of the crate `groklab-kernels` |
-//! | [`optim`] | AdamW and SGD with their state in the open; candle-optimisers by name |
+//! | [`task`](kinds::operations::task) | what is learned: definition files, expressions over ℤ/p and Sₙ, the table |
+//! | [`config`](kinds::operations::config) | what a run is: every choice, presets, experiment files, identity |
+//! | [`data`](kinds::operations::data) | train/validation split, batch order, seeded streams |
+//! | [`model`](kinds::operations::model) | ordered parameters, initial values, the transformer in plain candle operations |
+//! | [`engine`](kinds::operations::engine) | who computes a step; its products are those of the crate `groklab-kernels` |
+//! | [`optim`](kinds::operations::optim) | AdamW and SGD with their state in the open; candle-optimisers by name |
 //! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop; the crate `groklab-probe` |
-//! | [`train`] | the loop, evaluation, milestones, stopping |
+//! | [`train`](kinds::operations::train) | the loop, evaluation, milestones, stopping |
 //! | [`store`] | the only place that knows files |
 //! | [`sweep`] | many runs: over a pool of threads, or side by side on one device |
 //! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
@@ -29,7 +29,7 @@
 //!
 //! # A run in memory
 //! ```
-//! use groklab::{config::{PlannedRun, Preset}, engine::{self, EngineChoice, Precision}, task::Task, train::Trainer};
+//! use groklab::{kinds::operations::config::{PlannedRun, Preset}, kinds::operations::engine::{self, EngineChoice, Precision}, kinds::operations::task::Task, kinds::operations::train::Trainer};
 //!
 //! let mut config = Preset::Paper.config("add", 0.05, 0);
 //! (config.model.d_model, config.model.d_mlp) = (16, 32);
@@ -45,19 +45,12 @@
 pub mod analysis;
 pub mod bench;
 pub mod cli;
-pub mod config;
-pub mod data;
-pub mod engine;
 pub mod kinds;
-pub mod model;
-pub mod optim;
 pub mod probe;
 pub mod program;
 pub mod render;
 pub mod run;
 pub mod store;
 pub mod sweep;
-pub mod task;
-pub mod train;
 
 pub use groklab_probe::tensors;

@@ -2,11 +2,7 @@
 //! this model that can be written and read again.
 #![no_main]
 
-use groklab::{
-    config::Preset,
-    model::ParamLayout,
-    store::{Counters, Milestones, Snapshot},
-};
+use groklab::{kinds::operations::config::Preset, kinds::operations::model::ParamLayout, store::{Counters, Milestones, Snapshot}};
 use libfuzzer_sys::fuzz_target;
 use std::{path::Path, sync::OnceLock};
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use groklab::config::{Preset, RunConfig, apply_overrides, parse_override};
+use groklab::kinds::operations::config::{Preset, RunConfig, apply_overrides, parse_override};
 use libfuzzer_sys::fuzz_target;
 use toml::Value;
 

@@ -1,7 +1,7 @@
 //! Any text as an experiment file: a plan of different runs whose configs pass their checks, or an error.
 #![no_main]
 
-use groklab::config::{Experiment, check_split};
+use groklab::kinds::operations::config::{Experiment, check_split};
 use libfuzzer_sys::fuzz_target;
 use std::{collections::BTreeSet, path::Path};
 

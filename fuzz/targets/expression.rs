@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::{Arbitrary, Unstructured};
-use groklab::task::Task;
+use groklab::kinds::operations::task::Task;
 use groklab_fuzz::{integers, permutations, tree::Tree};
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Any text as a task file: a task that keeps its promises, or an error with a place and a remedy.
 #![no_main]
 
-use groklab::task::{MAX_ROWS, Task, TaskError};
+use groklab::kinds::operations::task::{MAX_ROWS, Task, TaskError};
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use super::{
     dip::{Dip, EARLY_EPOCHS, dip},
 };
 use crate::{
-    config::RunConfig,
+    kinds::operations::config::RunConfig,
     store::{self, Manifest, MetricsRow, RunRecord},
 };
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::Cell;
-use crate::config::{Preset, RunConfig};
+use crate::kinds::operations::config::{Preset, RunConfig};
 
 const REFERENCE: &str = include_str!("../../docs/paper/reference.csv");
 const TABLE1: &str = include_str!("../../docs/paper/table1.csv");
@@ -182,7 +182,7 @@ pub(crate) fn with_tables(mut runs: Vec<crate::store::RunRecord>) -> Vec<crate::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::LastBatch;
+    use crate::kinds::operations::config::LastBatch;
 
     fn digest(task: &str) -> &'static str {
         DIGESTS[TASKS.iter().position(|(ours, ..)| *ours == task).unwrap()]

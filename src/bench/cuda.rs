@@ -2,8 +2,8 @@
 
 use super::{BenchError, Subject, median, timed};
 use crate::{
-    config::{Preset, RunConfig},
-    engine::{
+    kinds::operations::config::{Preset, RunConfig},
+    kinds::operations::engine::{
         EngineError, Precision, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape,
         cpu::FactoredEngine,
         cuda::{
@@ -12,7 +12,7 @@ use crate::{
             open,
         },
     },
-    optim::{AdamWStep, learning_rate},
+    kinds::operations::optim::{AdamWStep, learning_rate},
 };
 use candle_core::cuda_backend::CudaDevice;
 use serde::Serialize;

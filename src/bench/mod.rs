@@ -7,16 +7,16 @@
 pub mod cuda;
 
 use crate::{
-    config::{PlannedRun, Preset, RunConfig},
-    data::{BatchOrder, Split},
-    engine::{
+    kinds::operations::config::{PlannedRun, Preset, RunConfig},
+    kinds::operations::data::{BatchOrder, Split},
+    kinds::operations::engine::{
         Engine, EngineError, PlainEngine,
         cpu::{FactoredEngine, Work},
     },
-    model::{ParamLayout, initial_parameters},
-    optim::{AdamW, OptimError, Optimizer},
+    kinds::operations::model::{ParamLayout, initial_parameters},
+    kinds::operations::optim::{AdamW, OptimError, Optimizer},
+    kinds::operations::task::{Equation, Task},
     probe::{self, Moments},
-    task::{Equation, Task},
 };
 use candle_core::Device;
 use groklab_kernels::{
@@ -76,7 +76,7 @@ pub struct Step {
 /// One stage of the step.
 #[derive(Clone, Debug, Serialize)]
 pub struct StageShare {
-    /// Of [`Stage`](crate::engine::cpu::Stage), or `adamw`.
+    /// Of [`Stage`](crate::kinds::operations::engine::cpu::Stage), or `adamw`.
     pub name: String,
     /// Of the step's time; the shares of all stages sum to 1.
     pub share: f64,
@@ -130,9 +130,9 @@ pub enum BenchError {
     #[error(transparent)]
     Probe(#[from] probe::ProbeError),
     #[error(transparent)]
-    Task(#[from] crate::task::TaskError),
+    Task(#[from] crate::kinds::operations::task::TaskError),
     #[error(transparent)]
-    Split(#[from] crate::data::SplitError),
+    Split(#[from] crate::kinds::operations::data::SplitError),
 }
 
 /// A run of x + y whose steps can be timed.

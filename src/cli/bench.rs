@@ -3,8 +3,8 @@
 use super::{report, say};
 use crate::{
     bench::{Report, measure},
-    config::Preset,
-    engine::{DeviceChoice, Precision, open_device},
+    kinds::operations::config::Preset,
+    kinds::operations::engine::{DeviceChoice, Precision, open_device},
 };
 use candle_core::Device;
 use clap::Args;

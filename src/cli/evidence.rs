@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use super::warn_of_damage;
 use crate::{
     analysis::{Group, Resolution, RunDigest, UnembeddingFrequencies, unembedding_frequencies},
-    model::ParamLayout,
+    kinds::operations::model::ParamLayout,
+    kinds::operations::task::{Symbols, Task},
     render::figure::{
         Evidence,
         matrices::{has_matrix_lar, only_matrix_lar},
     },
     store::{SpectrumRow, StoreError},
-    task::{Symbols, Task},
 };
 
 /// Spectra of the runs of each group until they are `enough`, the LAR of every matrix and the key frequencies of every

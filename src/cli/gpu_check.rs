@@ -1,7 +1,7 @@
 //! `groklab gpu-check`: whether a CUDA device computes what the CPU computes.
 
 use super::say;
-use crate::engine::Precision;
+use crate::kinds::operations::engine::Precision;
 use clap::Args;
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ pub fn run(_: &GpuCheckArgs) -> miette::Result<ExitCode> {
 /// Makes every check and prints its outcome.
 #[cfg(feature = "cuda")]
 pub fn run(args: &GpuCheckArgs) -> miette::Result<ExitCode> {
-    use crate::engine::{
+    use crate::kinds::operations::engine::{
         DeviceChoice,
         cuda::{check, device_name},
         open_device,

@@ -2,8 +2,8 @@
 //! ends the whole process.
 
 use crate::{
-    config::PlannedRun,
-    engine::{Shape, footprint, footprint_beside_device},
+    kinds::operations::config::PlannedRun,
+    kinds::operations::engine::{Shape, footprint, footprint_beside_device},
 };
 use std::{fs, num::NonZeroUsize};
 
@@ -77,7 +77,7 @@ fn number_after(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Preset, task::Task};
+    use crate::{kinds::operations::config::Preset, kinds::operations::task::Task};
 
     #[test]
     fn the_largest_runs_must_fit_together() {

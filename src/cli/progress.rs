@@ -2,7 +2,7 @@
 
 use super::tell;
 use crate::{
-    config::PlannedRun,
+    kinds::operations::config::PlannedRun,
     store::{Manifest, Mark, MetricsRow},
     sweep::{Live, Reporter, Settled},
 };

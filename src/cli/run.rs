@@ -2,8 +2,8 @@
 
 use super::{memory, progress::Progress, report, say, tell};
 use crate::{
-    config::PlannedRun,
-    engine::{DeviceChoice, EngineChoice, Precision, Shape, open_device, open_replicas},
+    kinds::operations::config::PlannedRun,
+    kinds::operations::engine::{DeviceChoice, EngineChoice, Precision, Shape, open_device, open_replicas},
     sweep::{Execution, Place, Settled, sweep},
 };
 use candle_core::Device;

@@ -2,8 +2,8 @@
 
 use super::{print, report};
 use crate::{
+    kinds::operations::task::clipped,
     store::{ReadError, RunStatus, Stage, status},
-    task::clipped,
 };
 use clap::Args;
 use miette::IntoDiagnostic;

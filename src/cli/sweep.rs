@@ -6,10 +6,10 @@ use super::{
     say,
 };
 use crate::{
-    config::Experiment,
+    kinds::operations::config::Experiment,
+    kinds::operations::task::clipped,
     store::{PlanChange, record_plan},
     sweep::shard,
-    task::clipped,
 };
 use clap::Args;
 use miette::Context;

@@ -16,11 +16,11 @@
 use super::{deliver, memory, report, tell, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
-    engine,
-    model::ParamLayout,
+    kinds::operations::engine,
+    kinds::operations::model::ParamLayout,
+    kinds::operations::train::{Trainer, trace},
     render::csv::metrics_csv,
     store::{named_tensors, read_parameters, safetensors_bytes},
-    train::{Trainer, trace},
 };
 use clap::Args;
 use safetensors::Dtype;

@@ -2,8 +2,8 @@
 
 use super::run::{Computer, ExecutionArgs, PrecisionArgs, execute};
 use crate::{
-    config::{PlannedRun, Preset, apply_overrides, check_split, parse_override},
-    task::Task,
+    kinds::operations::config::{PlannedRun, Preset, apply_overrides, check_split, parse_override},
+    kinds::operations::task::Task,
 };
 use clap::Args;
 use std::{

@@ -6,7 +6,7 @@ use super::{
     say, tell,
 };
 use crate::{
-    config::PlannedRun,
+    kinds::operations::config::PlannedRun,
     store::{read_manifest, read_run, run_directories, verify_run},
 };
 use clap::Args;

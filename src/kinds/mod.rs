@@ -1,5 +1,7 @@
 //! The kinds of run. [`ALL`] is the one list of them: to add a kind is to write its folder and its line here.
 
+pub mod operations;
+
 use crate::run::Kind;
 
 /// Every kind there is.

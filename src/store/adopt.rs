@@ -10,7 +10,7 @@ use super::{
     manifest::{read_manifest, write_manifest},
     run::recipe_in,
 };
-use crate::config::PlannedRun;
+use crate::kinds::operations::config::PlannedRun;
 use std::path::{Path, PathBuf};
 
 /// A run that was taken over.

@@ -3,13 +3,13 @@
 use std::{fs, path::Path};
 
 use crate::{
-    config::{Precision, Preset, RunConfig, TrainConfig},
+    kinds::operations::config::{Precision, Preset, RunConfig, TrainConfig},
+    kinds::operations::task::Task,
     program::Program,
     store::{
         End, Extent, FORMAT, Manifest, Mark, MetricsRow, Milestones, Provenance, RunRecord, RunState,
         SavePoint, StopReason, ViewEnd,
     },
-    task::Task,
 };
 
 /// Optimiser steps in an epoch of a made-up run.

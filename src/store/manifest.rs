@@ -4,7 +4,7 @@
 
 use super::{StoreError, disk};
 use crate::{
-    config::{PlannedRun, Precision, TrainConfig},
+    kinds::operations::config::{PlannedRun, Precision, TrainConfig},
     program::Program,
 };
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //! count, and what is missing.
 
 use super::{StoreError, disk, lock, record::parse_rows};
-use crate::config::{PlannedRun, TrainConfig};
+use crate::kinds::operations::config::{PlannedRun, TrainConfig};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -98,7 +98,7 @@ pub fn read_plan(dir: &Path) -> Result<Vec<PlanRow>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Experiment, store::disk};
+    use crate::{kinds::operations::config::Experiment, store::disk};
 
     #[test]
     fn a_plan_is_what_was_asked_for_last() {

@@ -15,7 +15,7 @@ use super::{
     plan::{PlanRow, read_plan},
     run::read_run_under,
 };
-use crate::{config::TrainConfig, task::TaskError};
+use crate::{kinds::operations::config::TrainConfig, kinds::operations::task::TaskError};
 use std::{
     collections::BTreeMap,
     fs, io,

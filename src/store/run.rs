@@ -7,9 +7,9 @@ use super::{
     tensors,
 };
 use crate::{
-    config::{RunConfig, TrainConfig},
-    model::ParamLayout,
-    task::Task,
+    kinds::operations::config::{RunConfig, TrainConfig},
+    kinds::operations::model::ParamLayout,
+    kinds::operations::task::Task,
 };
 use serde::de::DeserializeOwned;
 use std::{

@@ -5,7 +5,7 @@
 //! else has a state.
 
 use super::{Milestones, StoreError, named_tensors, tensors};
-use crate::model::ParamLayout;
+use crate::kinds::operations::model::ParamLayout;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -89,7 +89,7 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Preset, store::Mark};
+    use crate::{kinds::operations::config::Preset, store::Mark};
 
     fn layout() -> ParamLayout {
         let mut model = Preset::Paper.config("add", 0.5, 0).model;

@@ -6,7 +6,7 @@ use super::{
     manifest::{MANIFEST, read_manifest},
     plan::read_plan,
 };
-use crate::config::TrainConfig;
+use crate::kinds::operations::config::TrainConfig;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 

@@ -1,7 +1,7 @@
 //! Parameters in safetensors files.
 
 use super::{StoreError, disk};
-use crate::model::ParamLayout;
+use crate::kinds::operations::model::ParamLayout;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},

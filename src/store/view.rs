@@ -4,7 +4,7 @@
 //! end of the budget is unfinished in it, though it may have finished under a smaller one.
 
 use super::{MetricsRow, ReadError, RunRecord, RunState, files::METRICS, run::ViewEnd};
-use crate::config::TrainConfig;
+use crate::kinds::operations::config::TrainConfig;
 
 impl RunRecord {
     /// The whole record, seen under a budget.

@@ -17,8 +17,8 @@ use super::{
     named_tensors, tensors, write_atomic,
 };
 use crate::{
-    config::{PlannedRun, RunConfig, TrainConfig},
-    model::ParamLayout,
+    kinds::operations::config::{PlannedRun, RunConfig, TrainConfig},
+    kinds::operations::model::ParamLayout,
     probe::Spectra,
 };
 use std::{

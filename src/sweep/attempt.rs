@@ -4,11 +4,11 @@
 
 use super::{Execution, Reporter, Settled, recorder::Recorder};
 use crate::{
-    config::PlannedRun,
-    engine,
+    kinds::operations::config::PlannedRun,
+    kinds::operations::engine,
+    kinds::operations::train::{TrainError, Trainer},
     program::Program,
     store::{self, Lock, Manifest, Provenance, Resumed, RunWriter, StopReason, StoreError},
-    train::{TrainError, Trainer},
 };
 use std::{
     any::Any,

@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use crate::{
-    model::ParamLayout,
+    kinds::operations::model::ParamLayout,
     store::{self, Limits, Part, RunWriter, read_results},
 };
 

@@ -3,15 +3,15 @@
 
 use super::*;
 use crate::{
-    config::{Preset, RunConfig},
-    engine::Evaluation,
+    kinds::operations::config::{Preset, RunConfig},
+    kinds::operations::engine::Evaluation,
+    kinds::operations::task::{Equation, Task},
     probe::Moments,
     store::{
         self, Op, RunState,
         faults::{self, Fault},
         read_run, verify_run,
     },
-    task::{Equation, Task},
 };
 use std::{
     collections::BTreeMap,

@@ -18,10 +18,10 @@ mod tests;
 pub use recorder::{Live, Reporter};
 
 use crate::{
-    config::{OptimizerName, PlannedRun},
-    engine::{self, Engine, EngineChoice, EngineError, Replicas, Shape},
+    kinds::operations::config::{OptimizerName, PlannedRun},
+    kinds::operations::engine::{self, Engine, EngineChoice, EngineError, Replicas, Shape},
+    kinds::operations::train::train,
     store::Manifest,
-    train::train,
 };
 use attempt::{Locked, guarded};
 use candle_core::Device;

@@ -2,10 +2,10 @@
 
 use super::{Execution, Settled};
 use crate::{
-    config::PlannedRun,
+    kinds::operations::config::PlannedRun,
+    kinds::operations::train::{Record, Trainer},
     probe::Spectra,
     store::{Checkpoint, End, Manifest, MetricsRow, Milestones, Part, RunWriter, StopReason, StoreError},
-    train::{Record, Trainer},
 };
 use std::{
     sync::atomic::Ordering,

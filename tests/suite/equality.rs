@@ -1,11 +1,11 @@
 //! The factored engine trains like the plain model: 200 steps of AdamW from the same start, losses equal to 1e-4.
 
 use groklab::{
-    config::{ModelConfig, Preset},
-    engine::{Engine, PlainEngine, cpu::FactoredEngine},
-    model::{ParamLayout, initial_parameters},
-    optim,
-    task::Equation,
+    kinds::operations::config::{ModelConfig, Preset},
+    kinds::operations::engine::{Engine, PlainEngine, cpu::FactoredEngine},
+    kinds::operations::model::{ParamLayout, initial_parameters},
+    kinds::operations::optim,
+    kinds::operations::task::Equation,
 };
 
 /// Batches of 48 rows of x + y mod v over a quarter of the table, every tenth of them partial.

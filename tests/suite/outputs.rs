@@ -146,8 +146,9 @@ fn a_reader_that_has_gone_away_is_no_failure() {
 
 #[test]
 fn the_papers_tables_are_those_of_the_shipped_tasks() {
-    let digests =
-        groklab::task::builtin_names().iter().map(|name| groklab::task::Task::find(name).unwrap().digest());
+    let digests = groklab::kinds::operations::task::builtin_names()
+        .iter()
+        .map(|name| groklab::kinds::operations::task::Task::find(name).unwrap().digest());
     assert!(digests.eq(groklab::analysis::paper::DIGESTS));
 }
 

@@ -4,8 +4,8 @@ mod mount;
 
 use super::{report, say, sweep::overrides, tell};
 use crate::{
-    config::Experiment,
-    engine::{DeviceChoice, Precision},
+    kinds::operations::config::Experiment,
+    kinds::operations::engine::{DeviceChoice, Precision},
     render::slurm::{JobArray, Memory, TimeLimit, Word, quoted, script},
     store::write_atomic,
 };

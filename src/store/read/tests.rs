@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::{
-    config::PlannedRun,
-    model::ParamLayout,
+    kinds::operations::config::PlannedRun,
+    kinds::operations::model::ParamLayout,
+    kinds::operations::task::Task,
     store::{
         Manifest, RunState, StopReason,
         files::FINAL,
         made::{self, MadeRun},
         read_manifest, read_run, record_plan, tensors,
     },
-    task::Task,
 };
 
 fn experiment() -> (tempfile::TempDir, PathBuf) {

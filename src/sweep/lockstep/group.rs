@@ -7,8 +7,8 @@ use super::{
     slot::SlotRun,
 };
 use crate::{
-    engine::{ReplicaEpoch, Replicas},
-    train::TrainError,
+    kinds::operations::engine::{ReplicaEpoch, Replicas},
+    kinds::operations::train::TrainError,
 };
 use rayon::prelude::*;
 use std::{

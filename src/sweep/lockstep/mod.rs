@@ -2,7 +2,7 @@
 //!
 //! Promises: a run leaves the directory that it leaves when it goes alone, as far as the device computes the same numbers;
 //! which slot it had, and what else was on the device, changes no byte (their number may: see
-//! [`crate::engine::Replicas`]). A run that cannot be begun, loaded, read or written fails alone. When the device fails,
+//! [`crate::kinds::operations::engine::Replicas`]). A run that cannot be begun, loaded, read or written fails alone. When the device fails,
 //! the runs on it fail and can be resumed from their checkpoints; those that wait get another group if the device can
 //! be opened again.
 
@@ -13,8 +13,8 @@ mod tests;
 
 use super::{Entry, Execution, Locked, Open, Reporter, Settled, guarded};
 use crate::{
-    config::{PlannedRun, train_rows},
-    engine::Shape,
+    kinds::operations::config::{PlannedRun, train_rows},
+    kinds::operations::engine::Shape,
 };
 use group::Group;
 use rayon::prelude::*;

@@ -5,9 +5,9 @@ use super::super::{
     attempt::{Attempt, guarded},
 };
 use crate::{
-    engine::{EngineError, Evaluated, ReplicaStep, Replicas},
+    kinds::operations::engine::{EngineError, Evaluated, ReplicaStep, Replicas},
+    kinds::operations::train::{Assessed, Pass, TrainError},
     store::StopReason,
-    train::{Assessed, Pass, TrainError},
 };
 use std::{
     mem,

@@ -2,15 +2,17 @@
 
 use super::*;
 use crate::{
-    config::{Decay, OptimizerName, RunConfig},
-    engine::{EngineError, Evaluated, ReplicaEpoch, ReplicaState, Replicas, cpu::replicas::CpuReplicas},
+    kinds::operations::config::{Decay, OptimizerName, RunConfig},
+    kinds::operations::engine::{
+        EngineError, Evaluated, ReplicaEpoch, ReplicaState, Replicas, cpu::replicas::CpuReplicas,
+    },
+    kinds::operations::task::Task,
     store::{self, Manifest, RunState, StopReason, faults, verify_run},
     sweep::{
         Place,
         fault_tests::{NEVER, Notes, contents, execution, run_watched, tiny_config},
         sweep,
     },
-    task::Task,
 };
 use std::{
     collections::BTreeMap,

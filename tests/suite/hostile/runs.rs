@@ -2,11 +2,11 @@
 
 use super::{Case, Node};
 use groklab::{
-    config::{PlannedRun, Preset},
-    model::ParamLayout,
+    kinds::operations::config::{PlannedRun, Preset},
+    kinds::operations::model::ParamLayout,
+    kinds::operations::task::Task,
     program::Program,
     store::{Counters, Extent, Manifest, Milestones, Provenance, SavePoint, Snapshot},
-    task::Task,
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 

@@ -1,0 +1,272 @@
+//! Experiment files: a named study as a grid of runs.
+//!
+//! ```toml
+//! title = "x + y at four training fractions"
+//! preset = "paper"                      # or "power"
+//! tasks = ["add"]
+//! train_fractions = [0.05, 0.1, 0.2, 0.3]
+//! seeds = [0, 1, 2, 3, 4]
+//! [set]                                 # config keys for every run
+//! "train.patience" = 2000
+//! [grid]                                # every combination of these
+//! "data.batch_size" = [128, 512]
+//! ```
+
+use super::place::Where;
+use super::{ConfigError, Preset};
+use crate::kinds::operations::task::{
+    Fault, Located, Place, Span, TaskError, clipped, is_name, is_title, quote, read_text, without_bom,
+};
+use miette::Diagnostic;
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+use toml::{Table, Value};
+
+/// The experiments that come with the program: (name, file).
+pub const SHIPPED_EXPERIMENTS: [(&str, &str); 5] = [
+    ("binary-ops", include_str!("../../../../experiments/binary-ops.toml")),
+    ("evening", include_str!("../../../../experiments/evening.toml")),
+    ("add-fractions", include_str!("../../../../experiments/add-fractions.toml")),
+    ("batch-dip", include_str!("../../../../experiments/batch-dip.toml")),
+    ("quick", include_str!("../../../../experiments/quick.toml")),
+];
+
+/// Runs of one experiment at most.
+pub(super) const MAX_RUNS: usize = 100_000;
+/// Limit for an experiment file, bytes: some ten thousand seeds fit.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// A study: tasks × fractions × grid × seeds.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Name of the file without its ending; names the results directory.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    pub(super) spec: Spec,
+    /// Where the text comes from, and the text: for messages.
+    origin: PathBuf,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Spec {
+    title: String,
+    #[serde(default)]
+    pub preset: Preset,
+    pub tasks: Vec<String>,
+    pub train_fractions: Vec<f64>,
+    pub seeds: Vec<u64>,
+    #[serde(default)]
+    pub set: Table,
+    #[serde(default)]
+    pub grid: BTreeMap<String, Vec<Value>>,
+}
+
+/// An experiment that cannot be used.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ExperimentError {
+    /// The file cannot be read.
+    #[error("cannot read the experiment {path}")]
+    #[diagnostic(help("experiments that come with the program: {}", shipped_names()))]
+    Read {
+        /// Path as given, clipped.
+        path: String,
+        /// Why.
+        source: TaskError,
+    },
+    /// The file's name cannot name a results directory.
+    #[error("{path}: the file's name cannot name an experiment")]
+    #[diagnostic(help(
+        "the results directory is called after it: use 1 to 64 letters, digits, `_`, `-` and `.`, \
+         no `-` or `.` in front, then `.toml`"
+    ))]
+    Name {
+        /// Path as given, clipped.
+        path: String,
+    },
+    /// Something at one place of the file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    At(Box<Place>),
+    /// Something in the file of one of its tasks.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Task(TaskError),
+    /// A key that the command line sets.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(ConfigError),
+}
+
+fn shipped_names() -> String {
+    SHIPPED_EXPERIMENTS.map(|(name, _)| name).join(", ")
+}
+
+impl Experiment {
+    /// By path (`experiments/quick.toml`) or by the name of a shipped one (`quick`).
+    pub fn find(name_or_path: &str) -> Result<Self, ExperimentError> {
+        let shipped = SHIPPED_EXPERIMENTS.iter().find(|(name, _)| *name == name_or_path);
+        if let Some((name, text)) = shipped {
+            return Self::from_str(name, text, Path::new(name));
+        }
+        let path = Path::new(name_or_path);
+        let text = read_text(path, MAX_BYTES).map_err(|error| match error {
+            TaskError::At(place) => ExperimentError::At(place),
+            source => ExperimentError::Read { path: clipped(name_or_path, 240), source },
+        })?;
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("");
+        Self::from_str(stem, &text, path)
+    }
+
+    /// The experiment called `name` that `text` defines; messages say it stands in the file `origin`.
+    pub fn from_str(name: &str, text: &str, origin: &Path) -> Result<Self, ExperimentError> {
+        // a name with a path in it would leave the results directory
+        if name.starts_with('.') || !is_name(&name.replace('.', "_")) {
+            return Err(ExperimentError::Name { path: clipped(&origin.to_string_lossy(), 240) });
+        }
+        let text = without_bom(text).to_owned();
+        let spec: Spec = toml::from_str(&text).map_err(|error| {
+            let place = error.span().unwrap_or(0..0);
+            let remedy = "an experiment has title, tasks, train_fractions, seeds and, if wanted, preset, [set] and [grid]";
+            let problem = match error.message() {
+                limit if limit.contains("recurs") => "keys or values are nested too deep".to_owned(),
+                message => clipped(message, 200),
+            };
+            at(origin, &text, Span::new(place.start, place.end), problem, remedy.to_owned())
+        })?;
+        let experiment =
+            Self { name: name.to_owned(), title: spec.title.clone(), spec, origin: origin.to_owned(), text };
+        experiment.check_lists()?;
+        Ok(experiment)
+    }
+
+    /// Number of its runs; saturates.
+    pub(super) fn n_runs(&self) -> usize {
+        let spec = &self.spec;
+        let sizes = [spec.tasks.len(), spec.train_fractions.len(), spec.seeds.len()];
+        spec.grid.values().map(Vec::len).chain(sizes).fold(1, usize::saturating_mul)
+    }
+
+    /// Lists must hold something, nothing twice, and not promise more runs than can be planned.
+    fn check_lists(&self) -> Result<(), ExperimentError> {
+        let spec = &self.spec;
+        if !is_title(&spec.title) {
+            let problem = "the title must be one line of 1 to 120 characters";
+            let remedy = "write e.g. title = \"x + y, weight decay and depth\"";
+            return Err(self.fault(Where::section("title"), problem, remedy));
+        }
+        let text = |value: &Value| value.to_string();
+        let mut lists = vec![
+            (Where::section("tasks"), spec.tasks.clone()),
+            (
+                Where::section("train_fractions"),
+                spec.train_fractions.iter().map(|f| format!("{f:?}")).collect(),
+            ),
+            (Where::section("seeds"), spec.seeds.iter().map(u64::to_string).collect()),
+        ];
+        lists.extend(spec.grid.iter().map(|(k, v)| (Where::key("grid", k), v.iter().map(text).collect())));
+        for (place, items) in &lists {
+            if items.is_empty() {
+                let what = place.key.unwrap_or(place.section);
+                let problem = format!("the experiment has no {}", clipped(what, 40));
+                return Err(self.fault(*place, &problem, "give at least one"));
+            }
+            let mut seen = BTreeSet::new();
+            if let Some(i) = items.iter().position(|item| !seen.insert(item)) {
+                let problem = format!("{} stands twice in this list", quote(&items[i]));
+                return Err(self.fault(place.item(i), &problem, "take it out: a run is done once"));
+            }
+        }
+        if let Some(i) = spec.seeds.iter().position(|&seed| i64::try_from(seed).is_err()) {
+            let problem = format!("the seed {} is out of range", spec.seeds[i]);
+            return Err(self.fault(Where::section("seeds").item(i), &problem, "seeds are below 2^63"));
+        }
+        let runs = self.n_runs();
+        match lists.iter().max_by_key(|(_, items)| items.len()) {
+            Some((place, _)) if runs > MAX_RUNS => {
+                let problem = format!("the experiment plans {runs} runs; {MAX_RUNS} are the most");
+                Err(self.fault(*place, &problem, "split it into several files"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `problem` at a place of the file.
+    pub(super) fn fault(&self, place: Where, problem: &str, remedy: &str) -> ExperimentError {
+        let span = place.locate(&self.text).unwrap_or(Span::new(0, 0));
+        at(&self.origin, &self.text, span, problem.to_owned(), remedy.to_owned())
+    }
+
+    /// An error of another room at a place of the file.
+    pub(super) fn reported(&self, place: Where, error: &impl Diagnostic) -> ExperimentError {
+        let remedy = error.help().map_or_else(String::new, |help| help.to_string());
+        self.fault(place, &error.to_string(), &remedy)
+    }
+}
+
+fn at(origin: &Path, text: &str, span: Span, problem: String, remedy: String) -> ExperimentError {
+    let located: Located = span.fault(Fault::Definition { problem, remedy });
+    ExperimentError::At(Box::new(Place::new(origin, text, located)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Experiment, ExperimentError> {
+        Experiment::from_str("t", text, Path::new("t.toml"))
+    }
+
+    #[test]
+    fn the_shipped_experiments_have_the_papers_sizes() {
+        for (name, runs) in [("binary-ops", 60), ("add-fractions", 20)] {
+            let plan = Experiment::find(name).unwrap().plan(&[]).unwrap();
+            assert_eq!(plan.len(), runs, "{name}");
+            assert!(
+                plan.iter().all(|r| r.config.train.max_epochs == 50_000 && r.config.train.patience == 2_000)
+            );
+        }
+        for name in ["batch-dip", "quick"] {
+            assert!(!Experiment::find(name).unwrap().plan(&[]).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_grid_is_expanded_with_seeds_innermost() {
+        let text = r#"
+            title = "t"
+            tasks = ["add", "sub"]
+            train_fractions = [0.5]
+            seeds = [4, 5]
+            [set.optim]
+            beta2 = 0.9
+            [grid]
+            "data.batch_size" = [64, 128]
+        "#;
+        let plan = parse(text).unwrap().plan(&[]).unwrap();
+        let got: Vec<_> =
+            plan.iter().map(|r| (r.config.task.as_str(), r.config.data.batch_size, r.config.seed)).collect();
+        assert_eq!(got[..4], [("add", 64, 4), ("add", 64, 5), ("add", 128, 4), ("add", 128, 5)]);
+        assert_eq!(got.len(), 8);
+        assert!(plan.iter().all(|r| r.config.optim.beta2 == 0.9 && r.config.split_seed == r.config.seed));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let fails = |text: &str| match parse(text).and_then(|e| e.plan(&[])) {
+            Ok(_) => panic!("accepted: {text}"),
+            Err(e) => e.to_string(),
+        };
+        let base = "title = \"t\"\ntasks = [\"add\"]\ntrain_fractions = [0.5]\n";
+        assert!(fails(&format!("{base}seeds = [1, 1]")).contains("twice"));
+        assert!(fails(&format!("{base}seeds = []")).contains("no seeds"));
+        assert!(fails(&format!("{base}seeds = [1]\ncolour = 3")).contains("colour"));
+        assert!(fails(&format!("{base}seeds = [1]\n[grid]\nseed = []")).contains("no seed"));
+        assert!(fails(base).contains("seeds"));
+    }
+}

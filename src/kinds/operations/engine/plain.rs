@@ -1,0 +1,76 @@
+//! The plain engine: candle's autograd over the reference model, on the CPU or a CUDA device.
+
+use super::{Engine, EngineError, Evaluation, Tally};
+use crate::{
+    kinds::operations::config::ModelConfig,
+    kinds::operations::model::{ParamLayout, PlainModel, tensors},
+    kinds::operations::task::Equation,
+    probe::Moments,
+};
+use candle_core::{DType, Device, Tensor, Var};
+
+/// Rows of an evaluation that are in memory at once.
+const EVALUATION_ROWS: usize = 1024;
+
+/// The reference model under candle's autograd, in f32.
+pub struct PlainEngine {
+    config: ModelConfig,
+    layout: ParamLayout,
+    n_symbols: usize,
+    device: Device,
+}
+
+impl PlainEngine {
+    /// For tasks of `n_symbols` operands on `device`.
+    pub fn new(config: &ModelConfig, n_symbols: usize, device: Device) -> Self {
+        Self { config: config.clone(), layout: ParamLayout::new(config, n_symbols), n_symbols, device }
+    }
+
+    fn model(&self, tensors: Vec<Tensor>) -> PlainModel<'_> {
+        PlainModel::new(&self.config, &self.layout, self.n_symbols, tensors)
+    }
+}
+
+impl Engine for PlainEngine {
+    fn loss_and_gradients(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        let vars = tensors(&self.layout, params, DType::F32, &self.device)?
+            .iter()
+            .map(Var::from_tensor)
+            .collect::<Result<Vec<_>, _>>()?;
+        let model = self.model(vars.iter().map(|v| v.as_tensor().clone()).collect());
+        let loss = model.loss(batch)?;
+        let store = loss.backward()?;
+        for (param, var) in self.layout.iter().zip(&vars) {
+            // candle drops a gradient without a word where an operation has no backward
+            let grad = store.get(var).ok_or_else(|| EngineError::MissingGradient(param.name.clone()))?;
+            grads[param.range.clone()].copy_from_slice(&grad.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Ok(loss.to_scalar()?)
+    }
+
+    fn evaluate(
+        &mut self,
+        params: &[f32],
+        rows: &[Equation],
+        mut moments: Option<&mut Moments>,
+    ) -> Result<Evaluation, EngineError> {
+        let model = self.model(tensors(&self.layout, params, DType::F32, &self.device)?);
+        let mut tally = Tally::default();
+        for chunk in rows.chunks(EVALUATION_ROWS) {
+            let output = model.forward(chunk)?;
+            let logits = output.logits.flatten_all()?.to_vec1::<f32>()?;
+            for (row, logits) in chunk.iter().zip(logits.chunks(self.n_symbols)) {
+                tally.add(logits, row.answer);
+            }
+            if let Some(moments) = moments.as_deref_mut() {
+                moments.add(&output.x.flatten_all()?.to_vec1::<f32>()?, &logits)?;
+            }
+        }
+        Ok(tally.evaluation())
+    }
+}

@@ -1,0 +1,9 @@
+//! Binary operations: `x ∘ y = z` for a table of symbols, learned by a small transformer (Power et al., arXiv 2201.02177).
+
+pub mod config;
+pub mod data;
+pub mod engine;
+pub mod model;
+pub mod optim;
+pub mod task;
+pub mod train;
