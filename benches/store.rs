@@ -8,7 +8,8 @@ use groklab::{
     kinds::operations::task::Task,
     kinds::operations::train::Trainer,
     program::Program,
-    store::{Manifest, Part, Provenance, RunWriter},
+    run::{Mark, Part, State},
+    store::{Manifest, Provenance, RunWriter},
 };
 
 fn bench(c: &mut Criterion) {
@@ -24,23 +25,23 @@ fn bench(c: &mut Criterion) {
     )
     .unwrap();
     let mut trainer = Trainer::new(&run).unwrap();
-    let (row, _) = trainer.measure(engine.as_mut(), 0).unwrap();
+    let (row, _) = trainer.measure(engine.as_mut()).unwrap();
     // beside the build, on the disk where results would be: a temporary directory may be memory
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let by = Provenance {
         from_epoch: 0,
         program: Program::this(),
         engine: name,
-        precision: run.config.precision,
+        precision: "f32".to_owned(),
         processor: engine::instruction_set().to_owned(),
     };
-    let manifest = Manifest::fresh(&run, (1, 1), trainer.layout.len(), by);
+    let manifest = Manifest::fresh(&run, trainer.layout.len(), by);
     let mut writer = RunWriter::create(dir.path(), &run, manifest).unwrap();
     c.bench_function(&format!("checkpoint of {} parameters", trainer.layout.len()), |b| {
         b.iter(|| {
-            trainer.step += 1; // another file each time, as in a run
-            writer.metrics(Part::Trajectory, &row).unwrap();
-            writer.save(trainer.snapshot().as_ref(), &trainer.layout).unwrap();
+            trainer.course.step += 1; // another file each time, as in a run
+            writer.metrics(Part::Trajectory, Mark { epoch: 1, step: 10 }, &row).unwrap();
+            writer.save(trainer.snapshot().as_ref(), trainer.layout()).unwrap();
         });
     });
 }

@@ -45,6 +45,8 @@
 pub mod analysis;
 pub mod bench;
 pub mod cli;
+mod excerpt;
+pub mod experiment;
 pub mod kinds;
 pub mod probe;
 pub mod program;

@@ -15,6 +15,11 @@ pub struct Program {
     pub features: Vec<String>,
 }
 
+/// The instruction set found on this processor: `AVX-512`, `AVX2`, `NEON` or `portable`.
+pub fn instruction_set() -> &'static str {
+    groklab_kernels::InstructionSet::best().name()
+}
+
 impl Program {
     /// This one.
     pub fn this() -> Self {

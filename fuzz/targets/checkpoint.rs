@@ -2,21 +2,25 @@
 //! this model that can be written and read again.
 #![no_main]
 
-use groklab::{kinds::operations::config::Preset, kinds::operations::model::ParamLayout, store::{Counters, Milestones, Snapshot}};
+use groklab::{
+    kinds::operations::{config::Preset, model::ParamLayout},
+    run::{Counters, Layout, Snapshot},
+    store::{parse_snapshot, snapshot_bytes},
+};
 use libfuzzer_sys::fuzz_target;
 use std::{path::Path, sync::OnceLock};
 
 /// A small model and the checkpoint of it.
-fn sound() -> &'static (ParamLayout, Vec<u8>) {
-    static SOUND: OnceLock<(ParamLayout, Vec<u8>)> = OnceLock::new();
+fn sound() -> &'static (Layout, Vec<u8>) {
+    static SOUND: OnceLock<(Layout, Vec<u8>)> = OnceLock::new();
     SOUND.get_or_init(|| {
         let mut model = Preset::Paper.config("add", 0.5, 0).model;
         (model.n_layers, model.d_model, model.n_heads, model.d_mlp) = (1, 2, 1, 2);
-        let layout = ParamLayout::new(&model, 2);
+        let layout = ParamLayout::new(&model, 2).tensors();
         let zeros = vec![0.0; layout.len()];
-        let counters = Counters { next_epoch: 3, step: 20, milestones: Milestones::default() };
+        let counters = Counters { next_epoch: 3, step: 20, ..Counters::default() };
         let snapshot = Snapshot { counters, params: zeros.clone(), slots: vec![("m".into(), zeros.clone()), ("v".into(), zeros)] };
-        let bytes = snapshot.to_bytes(Path::new("sound"), &layout).expect("a checkpoint can be written");
+        let bytes = snapshot_bytes(&snapshot, Path::new("sound"), &layout).expect("a checkpoint can be written");
         (layout, bytes)
     })
 }
@@ -36,12 +40,12 @@ fuzz_target!(|data: (Vec<(u16, u8)>, bool, u16, &[u8])| {
             file[at] = byte;
         }
     }
-    if let Ok(snapshot) = Snapshot::parse(path, &file, layout) {
+    if let Ok(snapshot) = parse_snapshot(path, &file, layout) {
         assert_eq!(snapshot.params.len(), layout.len());
         assert!(snapshot.slots.iter().all(|(_, values)| values.len() == layout.len()));
-        let written = snapshot.to_bytes(path, layout).expect("it can be written");
-        let again = Snapshot::parse(path, &written, layout).expect("and read");
+        let written = snapshot_bytes(&snapshot, path, layout).expect("it can be written");
+        let again = parse_snapshot(path, &written, layout).expect("and read");
         assert_eq!(again.counters, snapshot.counters);
-        assert_eq!(again.to_bytes(path, layout).expect("and written"), written);
+        assert_eq!(snapshot_bytes(&again, path, layout).expect("and written"), written);
     }
 });

@@ -1,7 +1,10 @@
 //! Any text as an experiment file: a plan of different runs whose configs pass their checks, or an error.
 #![no_main]
 
-use groklab::kinds::operations::config::{Experiment, check_split};
+use groklab::{
+    experiment::Experiment,
+    kinds::operations::{config::check_split, lockstep::operations},
+};
 use libfuzzer_sys::fuzz_target;
 use std::{collections::BTreeSet, path::Path};
 
@@ -13,9 +16,10 @@ fuzz_target!(|text: &str| {
     let plan = Experiment::from_str("fuzz", text, Path::new("fuzz.toml")).and_then(|e| e.plan(&[]));
     match plan {
         Ok(plan) => {
-            let ids: BTreeSet<_> = plan.iter().map(|run| &run.id).collect();
+            let ids: BTreeSet<_> = plan.iter().map(|run| run.id().to_owned()).collect();
             assert!(ids.len() == plan.len() && !plan.is_empty());
             for run in &plan {
+                let Some(run) = operations(run.as_ref()) else { continue };
                 run.config.check().unwrap();
                 check_split(run.task.equations.len(), run.config.train_fraction).unwrap();
                 // it becomes the name of a directory

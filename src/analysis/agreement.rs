@@ -104,25 +104,27 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{MetricsRow, made::MadeRun};
+    use crate::store::{
+        RunRecord,
+        made::{self, MadeRow, MadeRun},
+    };
 
     /// A run that grokked at epoch `grokked`, with (epoch, k_pred, k95).
     fn run(grokked: Option<u64>, rows: &[(u64, f64, u32)]) -> RunDigest {
-        let mut run = MadeRun::new("add", 0.5, 0).grokked(1, grokked.unwrap_or(1)).record();
-        if grokked.is_none() {
-            run.manifest.milestones.grokked = None;
-        }
-        let row = run.metrics[0].clone();
-        run.metrics = rows
-            .iter()
-            .map(|&(epoch, k_pred, k95)| MetricsRow {
-                epoch,
-                k_pred,
-                k95: Some(k95).filter(|&k95| k95 > 0),
-                ..row.clone()
-            })
-            .collect();
-        RunDigest::of(run)
+        let made = MadeRun::new("add", 0.5, 0);
+        let made = match grokked {
+            Some(grokked) => made.grokked(1, grokked),
+            None => made.memorized(1),
+        };
+        let row = &made.rows()[0];
+        let with = |&(epoch, k_pred, k95): &(u64, f64, u32)| MadeRow {
+            epoch,
+            k_pred,
+            k95: Some(k95).filter(|&k95| k95 > 0),
+            ..row.clone()
+        };
+        let rows: Vec<_> = rows.iter().map(with).collect();
+        RunDigest::of(RunRecord { metrics: made::metrics(&rows), ..made.record() }).unwrap()
     }
 
     #[test]

@@ -51,7 +51,7 @@ mod tests {
         let records = [0.0, 0.03, 0.09].map(|shift| MadeRun::new("add", 0.5, 0).shift(shift));
         let diverged = MadeRun::new("add", 0.5, 3).diverged(100);
         let records: Vec<_> =
-            records.iter().chain([&diverged]).map(|run| RunDigest::of(run.record())).collect();
+            records.iter().chain([&diverged]).map(|run| RunDigest::of(run.record()).unwrap()).collect();
         let points = curve(&records.iter().collect::<Vec<_>>(), |row| row.lar);
         let at = |epoch| *points.iter().find(|p| p.epoch == epoch).unwrap();
         let (early, late) = (at(20), at(120));

@@ -9,8 +9,11 @@ use super::{
     dip::{Dip, EARLY_EPOCHS, dip},
 };
 use crate::{
-    kinds::operations::config::RunConfig,
-    store::{self, Manifest, MetricsRow, RunRecord},
+    kinds::operations::{
+        config::RunConfig,
+        milestones::{COLLAPSED, GROKKED, MEMORIZED},
+    },
+    store::{self, Manifest, Metrics, MetricsRow, ReadError, RunRecord},
 };
 
 /// Evaluations of all runs together that are kept as they are: 120 MB.
@@ -20,7 +23,7 @@ const FINEST: u32 = 1 << 12;
 
 /// What figures and tables take from a row of `metrics.csv`, under its names.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)] // see [`MetricsRow`]
+#[allow(missing_docs)] // see [`COLUMNS`](crate::kinds::operations::columns::COLUMNS)
 pub struct Evaluation {
     pub epoch: u64,
     pub step: u64,
@@ -39,25 +42,57 @@ pub struct Evaluation {
     pub weight_norm: f64,
 }
 
-impl From<&MetricsRow> for Evaluation {
-    fn from(row: &MetricsRow) -> Self {
-        Self {
-            epoch: row.epoch,
-            step: row.step,
-            train_loss: row.train_loss,
-            val_loss: row.val_loss,
-            train_accuracy: row.train_accuracy,
-            val_accuracy: row.val_accuracy,
-            lar: row.lar,
-            k_pred: row.k_pred,
-            k95: row.k95,
-            sigma_p: row.sigma_p,
-            sigma_q: row.sigma_q,
-            pearson: row.pearson,
-            stable_rank: row.stable_rank,
-            effective_rank: row.effective_rank,
-            weight_norm: row.weight_norm,
-        }
+/// A count to calculate with: NaN where there is none.
+pub fn count_or_nan(count: Option<u32>) -> f64 {
+    count.map_or(f64::NAN, f64::from)
+}
+
+impl Evaluation {
+    /// The names of the columns that it takes, in its order.
+    const COLUMNS: [&str; 13] = [
+        "train_loss",
+        "val_loss",
+        "train_accuracy",
+        "val_accuracy",
+        "lar",
+        "k_pred",
+        "k95",
+        "sigma_p",
+        "sigma_q",
+        "pearson",
+        "stable_rank",
+        "effective_rank",
+        "weight_norm",
+    ];
+
+    /// Of all rows of a run.
+    pub fn all(metrics: &Metrics) -> Vec<Self> {
+        let place = |name: &str| metrics.columns().iter().position(|column| column == name);
+        let places = Self::COLUMNS.map(place);
+        let of = |row: MetricsRow| {
+            let at = |place: Option<usize>| place.map_or(f64::NAN, |i| row.values[i]);
+            let [train_loss, val_loss, train_accuracy, val_accuracy, lar, k_pred, k95, sigma_p, sigma_q, ..] =
+                places.map(at);
+            let [.., pearson, stable_rank, effective_rank, weight_norm] = places.map(at);
+            Self {
+                epoch: row.mark.epoch,
+                step: row.mark.step,
+                train_loss,
+                val_loss,
+                train_accuracy,
+                val_accuracy,
+                lar,
+                k_pred,
+                k95: (k95 > 0.0).then_some(k95 as u32),
+                sigma_p,
+                sigma_q,
+                pearson,
+                stable_rank,
+                effective_rank,
+                weight_norm,
+            }
+        };
+        metrics.iter().map(of).collect()
     }
 }
 
@@ -109,6 +144,7 @@ pub type Experiment = store::Experiment<RunDigest>;
 pub struct RunDigest {
     /// The record, whose rows have been taken out.
     record: RunRecord,
+    config: RunConfig,
     /// Evaluations behind it.
     count: usize,
     curve: Vec<Evaluation>,
@@ -124,33 +160,37 @@ pub struct RunDigest {
 }
 
 impl RunDigest {
-    /// Of a whole run.
-    pub fn of(mut record: RunRecord) -> Self {
-        let rows = std::mem::take(&mut record.metrics);
-        let curve: Vec<Evaluation> = rows.iter().map(Evaluation::from).collect();
-        let marks = record.manifest.milestones;
+    /// Of a whole run on a binary operation. Errors when its recipe is none.
+    pub fn of(mut record: RunRecord) -> Result<Self, ReadError> {
+        let config = RunConfig::of_recipe(&record.recipe, record.manifest.budget).map_err(|e| {
+            ReadError::Parse { path: record.dir.join("config.toml"), reason: e.message().to_owned() }
+        })?;
+        let curve = Evaluation::all(&std::mem::take(&mut record.metrics));
+        let mark = |name: &str| record.manifest.milestones.get(name);
+        let (memorized, grokked) = (mark(MEMORIZED), mark(GROKKED));
+        let milestones = [memorized, grokked, mark(COLLAPSED)];
         let at = |epoch| curve.binary_search_by_key(&epoch, |row| row.epoch).ok().map(|i| curve[i]);
-        let milestones = [marks.memorized, marks.grokked, marks.collapsed];
         let last = curve.last().copied();
         let mut kept: Vec<Evaluation> = at(0).into_iter().chain(last).collect();
         kept.extend(milestones.into_iter().flatten().filter_map(|mark| at(mark.epoch)));
         kept.sort_by_key(|row| row.epoch);
         kept.dedup_by_key(|row| row.epoch);
-        let since = [marks.memorized, marks.grokked].into_iter().flatten().find_map(|mark| at(mark.epoch));
+        let since = [memorized, grokked].into_iter().flatten().find_map(|mark| at(mark.epoch));
         let least_pearson = since.and_then(|since| {
             let rows = curve.iter().filter(|row| row.epoch >= since.epoch && row.pearson.is_finite());
             rows.map(|row| row.pearson).min_by(f64::total_cmp)
         });
-        Self {
+        Ok(Self {
             count: curve.len(),
             dip: dip(&curve),
             least_pearson,
-            own_errors: own_errors(&curve, marks.grokked.map(|mark| mark.epoch)),
+            own_errors: own_errors(&curve, grokked.map(|mark| mark.epoch)),
             kept,
             last,
             curve,
+            config,
             record,
-        }
+        })
     }
 
     /// The run's directory and its other files; the evaluations are not in it.
@@ -160,7 +200,7 @@ impl RunDigest {
 
     /// Every choice that determines its numbers.
     pub fn config(&self) -> &RunConfig {
-        &self.record.config
+        &self.config
     }
 
     /// How it stands.
@@ -230,10 +270,10 @@ impl Digests {
     }
 
     /// A digest at the resolution in use, to be [added](Self::add).
-    pub fn digest(&self, record: RunRecord) -> RunDigest {
-        let mut digest = RunDigest::of(record);
+    pub fn digest(&self, record: RunRecord) -> Result<RunDigest, ReadError> {
+        let mut digest = RunDigest::of(record)?;
         digest.thin(self.resolution);
-        digest
+        Ok(digest)
     }
 
     /// Adds a run to the experiment begun last.
@@ -285,7 +325,7 @@ mod tests {
         let mut digests = Digests::with_most(most);
         digests.experiments.push(Experiment { name: "long".into(), ..Experiment::default() });
         for seed in 0..count {
-            let run = digests.digest(long(seed));
+            let run = digests.digest(long(seed)).unwrap();
             digests.add(run);
         }
         digests
@@ -296,7 +336,7 @@ mod tests {
         let digests = digests(5000, 4);
         assert_eq!(digests.thinned(), None);
         let run = &digests.experiments[0].runs[0];
-        let rows: Vec<Evaluation> = long(0).metrics.iter().map(Evaluation::from).collect();
+        let rows = Evaluation::all(&long(0).metrics);
         assert_eq!(run.curve(), rows);
     }
 
@@ -322,7 +362,7 @@ mod tests {
     #[test]
     fn thinning_step_by_step_is_thinning_at_once() {
         let thinned = |steps: &[u32]| {
-            let mut run = RunDigest::of(long(0));
+            let mut run = RunDigest::of(long(0)).unwrap();
             steps.iter().for_each(|parts| run.thin(Resolution::PerDecade(*parts)));
             run.curve
         };

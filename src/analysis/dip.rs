@@ -34,7 +34,7 @@ mod tests {
 
     /// A run evaluated at every epoch up to `last`, with this LAR.
     fn dense(last: u64, lar: impl Fn(f64) -> f64) -> Vec<Evaluation> {
-        let row = Evaluation::from(&MadeRun::new("add", 0.5, 0).record().metrics[0]);
+        let row = Evaluation::all(&MadeRun::new("add", 0.5, 0).metrics())[0];
         (0..=last).map(|epoch| Evaluation { epoch, lar: lar(epoch as f64), ..row }).collect()
     }
 

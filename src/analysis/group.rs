@@ -1,14 +1,12 @@
 //! Runs that differ in nothing but their seeds, and which of these groups are put together in one number.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     Checkpoint, Experiment, RunDigest, RunSummary,
     paper::{Reference, Study, reference, task_order},
+    settings::{Settings, compare, flatten, variant, varying_keys},
 };
-
-/// The settings of a run by dotted key.
-type Settings = BTreeMap<String, toml::Value>;
 
 /// Runs of one experiment that differ in nothing but their seeds.
 #[derive(Clone, Debug)]
@@ -124,13 +122,8 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
     let varying = varying_keys(&settings);
     let mut groups: Vec<(Vec<&toml::Value>, Group<'_>)> = Vec::new();
     for (run, settings) in experiment.runs.iter().zip(&settings) {
-        let values: Vec<_> = varying.iter().filter_map(|key| settings.get(*key)).collect();
-        let variant = varying
-            .iter()
-            .filter_map(|key| settings.get(*key).map(|value| format!("{key}={}", plain(value))))
-            .collect::<Vec<_>>()
-            .join(" ");
-        let (task, train_fraction) = (&run.manifest().task, run.config().train_fraction);
+        let (values, variant) = variant(settings, &varying);
+        let (task, train_fraction) = (&run.manifest().data, run.config().train_fraction);
         let summary = RunSummary::of(&experiment.name, &variant, run);
         match groups.iter_mut().map(|(_, group)| group).find(|group| {
             group.task == *task && group.train_fraction == train_fraction && group.variant == variant
@@ -147,7 +140,7 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
                     variant,
                     records: vec![run],
                     runs: vec![summary],
-                    paper: reference(run.config(), &run.manifest().task_digest),
+                    paper: reference(run.config(), &run.manifest().data_digest),
                 },
             )),
         }
@@ -186,55 +179,15 @@ fn settings_of(run: &RunDigest) -> Settings {
     ] {
         flat.remove(key);
     }
-    let digest: String = run.manifest().task_digest.chars().take(8).collect();
-    flat.insert(format!("{}.table", run.manifest().task), toml::Value::String(digest));
+    let digest: String = run.manifest().data_digest.chars().take(8).collect();
+    flat.insert(format!("{}.table", run.manifest().data), toml::Value::String(digest));
     flat
-}
-
-fn flatten(prefix: &str, table: &toml::Table, flat: &mut Settings) {
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner, flat),
-            _ => {
-                flat.insert(format!("{prefix}{key}"), value.clone());
-            }
-        }
-    }
-}
-
-/// Keys with more than one value, not counting runs that lack the key.
-fn varying_keys(settings: &[Settings]) -> Vec<&String> {
-    let mut first: BTreeMap<&String, &toml::Value> = BTreeMap::new();
-    let mut varying = BTreeSet::new();
-    for (key, value) in settings.iter().flatten() {
-        if *first.entry(key).or_insert(value) != value {
-            varying.insert(key);
-        }
-    }
-    varying.into_iter().collect()
-}
-
-fn plain(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// Numbers by size, everything else by its text.
-fn compare(a: &[&toml::Value], b: &[&toml::Value]) -> std::cmp::Ordering {
-    let number = |v: &toml::Value| v.as_float().or_else(|| v.as_integer().map(|i| i as f64));
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| match (number(a), number(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => plain(a).cmp(&plain(b)),
-        })
-        .find(|order| order.is_ne())
-        .unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
 /// A planned experiment of made-up runs, for tests.
 #[cfg(test)]
 pub(crate) fn planned(name: &str, runs: Vec<crate::store::RunRecord>) -> Experiment {
-    let runs = runs.into_iter().map(RunDigest::of).collect();
+    let runs = runs.into_iter().map(|run| RunDigest::of(run).unwrap()).collect();
     Experiment { name: name.into(), runs, is_planned: true, ..Experiment::default() }
 }
 

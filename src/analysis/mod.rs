@@ -16,9 +16,11 @@ mod curve;
 mod digest;
 mod dip;
 mod fourier;
+pub mod general;
 mod group;
 pub mod paper;
 mod rmse;
+mod settings;
 mod summary;
 pub mod survival;
 
@@ -26,7 +28,7 @@ pub use crate::probe::{KEY_ENERGY, KeyFrequencies};
 pub use agreement::{AGREES, Agreement, agreement, agreement_since_grokking, agrees_from};
 pub use bootstrap::{Clustered, MIN_RUNS, RESAMPLES, Rmse, root_mean_square};
 pub use curve::{CurvePoint, curve, mean_curve};
-pub use digest::{Digests, Evaluation, Experiment, MOST_EVALUATIONS, Resolution, RunDigest};
+pub use digest::{Digests, Evaluation, Experiment, MOST_EVALUATIONS, Resolution, RunDigest, count_or_nan};
 pub use dip::{Dip, EARLY_EPOCHS};
 pub use fourier::{UnembeddingFrequencies, unembedding_frequencies};
 #[cfg(test)]

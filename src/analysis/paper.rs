@@ -172,8 +172,8 @@ fn rows<T: serde::de::DeserializeOwned>(text: &'static str) -> impl Iterator<Ite
 #[cfg(test)]
 pub(crate) fn with_tables(mut runs: Vec<crate::store::RunRecord>) -> Vec<crate::store::RunRecord> {
     for run in &mut runs {
-        if let Some(i) = TASKS.iter().position(|(ours, ..)| *ours == run.manifest.task) {
-            run.manifest.task_digest = DIGESTS[i].to_owned();
+        if let Some(i) = TASKS.iter().position(|(ours, ..)| *ours == run.manifest.data) {
+            run.manifest.data_digest = DIGESTS[i].to_owned();
         }
     }
     runs

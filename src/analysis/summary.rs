@@ -1,6 +1,10 @@
 //! One run in one line: where it stood when it memorized, grokked and ended.
 
-use crate::store::{RunState, StopReason};
+use crate::{
+    kinds::operations::milestones::{COLLAPSED, GROKKED, MEMORIZED},
+    run::StopReason,
+    store::RunState,
+};
 
 use super::{Evaluation, Experiment, RunDigest, group::groups};
 
@@ -93,28 +97,29 @@ impl RunSummary {
 
     pub(super) fn of(experiment: &str, variant: &str, run: &RunDigest) -> Self {
         let (manifest, config) = (run.manifest(), run.config());
-        let marks = manifest.milestones;
+        let marks = &manifest.milestones;
+        let reached = |name: &str| marks.get(name).map(|mark| mark.epoch);
         let at = |epoch| run.row_at(epoch).map(Point::of);
-        let ended =
-            run.is_finished() && marks.diverged.is_none() && manifest.stopped != Some(StopReason::Diverged);
+        let has_diverged = manifest.stopped.as_ref().is_some_and(StopReason::is_divergence);
+        let ended = run.is_finished() && marks.diverged().is_none() && !has_diverged;
         Self {
             experiment: experiment.to_owned(),
             run: manifest.run.clone(),
-            task: manifest.task.clone(),
+            task: manifest.data.clone(),
             variant: variant.to_owned(),
             train_fraction: config.train_fraction,
             seed: config.seed,
             split_seed: config.split_seed,
             state: manifest.state,
-            stopped: manifest.stopped,
+            stopped: manifest.stopped.clone(),
             epochs: manifest.epochs,
             steps: manifest.steps,
-            memorized: marks.memorized.and_then(|mark| at(mark.epoch)),
-            grokked: marks.grokked.and_then(|mark| at(mark.epoch)),
+            memorized: reached(MEMORIZED).and_then(at),
+            grokked: reached(GROKKED).and_then(at),
             last: run.last().filter(|_| ended).as_ref().map(Point::of),
-            has_grokked: marks.grokked.is_some(),
-            collapsed_epoch: marks.collapsed.map(|mark| mark.epoch),
-            diverged_epoch: marks.diverged.map(|mark| mark.epoch),
+            has_grokked: reached(GROKKED).is_some(),
+            collapsed_epoch: reached(COLLAPSED),
+            diverged_epoch: marks.diverged().map(|mark| mark.epoch),
         }
     }
 }
@@ -136,7 +141,7 @@ mod tests {
     use crate::store::made::MadeRun;
 
     fn summary(run: MadeRun) -> RunSummary {
-        RunSummary::of("study", "", &RunDigest::of(run.record()))
+        RunSummary::of("study", "", &RunDigest::of(run.record()).unwrap())
     }
 
     #[test]

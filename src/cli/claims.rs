@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{PoolArgs, print, view::ViewArgs};
+use super::{
+    PoolArgs, print, tell,
+    view::{Seen, ViewArgs},
+};
 use crate::{
     analysis::{claims::answers, groups, pools},
     render::{
@@ -30,7 +33,10 @@ pub struct ClaimsArgs {
 
 /// Runs the command; every answer is a success.
 pub fn run(args: &ClaimsArgs) -> miette::Result<()> {
-    let results = args.view.digests(&args.dir)?;
+    let Seen { digests: results, studies } = args.view.digests(&args.dir)?;
+    for study in &studies {
+        tell(&format!("{}: no claims are kept for {}", study.name, study.kind.name()));
+    }
     let mut all = Vec::new();
     for experiment in &results.experiments {
         let pools = pools(experiment, &groups(experiment), args.pool.pooling());

@@ -7,6 +7,7 @@ use crate::{
     analysis::{Group, Resolution, RunDigest, UnembeddingFrequencies, unembedding_frequencies},
     kinds::operations::model::ParamLayout,
     kinds::operations::task::{Symbols, Task},
+    kinds::operations::task_of,
     render::figure::{
         Evidence,
         matrices::{has_matrix_lar, only_matrix_lar},
@@ -49,9 +50,9 @@ pub(super) fn evidence(
     let mut tasks = BTreeMap::new();
     for run in groups.iter().flat_map(|group| &group.records).filter(|run| run.is_finished()) {
         // runs of one table share what it stands for
-        let task = match tasks.entry(&run.manifest().task_digest) {
+        let task = match tasks.entry(&run.manifest().data_digest) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => match run.files().task() {
+            Entry::Vacant(place) => match task_of(run.files()) {
                 Ok(task) => place.insert(task),
                 Err(error) => {
                     warn_of_damage(&[error]);
@@ -73,8 +74,8 @@ fn frequencies(run: &RunDigest, task: &Task) -> Result<Option<UnembeddingFrequen
     if !matches!(task.symbols, Symbols::Residues { .. }) {
         return Ok(None);
     }
-    let (symbols, width) = (run.manifest().n_symbols, run.config().model.d_model);
+    let (symbols, width) = (run.manifest().size("n_symbols"), run.config().model.d_model);
     let layout = ParamLayout::new(&run.config().model, symbols);
-    let Some(parameters) = run.files().final_parameters(&layout)? else { return Ok(None) };
+    let Some(parameters) = run.files().final_parameters(&layout.tensors())? else { return Ok(None) };
     Ok(unembedding_frequencies(&parameters[layout.unembedding(symbols, width)], symbols, width))
 }

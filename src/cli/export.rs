@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+#[cfg(feature = "parquet")]
 use miette::IntoDiagnostic;
 
 use super::{report, tell, view::ViewArgs};
 use crate::{
+    kinds,
     render::tensorboard::event_file,
+    run::Unit,
     store::{Results, write_output},
 };
 
@@ -48,13 +51,19 @@ fn tensorboard(results: &Results, out: &Path) -> miette::Result<()> {
         for run in &experiment.runs {
             // TensorBoard takes a directory for a run, and a file with "tfevents" in its name for events
             let dir = out.join(&experiment.name).join(&run.manifest.run);
-            let bytes = event_file(&run.metrics).into_diagnostic()?;
+            let bytes = event_file(&run.metrics, &counts(&run.manifest.kind));
             write_output(&dir.join("events.out.tfevents.0.groklab"), &bytes).map_err(report)?;
             written += 1;
         }
     }
     tell(&format!("wrote {written} runs; look at them with `tensorboard --logdir {}`", out.display()));
     Ok(())
+}
+
+/// The columns of a kind that are counts.
+fn counts(kind: &str) -> Vec<&'static str> {
+    let columns = kinds::find(kind).map_or(&[] as &[_], |kind| kind.columns());
+    columns.iter().filter(|column| column.unit == Unit::Count).map(|column| column.name).collect()
 }
 
 #[cfg(feature = "parquet")]

@@ -2,17 +2,15 @@
 //! ends the whole process.
 
 use crate::{
-    kinds::operations::config::PlannedRun,
-    kinds::operations::engine::{Shape, footprint, footprint_beside_device},
+    kinds::operations::engine::{Shape, footprint_beside_device},
+    run::Planned,
 };
-use std::{fs, num::NonZeroUsize};
+use std::{fs, num::NonZeroUsize, sync::Arc};
 
 /// A plan that this machine has no memory for.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("the run {run} needs {needed:.1} GiB of memory at least{together}; {available:.1} GiB can be had")]
-#[diagnostic(help(
-    "lower model.d_model, model.d_mlp, model.n_layers or data.batch_size, or run fewer at a time with --jobs"
-))]
+#[diagnostic(help("make the model or the batches smaller, or run fewer at a time with --jobs"))]
 pub struct TooLittleMemory {
     run: String,
     needed: f64,
@@ -21,18 +19,21 @@ pub struct TooLittleMemory {
 }
 
 /// Refuses a plan whose largest runs, `jobs` at a time (by default one a core), cannot be in memory together.
-pub fn check(plan: &[PlannedRun], jobs: Option<NonZeroUsize>) -> Result<(), TooLittleMemory> {
+pub fn check(plan: &[Arc<dyn Planned>], jobs: Option<NonZeroUsize>) -> Result<(), TooLittleMemory> {
     match available() {
         Some(available) => fits(plan, jobs, available),
         None => Ok(()),
     }
 }
 
-fn fits(plan: &[PlannedRun], jobs: Option<NonZeroUsize>, available: u64) -> Result<(), TooLittleMemory> {
+fn fits(
+    plan: &[Arc<dyn Planned>],
+    jobs: Option<NonZeroUsize>,
+    available: u64,
+) -> Result<(), TooLittleMemory> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let jobs = jobs.map_or_else(cores, NonZeroUsize::get);
-    let size = |run: &PlannedRun| footprint(&run.config, run.task.n_symbols, run.task.equations.len());
-    let mut sizes: Vec<_> = plan.iter().map(|run| (size(run), &run.id)).collect();
+    let mut sizes: Vec<_> = plan.iter().map(|run| (run.footprint(), run.id())).collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     sizes.truncate(jobs);
     let together: u64 = sizes.iter().map(|(size, _)| size).sum();
@@ -44,7 +45,12 @@ fn fits(plan: &[PlannedRun], jobs: Option<NonZeroUsize>, available: u64) -> Resu
         1 => String::new(),
         n => format!(", {n} at a time {:.1} GiB", gib(together)),
     };
-    Err(TooLittleMemory { run: (*run).clone(), needed: gib(*largest), together, available: gib(available) })
+    Err(TooLittleMemory {
+        run: (*run).to_owned(),
+        needed: gib(*largest),
+        together,
+        available: gib(available),
+    })
 }
 
 /// Runs side by side on a device that this machine can hold its share of, at least one.
@@ -77,14 +83,19 @@ fn number_after(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{kinds::operations::config::Preset, kinds::operations::task::Task};
+    use crate::kinds::operations::{
+        config::{PlannedRun, Preset},
+        task::Task,
+    };
 
     #[test]
     fn the_largest_runs_must_fit_together() {
         let task = std::sync::Arc::new(Task::find("add").unwrap());
-        let run = |seed| PlannedRun::new(Preset::Paper.config("add", 0.5, seed), task.clone());
+        let run = |seed| -> Arc<dyn Planned> {
+            Arc::new(PlannedRun::new(Preset::Paper.config("add", 0.5, seed), task.clone()))
+        };
         let plan = [run(0), run(1), run(2)];
-        let one = footprint(&plan[0].config, 97, 9409);
+        let one = plan[0].footprint();
         let jobs = NonZeroUsize::new;
         assert!(fits(&plan, jobs(1), one).is_ok());
         assert!(fits(&plan, jobs(1), one - 1).is_err());

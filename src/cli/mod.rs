@@ -7,6 +7,7 @@ mod diagnostics;
 mod evidence;
 mod export;
 mod gpu_check;
+mod kinds;
 mod man;
 mod memory;
 mod plot;
@@ -98,6 +99,8 @@ enum Command {
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// List the kinds of run, or show the presets, config keys, columns and milestones of one
+    Kinds(kinds::KindsArgs),
     /// List what a run can record besides the probe, with formula, source and cost
     Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Kinds(args) => kinds::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),

@@ -4,10 +4,15 @@ use std::path::PathBuf;
 
 use miette::IntoDiagnostic;
 
-use super::{PoolArgs, evidence::evidence, report, tell, view::ViewArgs};
+use super::{
+    PoolArgs,
+    evidence::evidence,
+    report, tell,
+    view::{Seen, ViewArgs},
+};
 use crate::{
     analysis::{groups, pools},
-    render::figure::{Figure, figures, png, spectra::is_enough, svg},
+    render::figure::{Figure, figures, general, png, spectra::is_enough, svg},
     store::write_output,
 };
 
@@ -34,7 +39,7 @@ impl PlotArgs {
 
 /// Runs the command.
 pub fn run(args: PlotArgs) -> miette::Result<()> {
-    let results = args.view.digests(&args.dir)?;
+    let Seen { digests: results, studies } = args.view.digests(&args.dir)?;
     results.thinned().iter().for_each(|thinned| tell(thinned));
     for experiment in &results.experiments {
         let groups = groups(experiment);
@@ -43,6 +48,10 @@ pub fn run(args: PlotArgs) -> miette::Result<()> {
         for figure in figures(&groups, &pools, &evidence) {
             write(&args, &experiment.name, &figure)?;
         }
+    }
+    for study in &studies {
+        study.thinned().iter().for_each(|thinned| tell(thinned));
+        write(&args, &study.name, &Figure { name: "curves", pages: general::pages(study) })?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::tell;
 use crate::{
-    kinds::operations::config::PlannedRun,
-    store::{Manifest, Mark, MetricsRow},
+    run::{Kind, Planned},
+    store::Manifest,
     sweep::{Live, Reporter, Settled},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -65,12 +65,12 @@ impl Progress {
 }
 
 impl Reporter for Progress {
-    fn live(&self, run: &PlannedRun, live: &Live) {
+    fn live(&self, run: &dyn Planned, live: &Live) {
         let Some(row) = live.row else { return };
         let mut state = self.state();
         match &self.bars {
             Some((all, _)) => {
-                let bar = state.bars.entry(run.id.clone()).or_insert_with(|| {
+                let bar = state.bars.entry(run.id().to_owned()).or_insert_with(|| {
                     let bar = all.add(ProgressBar::new(live.max_epochs));
                     bar.set_style(style("{bar:12.green/dim} {msg}"));
                     bar
@@ -82,41 +82,41 @@ impl Reporter for Progress {
                 }
             }
             None => {
-                let due = state.last_line.get(&run.id).is_none_or(|t| t.elapsed() >= QUIET);
+                let due = state.last_line.get(run.id()).is_none_or(|t| t.elapsed() >= QUIET);
                 if live.is_new && due {
-                    state.last_line.insert(run.id.clone(), Instant::now());
+                    state.last_line.insert(run.id().to_owned(), Instant::now());
                     self.say(&describe(run, live, row));
                 }
             }
         }
     }
 
-    fn note(&self, run: &PlannedRun, text: &str) {
-        self.say(&format!("{}  {text}", run.id));
+    fn note(&self, run: &dyn Planned, text: &str) {
+        self.say(&format!("{}  {text}", run.id()));
     }
 
-    fn settled(&self, run: &PlannedRun, settled: &Settled) {
+    fn settled(&self, run: &dyn Planned, settled: &Settled) {
         let mut state = self.state();
         state.settled += 1;
-        if let Some(bar) = state.bars.remove(&run.id) {
+        if let Some(bar) = state.bars.remove(run.id()) {
             bar.finish_and_clear();
         }
         if let Some((_, bar)) = &self.bars {
             bar.set_position(state.settled as u64);
         }
         let line = match settled {
-            Settled::Finished(m) => format!("{}  {}", run.id, history(m)),
-            Settled::Already(m) => format!("{}  {} (had got there before)", run.id, history(m)),
-            Settled::Elsewhere => format!("{}  left to another process that runs it", run.id),
-            Settled::Stopped => format!("{}  stopped; the same command resumes it", run.id),
-            Settled::Failed(reason) => format!("{}  FAILED: {reason}", run.id),
+            Settled::Finished(m) => format!("{}  {}", run.id(), history(m)),
+            Settled::Already(m) => format!("{}  {} (had got there before)", run.id(), history(m)),
+            Settled::Elsewhere => format!("{}  left to another process that runs it", run.id()),
+            Settled::Stopped => format!("{}  stopped; the same command resumes it", run.id()),
+            Settled::Failed(reason) => format!("{}  FAILED: {reason}", run.id()),
         };
         self.say(&format!("[{}/{}] {line}", state.settled, self.runs));
     }
 }
 
 /// One line on a live run.
-fn describe(run: &PlannedRun, live: &Live, row: &MetricsRow) -> String {
+fn describe(run: &dyn Planned, live: &Live, row: &[f64]) -> String {
     let rate = live.done_here as f64 / live.elapsed.as_secs_f64().max(1e-9);
     let left = match rate > 0.0 {
         true => {
@@ -124,40 +124,40 @@ fn describe(run: &PlannedRun, live: &Live, row: &MetricsRow) -> String {
         }
         false => "?".to_owned(),
     };
-    format!(
-        "{}  epoch {:>5}  loss {:.4} / {:.4}  accuracy {:5.1} / {:5.1} %  LAR {:.3}  k95 {:>3}  {:.1} epochs/s  {} left",
-        name(run),
-        live.epoch,
-        row.train_loss,
-        row.val_loss,
-        100.0 * row.train_accuracy,
-        100.0 * row.val_accuracy,
-        row.lar,
-        row.k95.map_or_else(|| "–".to_owned(), |k95| k95.to_string()),
-        rate,
-        left
-    )
+    let round = run.kind().round();
+    let shown = headline(run.kind(), row);
+    let epoch = live.epoch;
+    format!("{}  {round} {epoch:>5}  {shown}  {rate:.1} {round}s/s  {left} left", name(run))
+}
+
+/// The numbers that a kind shows of an evaluation: `loss 0.0150 / 0.0162  LAR 0.721`.
+fn headline(kind: &dyn Kind, row: &[f64]) -> String {
+    let columns = kind.columns();
+    let show = |name: &str| {
+        let at = columns.iter().position(|column| column.name == name)?;
+        Some(columns[at].unit.show(*row.get(at)?))
+    };
+    let parts = kind.headline().iter().map(|headline| {
+        let values: Vec<_> = headline.columns.iter().filter_map(|name| show(name)).collect();
+        format!("{} {}", headline.name, values.join(" / "))
+    });
+    parts.collect::<Vec<_>>().join("  ")
 }
 
 /// The run id without its hash.
-fn name(run: &PlannedRun) -> &str {
-    run.id.rsplit_once('-').map_or(run.id.as_str(), |(name, _)| name)
+fn name(run: &dyn Planned) -> &str {
+    run.id().rsplit_once('-').map_or(run.id(), |(name, _)| name)
 }
 
 fn history(m: &Manifest) -> String {
-    let milestone = |name: &str, mark: Option<Mark>| mark.map(|m| format!("{name} at epoch {}", m.epoch));
+    let round = &m.round;
     let seen = m.latest_milestones();
-    let marks: Vec<String> = [
-        milestone("memorized", seen.memorized),
-        milestone("grokked", seen.grokked),
-        milestone("collapsed", seen.collapsed),
-        milestone("diverged", seen.diverged),
-        Some(format!("ended at epoch {}", m.epochs)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    format!("{} in {}", marks.join(", "), duration(Duration::from_secs_f64(m.wall_seconds.max(0.0))))
+    let mut marks: Vec<_> = seen.iter().collect();
+    marks.sort_by_key(|(_, mark)| mark.epoch);
+    let mut parts: Vec<String> =
+        marks.into_iter().map(|(name, mark)| format!("{name} at {round} {}", mark.epoch)).collect();
+    parts.push(format!("ended at {round} {}", m.epochs));
+    format!("{} in {}", parts.join(", "), duration(Duration::from_secs_f64(m.wall_seconds.max(0.0))))
 }
 
 fn duration(d: Duration) -> String {

@@ -5,7 +5,7 @@ use super::{
     run::{Computer, Ended, ExecutionArgs, execute},
     say, table,
 };
-use crate::{kinds::operations::config::Experiment, store::record_plan};
+use crate::{experiment::Experiment, store::record_plan};
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};
 

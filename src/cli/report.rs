@@ -8,14 +8,17 @@ use std::{
 use miette::{Context, IntoDiagnostic};
 
 use super::{
-    PoolArgs, deliver, evidence::evidence, is_standard_output, report as diagnostic, view::ViewArgs,
+    PoolArgs, deliver,
+    evidence::evidence,
+    is_standard_output, report as diagnostic,
+    view::{Seen, ViewArgs},
 };
 use crate::{
-    analysis::{Experiment, claims::answers, groups, pools},
+    analysis::{Experiment, claims::answers, general::Study, groups, pools},
     render::{
         claims::claim_set,
         figure::spectra::is_enough,
-        report::{Section, address_part, html},
+        report::{GeneralSection, Section, address_part, html},
     },
 };
 
@@ -35,7 +38,7 @@ pub struct ReportArgs {
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> miette::Result<()> {
-    let results = args.view.digests(&args.dir)?;
+    let Seen { digests: results, studies } = args.view.digests(&args.dir)?;
     if args.out.is_dir() {
         let help = format!("name a file, such as --out {}", args.out.join("report.html").display());
         return Err(miette::miette!(help = help, "{} is a directory", args.out.display()));
@@ -55,7 +58,17 @@ pub fn run(args: &ReportArgs) -> miette::Result<()> {
     }
     let notes =
         results.thinned().map(|thinned| format!("{thinned}; of the spectra there is one run a group"));
-    let page = html(&sections, notes.as_deref()).map_err(diagnostic)?;
+    let thinned = studies.iter().filter_map(Study::thinned);
+    let notes = notes.into_iter().chain(thinned).collect::<Vec<_>>().join("; ");
+    let notes = Some(notes).filter(|notes| !notes.is_empty());
+    let general: Vec<_> = studies
+        .iter()
+        .map(|study| {
+            let links = study.runs.iter().map(|run| Some((run.id().to_owned(), address(&from, &run.dir)?)));
+            GeneralSection { study, links: links.flatten().collect() }
+        })
+        .collect();
+    let page = html(&sections, &general, notes.as_deref()).map_err(diagnostic)?;
     deliver(&args.out, &page)
 }
 

@@ -2,9 +2,12 @@
 
 use super::{memory, progress::Progress, report, say, tell};
 use crate::{
-    kinds::operations::config::PlannedRun,
-    kinds::operations::engine::{DeviceChoice, EngineChoice, Precision, Shape, open_device, open_replicas},
-    sweep::{Execution, Place, Settled, sweep},
+    kinds::operations::{
+        engine::{DeviceChoice, Precision, Shape, open_device, open_replicas},
+        lockstep::Lockstep,
+    },
+    run::{EngineChoice, Place, Planned},
+    sweep::{Execution, Settled, Together, sweep},
 };
 use candle_core::Device;
 use clap::Args;
@@ -81,7 +84,11 @@ pub struct Computer {
 impl Computer {
     /// Opens the device; refuses a plan of which this machine's memory cannot hold `jobs` runs (by default one a core)
     /// at a time. Call it before anything is written.
-    pub fn open(args: &ComputeArgs, plan: &[PlannedRun], jobs: Option<NonZeroUsize>) -> miette::Result<Self> {
+    pub fn open(
+        args: &ComputeArgs,
+        plan: &[Arc<dyn Planned>],
+        jobs: Option<NonZeroUsize>,
+    ) -> miette::Result<Self> {
         let device = open_device(args.device).map_err(report)?;
         let is_side_by_side = device.is_cuda() && args.engine != EngineChoice::Plain;
         // beside a device as many as there is memory for
@@ -116,7 +123,7 @@ impl From<Ended> for ExitCode {
 /// Runs the plan into `results`, showing progress, and says how it ended. What an experiment `beside` has of a run is
 /// taken over.
 pub fn execute(
-    plan: &[PlannedRun],
+    plan: &[Arc<dyn Planned>],
     results: PathBuf,
     beside: Option<PathBuf>,
     jobs: Option<NonZeroUsize>,
@@ -136,19 +143,20 @@ pub fn execute(
         }
         open_replicas(&computer.device, shape, waiting.min(most), limit)
     };
-    let (place, most) = match computer.is_side_by_side {
-        // every core works for the runs on the device
-        true => (Place::Replicas(&open), cores),
-        false => {
-            if args.replicas.is_some() {
-                tell("--replicas is for runs side by side on a CUDA device; it changes nothing here");
-            }
-            (Place::Engines { choice, device: computer.device.clone() }, plan.len())
-        }
+    let lockstep = Lockstep { open: &open };
+    let together: Option<&dyn Together> = if computer.is_side_by_side { Some(&lockstep) } else { None };
+    if args.replicas.is_some() && together.is_none() {
+        tell("--replicas is for runs side by side on a CUDA device; it changes nothing here");
+    }
+    let (place, most) = match together {
+        // what does not go side by side goes alone on the CPU; every core works for the runs on the device
+        Some(_) => (Place { engine: EngineChoice::Auto, device: Device::Cpu }, cores),
+        None => (Place { engine: choice, device: computer.device.clone() }, plan.len()),
     };
     let execution = Execution {
         jobs: jobs.map_or(cores, NonZeroUsize::get).min(most).max(1),
         place,
+        together,
         results,
         beside,
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
@@ -186,7 +194,7 @@ impl Signals {
     }
 }
 
-fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path, signal: Option<u8>) -> Ended {
+fn summarise(plan: &[Arc<dyn Planned>], settled: &[Settled], results: &Path, signal: Option<u8>) -> Ended {
     let count = |f: fn(&Settled) -> bool| settled.iter().filter(|s| f(s)).count();
     let failed = count(|s| matches!(s, Settled::Failed(_)));
     let elsewhere = count(|s| matches!(s, Settled::Elsewhere));
@@ -203,7 +211,7 @@ fn summarise(plan: &[PlannedRun], settled: &[Settled], results: &Path, signal: O
     ));
     for (run, settled) in plan.iter().zip(settled) {
         if let Settled::Failed(reason) = settled {
-            tell(&format!("failed: {}: {reason}", run.id));
+            tell(&format!("failed: {}: {reason}", run.id()));
         }
     }
     let stopped = count(|s| matches!(s, Settled::Stopped));

@@ -2,7 +2,7 @@
 
 use super::{print, report};
 use crate::{
-    kinds::operations::task::clipped,
+    excerpt::clipped,
     store::{ReadError, RunStatus, Stage, status},
 };
 use clap::Args;
@@ -80,10 +80,11 @@ fn story(run: &RunStatus) -> String {
     let mut parts = Vec::new();
     if run.stage != Stage::Planned {
         let most = run.max_epochs.map(|n| format!(" of {n}")).unwrap_or_default();
-        parts.push(format!("epoch {}{most}", run.epochs));
+        parts.push(format!("{} {}{most}", run.round, run.epochs));
     }
-    parts.extend(run.memorized.map(|epoch| format!("memorized at {epoch}")));
-    parts.extend(run.grokked.map(|epoch| format!("grokked at {epoch}")));
+    let mut milestones: Vec<_> = run.milestones.iter().collect();
+    milestones.sort_by_key(|(_, epoch)| **epoch);
+    parts.extend(milestones.into_iter().map(|(name, epoch)| format!("{name} at {epoch}")));
     match (&run.holder, run.stage) {
         (Some(holder), _) => parts.push(format!("by process {} on {}", holder.pid, holder.host)),
         (None, Stage::Running) => parts.push("by a process that cannot be named".to_owned()),

@@ -6,8 +6,8 @@ use super::{
     say,
 };
 use crate::{
-    kinds::operations::config::Experiment,
-    kinds::operations::task::clipped,
+    excerpt::clipped,
+    experiment::Experiment,
     store::{PlanChange, record_plan},
     sweep::shard,
 };

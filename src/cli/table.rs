@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use miette::IntoDiagnostic;
 
 use crate::{
-    analysis::{groups, pools, rmse_rows, summarize},
+    analysis::{general::Study, groups, pools, rmse_rows, summarize},
     render::{
         claims::pooled,
         csv::{rmse_csv, runs_csv},
+        general::{self, settings_table},
         json::table_json,
         table::{Format, Table, latex, markdown, text},
         tables::{rmse_table, task_table},
@@ -16,7 +17,10 @@ use crate::{
     store::write_output,
 };
 
-use super::{PoolArgs, print, report, tell, view::ViewArgs};
+use super::{
+    PoolArgs, print, report, tell,
+    view::{Seen, ViewArgs},
+};
 
 /// Print the RMSE of k95 against k_pred and a line a task; write DIR/runs.csv and DIR/rmse.csv, if that is allowed.
 #[derive(Debug, clap::Args)]
@@ -50,7 +54,7 @@ impl TableArgs {
 
 /// Runs the command.
 pub fn run(args: TableArgs) -> miette::Result<()> {
-    let results = args.view.digests(&args.dir)?;
+    let Seen { digests: results, studies } = args.view.digests(&args.dir)?;
     let mut runs = Vec::new();
     let mut cells = Vec::new();
     let mut tables = Vec::new();
@@ -64,9 +68,12 @@ pub fn run(args: TableArgs) -> miette::Result<()> {
         runs.extend(summarize(experiment));
         tables.push(task_table(&experiment.name, &groups));
     }
-    let mut rmse = rmse_table(&cells, &runs);
-    rmse.notes.append(&mut notes);
-    tables.insert(0, rmse);
+    if !results.experiments.is_empty() {
+        let mut rmse = rmse_table(&cells, &runs);
+        rmse.notes.append(&mut notes);
+        tables.insert(0, rmse);
+    }
+    tables.extend(studies.iter().map(settings_table));
     let rmse_bytes = rmse_csv(&cells).into_diagnostic()?;
     let joined = |set: fn(&Table) -> String| tables.iter().map(set).collect::<Vec<_>>().join("\n");
     let out = match args.format {
@@ -74,10 +81,19 @@ pub fn run(args: TableArgs) -> miette::Result<()> {
         Format::Text => joined(text),
         Format::Md => joined(markdown),
         Format::Latex => joined(latex),
+        Format::Csv if results.experiments.is_empty() => {
+            let files = others(&studies, true)?;
+            files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect::<Vec<_>>().join("\n")
+        }
         Format::Csv => String::from_utf8_lossy(&rmse_bytes).into_owned(),
     };
     print(&out)?;
-    for (name, bytes) in [("runs.csv", runs_csv(&runs).into_diagnostic()?), ("rmse.csv", rmse_bytes)] {
+    let mut files = others(&studies, results.experiments.is_empty())?;
+    if !results.experiments.is_empty() {
+        files.push(("runs.csv".to_owned(), runs_csv(&runs).into_diagnostic()?));
+        files.push(("rmse.csv".to_owned(), rmse_bytes));
+    }
+    for (name, bytes) in files {
         let path = args.dir.join(name);
         match write_output(&path, &bytes) {
             // somebody else's results: what was asked for has been printed
@@ -86,4 +102,18 @@ pub fn run(args: TableArgs) -> miette::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A table of runs for each kind but binary operations: `runs.csv` where there is no other, `runs-KIND.csv` elsewhere.
+fn others(studies: &[Study], are_alone: bool) -> miette::Result<Vec<(String, Vec<u8>)>> {
+    let mut kinds: Vec<&str> = studies.iter().map(|study| study.kind.name()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let file = |kind: &&str| {
+        let its: Vec<&Study> = studies.iter().filter(|study| study.kind.name() == *kind).collect();
+        let is_alone = are_alone && kinds.len() == 1;
+        let name = if is_alone { "runs.csv".to_owned() } else { format!("runs-{kind}.csv") };
+        Ok((name, general::runs_csv(&its).into_diagnostic()?))
+    };
+    kinds.iter().map(file).collect()
 }

@@ -1,7 +1,8 @@
 //! `groklab tasks`: what can be learned, and whether a task file says what its author means.
 
 use super::{deliver, print};
-use crate::kinds::operations::task::{Symbols, Task, available, clipped};
+use crate::excerpt::clipped;
+use crate::kinds::operations::task::{Symbols, Task, available};
 use clap::Subcommand;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

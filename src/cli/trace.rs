@@ -16,11 +16,11 @@
 use super::{deliver, memory, report, tell, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
-    kinds::operations::engine,
     kinds::operations::model::ParamLayout,
     kinds::operations::train::{Trainer, trace},
-    render::csv::metrics_csv,
-    store::{named_tensors, read_parameters, safetensors_bytes},
+    kinds::operations::{engine, lockstep::operations},
+    run::{Mark, State},
+    store::{metrics_csv, named_tensors, read_parameters, safetensors_bytes},
 };
 use clap::Args;
 use safetensors::Dtype;
@@ -49,22 +49,25 @@ pub struct TraceArgs {
 
 /// Records the trace.
 pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
-    let run = args.run.plan()?;
-    memory::check(std::slice::from_ref(&run), None)?;
+    let planned = args.run.plan()?;
+    memory::check(std::slice::from_ref(&planned), None)?;
+    let run = operations(planned.as_ref())
+        .ok_or_else(|| miette::miette!("only runs on binary operations can be traced"))?;
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
     let (mut engine, name) =
         engine::build(args.compute.engine, run.config.precision, model, n_symbols, &device)
             .map_err(report)?;
-    let mut trainer = Trainer::new(&run).map_err(report)?;
+    let mut trainer = Trainer::new(run).map_err(report)?;
     if let Some(from) = &args.from {
-        trainer.params =
-            read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols)).map_err(report)?;
+        trainer.params = read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols).tensors())
+            .map_err(report)?;
     }
     let mut rows = Vec::new();
     let trace = trace(&mut trainer, engine.as_mut(), args.steps, |trainer, engine, epochs| {
         if args.metrics.is_some() {
-            rows.push(trainer.measure(engine, epochs)?.0);
+            let mark = Mark { epoch: epochs, step: trainer.course.step };
+            rows.push((mark, trainer.measure(engine)?.0));
         }
         Ok(())
     })
@@ -72,7 +75,7 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
 
     let equations: Vec<i64> =
         trainer.split.train.iter().flat_map(|e| [e.x, e.y, e.answer].map(i64::from)).collect();
-    let layout = &trainer.layout;
+    let layout = trainer.layout();
     let mut tensors = named_tensors("initial.", layout, &trace.initial);
     tensors.extend(named_tensors("final.", layout, &trainer.params));
     let optimizer = run.config.optim.name.name();
@@ -95,7 +98,7 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
         ("engine", name.clone()),
     ]);
     if let Some(path) = &args.metrics {
-        deliver(path, &metrics_csv(&rows).map_err(report)?)?;
+        deliver(path, &metrics_csv(run, &rows).map_err(report)?)?;
     }
     deliver(&args.out, &safetensors_bytes(&args.out, &tensors, &metadata).map_err(report)?)?;
     let loss = |i: usize| trace.losses.get(i).copied().unwrap_or(f32::NAN);

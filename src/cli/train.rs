@@ -2,31 +2,36 @@
 
 use super::run::{Computer, ExecutionArgs, PrecisionArgs, execute};
 use crate::{
-    kinds::operations::config::{PlannedRun, Preset, apply_overrides, check_split, parse_override},
-    kinds::operations::task::Task,
+    kinds,
+    run::{self, ConfigError, Kind, Planned, parse_override},
 };
 use clap::Args;
+use miette::IntoDiagnostic;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
-use toml::Value;
+use toml::{Table, Value};
 
 /// Which run: shared by `train` and `trace`.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Task name (see `groklab tasks list`) or the path of a task file
-    pub task: String,
-    /// Share of the table used for training
-    #[arg(long, default_value_t = 0.5)]
-    pub fraction: f64,
+    /// Of operations: task name (see `groklab tasks list`) or the path of a task file
+    #[arg(required_if_eq("kind", "operations"))]
+    pub task: Option<String>,
+    /// What kind of run (see `groklab kinds`)
+    #[arg(long, default_value = "operations")]
+    pub kind: String,
+    /// Of operations: share of the table used for training [default: 0.5]
+    #[arg(long)]
+    pub fraction: Option<f64>,
     /// Seed of parameters, batch order and, unless split_seed is set, of the split
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Starting point of the config
-    #[arg(long, value_enum, default_value_t)]
-    pub preset: Preset,
+    /// Starting point of the config [default: the first of the kind; of operations paper]
+    #[arg(long)]
+    pub preset: Option<String>,
     /// Set a config key, e.g. --set optim.weight_decay=0.1 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -36,15 +41,67 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// The run they describe.
-    pub fn plan(&self) -> miette::Result<PlannedRun> {
-        let mut set: Vec<(String, Value)> =
-            self.set.iter().map(|s| parse_override(s)).collect::<Result<_, _>>()?;
+    pub fn plan(&self) -> miette::Result<Arc<dyn Planned>> {
+        let kind = kind(&self.kind)?;
+        let names = |names: Vec<&str>| names.join(", ");
+        let presets = kind.presets();
+        let preset = match &self.preset {
+            None => presets.first(),
+            Some(name) => presets.iter().find(|preset| preset.name == name),
+        };
+        let preset = preset.ok_or_else(|| {
+            miette::miette!(
+                help = format!("presets: {}", names(presets.iter().map(|preset| preset.name).collect())),
+                "{} has no preset {:?}",
+                kind.name(),
+                self.preset.as_deref().unwrap_or_default()
+            )
+        })?;
+        let mut config: Table = toml::from_str(preset.toml).into_diagnostic()?;
+        self.put(kind, &mut config, "task", self.task.clone().map(Value::String))?;
+        self.put(kind, &mut config, "train_fraction", self.fraction.map(Value::Float))?;
+        let seed = i64::try_from(self.seed).map_err(|_| ConfigError::OutOfRange {
+            key: "seed",
+            value: self.seed.to_string(),
+            rule: "the number is below 2^63 = 9223372036854775808",
+        })?;
+        let mut set = vec![("seed".to_owned(), Value::Integer(seed))];
+        for text in &self.set {
+            set.push(parse_override(text)?);
+        }
         set.extend(self.precision.overrides());
-        let config = apply_overrides(&self.preset.config(&self.task, self.fraction, self.seed), &set)?;
-        let task = Task::find(&self.task)?;
-        check_split(task.equations.len(), config.train_fraction)?;
-        Ok(PlannedRun::new(config, Arc::new(task)))
+        let config = run::set(kind, &config, &set)?;
+        kind.check(&config)?;
+        Ok(kind.planner().plan(&config)?)
     }
+
+    /// Sets what only some kinds have.
+    fn put(
+        &self,
+        kind: &dyn Kind,
+        config: &mut Table,
+        key: &str,
+        value: Option<Value>,
+    ) -> miette::Result<()> {
+        let Some(value) = value else { return Ok(()) };
+        if !config.contains_key(key) {
+            return Err(miette::miette!(
+                help = format!("leave it out; `--set KEY=VALUE` sets what {} have", kind.name()),
+                "runs of the kind {} have no {key}",
+                kind.name()
+            ));
+        }
+        config.insert(key.to_owned(), value);
+        Ok(())
+    }
+}
+
+/// The kind of that name.
+pub(super) fn kind(name: &str) -> miette::Result<&'static dyn Kind> {
+    kinds::find(name).ok_or_else(|| {
+        let known: Vec<_> = kinds::all().map(|kind| kind.name()).collect();
+        miette::miette!(help = format!("kinds: {}", known.join(", ")), "no kind of run {name:?}")
+    })
 }
 
 /// Where runs go that belong to no experiment.

@@ -6,12 +6,12 @@ use super::{
     say, tell,
 };
 use crate::{
-    kinds::operations::config::PlannedRun,
+    kinds,
     store::{read_manifest, read_run, run_directories, verify_run},
 };
 use clap::Args;
 use miette::{IntoDiagnostic, WrapErr};
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 /// Arguments of `groklab verify`.
 #[derive(Args)]
@@ -60,13 +60,13 @@ fn rerun(dir: PathBuf, compute: ComputeArgs) -> miette::Result<ExitCode> {
             "the run {id} is not finished: there is nothing to compare with"
         ));
     }
-    let planned = PlannedRun::new(run.config.clone(), Arc::new(run.task()?));
-    if planned.id != id {
+    let planned = kinds::replan(&run)?;
+    if planned.id() != id {
         return Err(miette::miette!(
             help = "it was edited, or the directory renamed",
             "the recipe in {} is that of the run {}",
             dir.display(),
-            planned.id
+            planned.id()
         ));
     }
     let again = tempfile::tempdir().into_diagnostic().wrap_err("cannot make a temporary directory")?;

@@ -2,7 +2,12 @@
 
 use super::{tell, warn_of_damage};
 use crate::{
-    analysis::{Digests, RunDigest},
+    analysis::{
+        Digests, RunDigest,
+        general::{Run, Study},
+    },
+    kinds,
+    run::Kind,
     store::{Experiment, Limits, Listed, Listing, ReadError, Results, RunRecord, list_results, read_results},
 };
 use clap::Args;
@@ -41,32 +46,71 @@ impl ViewArgs {
         Ok(results)
     }
 
-    /// The same run by run, each as a digest, so that thousands of long runs fit into memory.
-    pub fn digests(self, dir: &Path) -> Result<Digests, ReadError> {
+    /// The same run by run, each as a digest, so that thousands of long runs fit into memory. Runs of other kinds than
+    /// binary operations come beside them.
+    pub fn digests(self, dir: &Path) -> Result<Seen, ReadError> {
         let Listing { experiments, mut damaged } = list_results(dir, self.limits())?;
+        let count = experiments.iter().map(|listed| listed.runs.len()).sum();
         let mut digests = Digests::default();
+        let mut studies: Vec<Study> = Vec::new();
         for Listed { name, runs, is_planned, unplanned } in experiments {
+            let experiment = name.clone();
             digests.experiments.push(Experiment { name, is_planned, unplanned, runs: Vec::new() });
             for runs in runs.chunks(AT_ONCE * rayon::current_num_threads()) {
                 // one after the other would be as good, and slower
-                let read = runs.par_iter().map(|run| run.read().map(|run| digests.digest(run)));
+                let read = runs.par_iter().map(|run| digest(run.read()?, &digests, count));
                 for run in read.collect::<Vec<_>>() {
                     match run {
-                        Ok(run) => digests.add(run),
+                        Ok(Digested::Operations(run)) => digests.add(*run),
+                        Ok(Digested::Other(kind, run)) => {
+                            let is_its = |study: &&mut Study| {
+                                study.name == experiment && study.kind.name() == kind.name()
+                            };
+                            match studies.iter_mut().find(is_its) {
+                                Some(study) => study.runs.push(*run),
+                                None => {
+                                    let name = experiment.clone();
+                                    studies.push(Study { name, kind, runs: vec![*run] });
+                                }
+                            }
+                        }
                         Err(error) => damaged.push(error),
                     }
                 }
             }
         }
-        digests.experiments.retain(|e| !e.runs.is_empty() || !e.unplanned.is_empty());
-        if digests.experiments.iter().all(|experiment| experiment.runs.is_empty()) {
+        let is_other = |e: &Experiment<RunDigest>| studies.iter().any(|study| study.name == e.name);
+        digests.experiments.retain(|e| !e.runs.is_empty() || !e.unplanned.is_empty() && !is_other(e));
+        if digests.experiments.iter().all(|experiment| experiment.runs.is_empty()) && studies.is_empty() {
             return Err(ReadError::NothingReadable { dir: dir.into(), damaged });
         }
         warn_of_damage(&damaged);
         for experiment in &digests.experiments {
             tell_of_others(experiment, RunDigest::files);
         }
-        Ok(digests)
+        Ok(Seen { digests, studies })
+    }
+}
+
+/// What a directory of results holds.
+pub struct Seen {
+    /// Experiments on binary operations.
+    pub digests: Digests,
+    /// Experiments of other kinds, as far as a kind of each is there.
+    pub studies: Vec<Study>,
+}
+
+/// A run as its kind's readers need it.
+enum Digested {
+    Operations(Box<RunDigest>),
+    Other(&'static dyn Kind, Box<Run>),
+}
+
+fn digest(run: RunRecord, digests: &Digests, count: usize) -> Result<Digested, ReadError> {
+    let kind = kinds::of(&run)?;
+    match kind.name() {
+        "operations" => Ok(Digested::Operations(Box::new(digests.digest(run)?))),
+        _ => Ok(Digested::Other(kind, Box::new(Run::of(run, count)))),
     }
 }
 

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::{
     analysis::{Clustered, Point, RmseRow, RunSummary},
-    store::{MetricsRow, RunState, StopReason},
+    run::StopReason,
+    store::RunState,
 };
 
 /// One row of `runs.csv`, flat.
@@ -18,7 +19,7 @@ pub(super) struct RunRow<'a> {
     seed: u64,
     split_seed: u64,
     state: RunState,
-    stopped: Option<StopReason>,
+    stopped: Option<&'a StopReason>,
     epochs: u64,
     steps: u64,
     memorized_epoch: Option<u64>,
@@ -76,7 +77,7 @@ pub(super) fn run_rows(runs: &[RunSummary]) -> impl Iterator<Item = RunRow<'_>> 
             seed: run.seed,
             split_seed: run.split_seed,
             state: run.state,
-            stopped: run.stopped,
+            stopped: run.stopped.as_ref(),
             epochs: run.epochs,
             steps: run.steps,
             memorized_epoch,
@@ -95,11 +96,6 @@ pub(super) fn run_rows(runs: &[RunSummary]) -> impl Iterator<Item = RunRow<'_>> 
             diverged_epoch: run.diverged_epoch,
         }
     })
-}
-
-/// Rows of metrics, as in `metrics.csv`.
-pub fn metrics_csv(rows: &[MetricsRow]) -> Result<Vec<u8>, csv::Error> {
-    written(rows.iter())
 }
 
 /// The bytes of `rmse.csv`.

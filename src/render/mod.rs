@@ -5,6 +5,7 @@
 pub mod claims;
 pub mod csv;
 pub mod figure;
+pub mod general;
 pub mod json;
 #[cfg(feature = "parquet")]
 pub mod parquet;

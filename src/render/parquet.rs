@@ -13,7 +13,7 @@ use ::parquet::{
     schema::parser::parse_message_type,
 };
 
-use crate::store::{Checkpoint, SpectrumRow};
+use crate::store::SpectrumRow;
 
 /// Runs in a row group: half a million rows at n = 128 and four checkpoints.
 const GROUP_RUNS: usize = 1024;
@@ -65,7 +65,7 @@ pub fn spectra_file(runs: &[RunSpectra]) -> Result<Vec<u8>> {
         // unsigned numbers are stored as the signed ones of the same bits
         column::<Int64Type>(&mut group, rows.iter().map(|(run, _)| run.seed as i64))?;
         column::<Int64Type>(&mut group, rows.iter().map(|(run, _)| run.split_seed as i64))?;
-        column::<ByteArrayType>(&mut group, rows.iter().map(|(_, row)| text(name(row.checkpoint))))?;
+        column::<ByteArrayType>(&mut group, rows.iter().map(|(_, row)| text(&row.checkpoint)))?;
         column::<Int64Type>(&mut group, rows.iter().map(|(_, row)| row.epoch as i64))?;
         column::<Int64Type>(&mut group, rows.iter().map(|(_, row)| row.i as i64))?;
         column::<DoubleType>(&mut group, rows.iter().map(|(_, row)| row.singular_value))?;
@@ -92,14 +92,4 @@ fn column<T: DataType>(
 
 fn text(text: &str) -> ByteArray {
     text.as_bytes().to_vec().into()
-}
-
-/// The name in `spectra.csv`.
-fn name(checkpoint: Checkpoint) -> &'static str {
-    match checkpoint {
-        Checkpoint::Initial => "initial",
-        Checkpoint::Memorized => "memorized",
-        Checkpoint::Grokked => "grokked",
-        Checkpoint::Final => "final",
-    }
 }

@@ -6,10 +6,7 @@
 
 use prost::Message;
 
-use crate::store::MetricsRow;
-
-/// What says which run or when, and is no measurement.
-const NO_SCALARS: [&str; 6] = ["run", "task", "train_fraction", "seed", "split_seed", "step"];
+use crate::store::Metrics;
 
 /// `tensorboard.Event` of event.proto.
 #[derive(Clone, PartialEq, Message)]
@@ -40,25 +37,18 @@ struct Value {
     simple_value: Option<f32>,
 }
 
-/// The bytes of an event file with the scalars of `rows`. A loss that is not a number is written as such.
-pub fn event_file(rows: &[MetricsRow]) -> Result<Vec<u8>, csv::Error> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        table.serialize(row)?;
-    }
-    let table = table.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-    let mut reader = csv::Reader::from_reader(&table[..]);
-    let heads = reader.headers()?.clone();
+/// The bytes of an event file with the scalars of `rows`. A loss that is not a number is written as such; where there is no
+/// count, there is no value.
+pub fn event_file(rows: &Metrics, counts: &[&str]) -> Vec<u8> {
     let mut file = Vec::new();
     record(&mut file, &Event { file_version: Some("brain.Event:2".into()), ..Event::default() });
-    for (row, cells) in rows.iter().zip(reader.records()) {
-        let cells = cells?;
-        let scalars = heads.iter().zip(&cells).filter(|(head, _)| !NO_SCALARS.contains(head));
-        // an empty cell has no value
-        let scalars = scalars.filter_map(|(head, cell)| Some((head, cell.parse::<f64>().ok()? as f32)));
-        record(&mut file, &event(row.step as i64, scalars));
+    for row in rows.iter() {
+        let columns = rows.columns().iter().map(String::as_str).zip(row.values.iter().copied());
+        let values = columns.filter(|(name, value)| !(value.is_nan() && counts.contains(name)));
+        let scalars = [("epoch", row.mark.epoch as f64)].into_iter().chain(values);
+        record(&mut file, &event(row.mark.step as i64, scalars.map(|(name, value)| (name, value as f32))));
     }
-    Ok(file)
+    file
 }
 
 fn event<'a>(step: i64, scalars: impl Iterator<Item = (&'a str, f32)>) -> Event {
@@ -122,14 +112,15 @@ mod tests {
     fn every_measured_column_is_there_at_every_evaluation_zeros_and_nans_too() {
         let run = MadeRun::new("add", 0.5, 3).diverged(100);
         let rows = run.metrics();
-        let events = events(&event_file(&rows).unwrap());
+        let events = events(&event_file(&rows, &["k95"]));
         assert_eq!(events.len(), rows.len() + 1);
         for (row, event) in rows.iter().zip(&events[1..]) {
-            assert_eq!(event.step, row.step as i64);
+            assert_eq!(event.step, row.mark.step as i64);
             let values = &event.summary.as_ref().unwrap().value;
             let get = |tag: &str| values.iter().find(|value| value.tag == tag).unwrap().simple_value.unwrap();
-            assert_eq!((get("epoch"), get("zero_loss_share")), (row.epoch as f32, 0.0));
-            assert!(get("lar") == row.lar as f32 || (row.lar.is_nan() && get("lar").is_nan()));
+            assert_eq!((get("epoch"), get("zero_loss_share")), (row.mark.epoch as f32, 0.0));
+            let lar = row.get("lar");
+            assert!(get("lar") == lar as f32 || (lar.is_nan() && get("lar").is_nan()));
             assert!(values.iter().all(|value| value.tag != "seed" && value.tag != "run"));
         }
         assert!(events.iter().all(|event| event.wall_time == 0.0));

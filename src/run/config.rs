@@ -1,7 +1,7 @@
 //! `--set key=value` and the keys of experiment files, put into a config of any kind.
 
 use super::Kind;
-use crate::kinds::operations::task::{clipped, quote};
+use crate::excerpt::{clipped, quote};
 use toml::{Table, Value};
 
 /// A config that cannot be used.

@@ -111,20 +111,20 @@ impl Course {
         end.map(|end| end.stopped.clone()).or_else(planned)
     }
 
-    /// Takes note of an evaluation of the round whose steps are done: whether all losses were finite, and the milestones
-    /// that it sees, which need not be new.
-    pub fn note(&mut self, is_finite: bool, seen: &[&'static str]) -> Noted {
+    /// Takes note of an evaluation of the round whose steps went as `pass` says: whether its own losses were finite, and the
+    /// milestones that it sees, which need not be new.
+    pub fn note(&mut self, pass: Pass, is_finite: bool, seen: &[&'static str]) -> Noted {
         let mark = Mark { epoch: self.next_epoch, step: self.step };
         let mut milestones = self.milestones.clone();
         let mut checkpoints = Vec::new();
         // what a budget's end brings to light must not change what comes after it
-        let is_due = !is_finite || self.cadence.is_due(mark.epoch);
+        let is_due = pass == Pass::NotFinite || self.cadence.is_due(mark.epoch);
         let part = if is_due { Part::Trajectory } else { Part::End };
         if mark.epoch == 0 {
             checkpoints.push((part, "initial"));
         }
         let diverged = [DIVERGED.name];
-        for &name in if is_finite { seen } else { &diverged } {
+        for &name in if is_finite && pass == Pass::Complete { seen } else { &diverged } {
             let has_spectra = self.kinds.iter().any(|kind| kind.name == name && kind.has_spectra);
             if milestones.note(name, mark) && has_spectra {
                 checkpoints.push((part, name));

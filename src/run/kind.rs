@@ -1,9 +1,9 @@
 //! What a kind of run is, and what it makes of a config.
 
-use super::{Budget, Cadence, Column, ConfigError, Learner, Milestone};
+use super::{Budget, Cadence, Column, ConfigError, Learner, Milestone, identity};
 use candle_core::Device;
 use miette::{Diagnostic, LabeledSpan, SourceCode};
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, fmt, path::Path, sync::Arc};
 use toml::Table;
 
 /// A kind of run. There is one list of them; nothing else tells them apart.
@@ -34,6 +34,10 @@ pub trait Kind: Sync {
     fn check(&self, config: &Table) -> Result<(), ConfigError>;
     /// Makes runs of configs; keeps the data they share.
     fn planner(&self) -> Box<dyn Planner + '_>;
+    /// The run of a complete config, with the data that the directory of such a run keeps under `name`.
+    fn replan(&self, config: &Table, _dir: &Path, _name: &str) -> Result<Arc<dyn Planned>, PlanError> {
+        self.planner().plan(config)
+    }
 }
 
 /// Columns that are shown side by side under one short name: `loss 0.015 / 0.016`.
@@ -112,6 +116,12 @@ pub trait Planned: Any + fmt::Debug + Send + Sync {
     fn labels(&self) -> Vec<(&'static str, Label)>;
     /// All choices that determine its numbers, as in `config.toml`; neither `kind` nor the budget.
     fn recipe(&self) -> Table;
+    /// The keys in which the recipe of a directory differs from this one, with both values.
+    fn differences(&self, found: &Table) -> Vec<String> {
+        let mut found = found.clone();
+        found.remove("kind");
+        identity::differences(&found, &self.recipe(), &[])
+    }
     /// How far it is to go.
     fn budget(&self) -> Budget;
     /// The same run with another budget.
@@ -124,6 +134,10 @@ pub trait Planned: Any + fmt::Debug + Send + Sync {
     fn has_diagnostics(&self) -> bool;
     /// Files besides `config.toml` that its directory needs to be understood, and planned again, alone.
     fn documents(&self) -> Vec<Document>;
+    /// How matrices are multiplied.
+    fn precision(&self) -> &'static str {
+        "f32"
+    }
     /// Bytes of memory that it takes at least.
     fn footprint(&self) -> u64;
     /// The run in memory at its beginning.

@@ -44,6 +44,10 @@ pub trait State {
     fn parameters(&self) -> &[f32];
     /// All that is needed to go on from here; none with an optimiser that keeps its state to itself.
     fn snapshot(&self) -> Option<Snapshot>;
+    /// Whether [`snapshot`](Self::snapshot) gives one.
+    fn is_resumable(&self) -> bool {
+        self.snapshot().is_some()
+    }
     /// Goes back to a snapshot of the same run. Errors when it cannot be one of it.
     fn restore(&mut self, snapshot: Snapshot) -> Result<(), Failure>;
 }

@@ -5,12 +5,12 @@
 
 use super::{
     Manifest, SavePoint, StoreError, disk,
-    files::{CONFIG, TABLES, TASK, TASK_TABLE, Tail, check_vouched, read_vouched},
+    files::{TABLES, Tail, check_vouched, is_parameters, read_vouched},
     lock,
     manifest::{read_manifest, write_manifest},
     run::recipe_in,
 };
-use crate::kinds::operations::config::PlannedRun;
+use crate::run::Planned;
 use std::path::{Path, PathBuf};
 
 /// A run that was taken over.
@@ -28,12 +28,12 @@ pub struct Adopted {
 pub fn adopt(
     dir: &Path,
     results: &Path,
-    run: &PlannedRun,
+    run: &dyn Planned,
     recorded: Option<u64>,
 ) -> Result<Option<Adopted>, StoreError> {
     let mut found: Vec<(u64, PathBuf)> = Vec::new();
     for name in disk::names_in(results).unwrap_or_default() {
-        let other = results.join(name).join(&run.id);
+        let other = results.join(name).join(run.id());
         if other == dir {
             continue;
         }
@@ -55,17 +55,16 @@ pub fn adopt(
 }
 
 /// Recorded epochs of a run there that can go on from its end; none if it is not this run.
-fn epochs_to_take(other: &Path, run: &PlannedRun) -> Option<u64> {
+fn epochs_to_take(other: &Path, run: &dyn Planned) -> Option<u64> {
     let manifest = read_manifest(other).ok()??;
-    let is_it = manifest.run == run.id && differences(other, run).is_empty();
+    let is_it = manifest.run == run.id() && differences(other, run).is_empty();
     manifest.newest().filter(|_| is_it).map(|point| point.epochs)
 }
 
 /// The keys in which the recipe in `dir` differs from the planned one, each with both values; empty too where there is none
 /// that can be read.
-pub fn differences(dir: &Path, run: &PlannedRun) -> Vec<String> {
-    let Some(found) = recipe_in(dir, &run.config.train) else { return Vec::new() };
-    found.differences(&run.config)
+pub fn differences(dir: &Path, run: &dyn Planned) -> Vec<String> {
+    recipe_in(dir).map_or_else(Vec::new, |found| run.differences(&found))
 }
 
 /// Copies what the newest save point of `from` names; none if that is damaged.
@@ -88,9 +87,8 @@ fn take(from: &Path, to: &Path) -> Result<Option<Manifest>, StoreError> {
 
 fn copy(from: &Path, to: &Path, name: &str, point: &SavePoint) -> Result<(), StoreError> {
     // tables are written into, the others are replaced as a whole: those can be one file with two names
-    let is_small = [CONFIG, TASK, TASK_TABLE].contains(&name);
-    if TABLES.contains(&name) || is_small {
-        let tail = if is_small { Tail::None } else { Tail::Rows };
+    if !is_parameters(name) {
+        let tail = if TABLES.contains(&name) { Tail::Rows } else { Tail::None };
         return disk::write_atomic(&to.join(name), &read_vouched(from, name, point, tail, u64::MAX)?);
     }
     disk::link(&from.join(name), &to.join(name))

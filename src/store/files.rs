@@ -1,6 +1,9 @@
 //! The files of a run's directory by name, and how they are read: as far as the manifest vouches for them.
 
-use super::{Extent, SavePoint, StoreError, disk};
+use super::{
+    Extent, SavePoint, StoreError, disk,
+    metrics::{Metrics, Parser, Wrong},
+};
 use serde::de::DeserializeOwned;
 use std::{
     fs::File,
@@ -9,8 +12,6 @@ use std::{
 };
 
 pub(super) const CONFIG: &str = "config.toml";
-pub(super) const TASK: &str = "task.toml";
-pub(super) const TASK_TABLE: &str = "task.csv";
 pub(super) const METRICS: &str = "metrics.csv";
 pub(super) const SPECTRA: &str = "spectra.csv";
 pub(super) const DIAGNOSTICS: &str = "diagnostics.csv";
@@ -25,6 +26,11 @@ pub(super) const TABLES: [&str; 3] = [METRICS, SPECTRA, DIAGNOSTICS];
 /// The file of the end at `epoch` that continues `name`: `end-00001000-metrics.csv`.
 pub(super) fn end_file(epoch: u64, name: &str) -> String {
     format!("{END}{epoch:08}-{name}")
+}
+
+/// Whether a file holds parameters or a state, and not text.
+pub(super) fn is_parameters(name: &str) -> bool {
+    name.ends_with(".safetensors")
 }
 
 /// What may lie behind the part of a file that is vouched for.
@@ -84,6 +90,37 @@ pub(super) fn for_each_row<R: DeserializeOwned>(
     // a damaged file is called damaged, whatever the parser made of it
     reader.check(&path, extent)?;
     parsed.map_err(|source| StoreError::Rows { path, source })
+}
+
+/// The evaluations in the vouched part of a table of run `run`.
+pub(super) fn read_metrics(
+    dir: &Path,
+    name: &str,
+    run: &str,
+    point: &SavePoint,
+    tail: Tail,
+) -> Result<Metrics, StoreError> {
+    let path = dir.join(name);
+    let extent = extent(&path, name, point)?;
+    let mut reader = open(&path, extent, tail)?;
+    let parsed = parse_metrics(run, csv::Reader::from_reader(&mut reader));
+    // a damaged file is called damaged, whatever the parser made of it
+    reader.check(&path, extent)?;
+    parsed.map_err(|(line, what)| StoreError::Format { path, reason: format!("line {line}: {what}") })
+}
+
+pub(super) fn parse_metrics(run: &str, mut reader: csv::Reader<impl Read>) -> Result<Metrics, Wrong> {
+    let failed = |e: csv::Error| (e.position().map_or(0, csv::Position::line), e.to_string());
+    let header = reader.headers().map_err(failed)?;
+    if header.is_empty() {
+        return Ok(Metrics::default());
+    }
+    let mut parser = Parser::new(run, header)?;
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(failed)? {
+        parser.row(&record)?;
+    }
+    Ok(parser.metrics)
 }
 
 fn extent<'a>(path: &Path, name: &str, point: &'a SavePoint) -> Result<&'a Extent, StoreError> {

@@ -3,12 +3,16 @@
 use std::{fs, path::Path};
 
 use crate::{
-    kinds::operations::config::{Precision, Preset, RunConfig, TrainConfig},
-    kinds::operations::task::Task,
+    kinds::operations::{
+        columns::COLUMNS,
+        config::{PlannedRun, Preset, RunConfig},
+        milestones::{COLLAPSED, GROKKED, MEMORIZED, MILESTONES},
+        task::Task,
+    },
     program::Program,
+    run::{Budget, DIVERGED, End, Mark, Milestone, Milestones, Planned, StopReason},
     store::{
-        End, Extent, FORMAT, Manifest, Mark, MetricsRow, Milestones, Provenance, RunRecord, RunState,
-        SavePoint, StopReason, ViewEnd,
+        Extent, FORMAT, Manifest, Metrics, Provenance, RunRecord, RunState, SavePoint, ViewEnd, metrics_csv,
     },
 };
 
@@ -34,31 +38,31 @@ impl MadeRun {
             config: Preset::Paper.config(task, train_fraction, seed),
             milestones: Milestones::default(),
             state: RunState::Finished,
-            stopped: Some(StopReason::Budget),
+            stopped: Some(StopReason::BUDGET),
             epochs: 200,
             shift: 0.0,
         }
     }
 
     pub(crate) fn memorized(mut self, epoch: u64) -> Self {
-        self.milestones.memorized = Some(mark(epoch));
+        self.milestones.note(MEMORIZED, mark(epoch));
         self
     }
 
     pub(crate) fn grokked(mut self, memorized: u64, grokked: u64) -> Self {
-        self.milestones.grokked = Some(mark(grokked));
-        self.stopped = Some(StopReason::Grokked);
+        self.milestones.note(GROKKED, mark(grokked));
+        self.stopped = Some(StopReason::milestone(GROKKED));
         self.memorized(memorized)
     }
 
     pub(crate) fn collapsed(mut self, epoch: u64) -> Self {
-        self.milestones.collapsed = Some(mark(epoch));
+        self.milestones.note(COLLAPSED, mark(epoch));
         self
     }
 
     pub(crate) fn diverged(mut self, epoch: u64) -> Self {
-        self.milestones.diverged = Some(mark(epoch));
-        self.stopped(StopReason::Diverged)
+        self.milestones.note(DIVERGED.name, mark(epoch));
+        self.stopped(StopReason::milestone(DIVERGED.name))
     }
 
     pub(crate) fn epochs(mut self, epochs: u64) -> Self {
@@ -90,23 +94,27 @@ impl MadeRun {
         self.config.run_id(&self.config.task, "made-up")
     }
 
+    fn has_grokked_in_time(&self) -> bool {
+        self.stopped == Some(StopReason::milestone(GROKKED))
+    }
+
     /// The budget that ends the run where it ends.
-    fn budget(&self) -> TrainConfig {
-        let patience = match self.milestones.grokked {
-            Some(mark) if self.stopped == Some(StopReason::Grokked) => self.epochs.saturating_sub(mark.epoch),
+    fn budget(&self) -> Budget {
+        let patience = match self.milestones.get(GROKKED) {
+            Some(mark) if self.has_grokked_in_time() => self.epochs.saturating_sub(mark.epoch),
             _ => 1 << 40,
         };
-        let longer = u64::from(self.stopped == Some(StopReason::Grokked));
-        TrainConfig { max_epochs: self.epochs + longer, patience }
+        let longer = u64::from(self.has_grokked_in_time());
+        Budget { max_epochs: self.epochs + longer, patience }
     }
 
     fn ends(&self) -> Vec<End> {
-        let stopped = self.stopped.filter(|_| self.state == RunState::Finished);
+        let stopped = self.stopped.clone().filter(|_| self.state == RunState::Finished);
         let end = |stopped| End {
             epoch: self.epochs,
             step: self.epochs * STEPS,
             stopped,
-            milestones: self.milestones,
+            milestones: self.milestones.clone(),
         };
         stopped.map(end).into_iter().collect()
     }
@@ -119,26 +127,29 @@ impl MadeRun {
         Manifest {
             format: FORMAT,
             run: self.id(),
-            task: self.config.task.clone(),
-            task_digest: "made-up".into(),
-            n_symbols: 97,
-            train_rows: 4704,
-            val_rows: 4705,
+            kind: "operations".into(),
+            round: "epoch".into(),
+            data: self.config.task.clone(),
+            data_digest: "made-up".into(),
+            sizes: [("n_symbols", 97), ("train_rows", 4704), ("val_rows", 4705)]
+                .map(|(name, size)| (name.to_owned(), size))
+                .into(),
+            rules: Milestone::rules(&MILESTONES),
             parameters: 1,
             provenance: vec![Provenance {
                 from_epoch: 0,
                 program: Program { version: "0.1.0".into(), commit: None, features: Vec::new() },
                 engine: "made-up".into(),
-                precision: Precision::F32,
+                precision: "f32".into(),
                 processor: "made-up".into(),
             }],
             budget: self.budget(),
             state: self.state,
-            stopped: self.stopped.filter(|_| self.state == RunState::Finished),
+            stopped: self.stopped.clone().filter(|_| self.state == RunState::Finished),
             failure: None,
             epochs: self.epochs,
             steps: self.epochs * STEPS,
-            milestones: self.milestones,
+            milestones: self.milestones.clone(),
             ends: self.ends(),
             pruned: Vec::new(),
             wall_seconds: 1.0,
@@ -149,58 +160,108 @@ impl MadeRun {
         }
     }
 
+    pub(crate) fn metrics(&self) -> Metrics {
+        metrics(&self.rows())
+    }
+
     /// Epochs 0, 1 and every 20th: LAR climbs by 0.001 an epoch, k95 is twice k_pred, rounded.
-    pub(crate) fn metrics(&self) -> Vec<MetricsRow> {
+    pub(crate) fn rows(&self) -> Vec<MadeRow> {
         let epochs = (0..=self.epochs).filter(|e| *e <= 1 || e % 20 == 0);
-        let broken = |epoch| self.milestones.diverged.is_some_and(|mark| epoch >= mark.epoch);
+        let broken = |epoch| self.milestones.diverged().is_some_and(|mark| epoch >= mark.epoch);
         epochs.map(|epoch| self.row(epoch, if broken(epoch) { f64::NAN } else { 1.0 })).collect()
     }
 
-    fn row(&self, epoch: u64, one: f64) -> MetricsRow {
+    fn row(&self, epoch: u64, one: f64) -> MadeRow {
         let lar = (0.5 + self.shift + 0.001 * epoch as f64) * one;
         let k_pred = 128_f64.powf(2.0 * (1.0 - lar));
-        let past = |mark: Option<Mark>| mark.is_some_and(|m| epoch >= m.epoch);
-        MetricsRow {
-            run: self.id(),
-            task: self.config.task.clone(),
-            train_fraction: self.config.train_fraction,
+        let past = |name: &str| self.milestones.get(name).is_some_and(|m| epoch >= m.epoch);
+        MadeRow {
             seed: self.config.seed,
-            split_seed: self.config.split_seed,
             epoch,
             step: epoch * STEPS,
             train_loss: one,
             val_loss: one,
-            train_accuracy: if past(self.milestones.memorized) { 1.0 } else { 0.2 },
-            val_accuracy: if past(self.milestones.grokked) { 1.0 } else { 0.1 },
+            train_accuracy: if past(MEMORIZED) { 1.0 } else { 0.2 },
+            val_accuracy: if past(GROKKED) { 1.0 } else { 0.1 },
             lar,
-            lar_spectra: lar,
             k_pred,
-            k90: Some(k_pred.round() as u32),
-            k95: Some((2.0 * k_pred).round() as u32),
-            k99: Some(120),
-            p1: 0.1,
-            q1: 0.1,
-            l1: 0.5,
-            sigma_p: 0.1,
-            sigma_q: 0.1,
+            k95: k_pred.is_finite().then(|| (2.0 * k_pred).round() as u32),
             pearson: 0.9,
-            spearman: 0.9,
             stable_rank: 9.0,
             effective_rank: 90.0,
             weight_norm: 50.0,
-            zero_loss_share: 0.0,
         }
+    }
+
+    /// The plan of it, with the id of the made-up table.
+    pub(crate) fn planned(&self) -> PlannedRun {
+        PlannedRun { id: self.id(), config: self.config(), task: Task::find("add").unwrap().into() }
     }
 
     pub(crate) fn record(&self) -> RunRecord {
         RunRecord {
             dir: self.id().into(),
-            config: self.config(),
+            recipe: self.planned().recipe(),
             manifest: self.manifest(),
             metrics: self.metrics(),
             end: self.ends().first().map(|end| ViewEnd { epoch: end.epoch, is_evaluated: true }),
         }
     }
+}
+
+/// An evaluation of a made-up run, to be changed before use.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeRow {
+    pub seed: u64,
+    pub epoch: u64,
+    pub step: u64,
+    pub train_loss: f64,
+    pub val_loss: f64,
+    pub train_accuracy: f64,
+    pub val_accuracy: f64,
+    pub lar: f64,
+    pub k_pred: f64,
+    pub k95: Option<u32>,
+    pub pearson: f64,
+    pub stable_rank: f64,
+    pub effective_rank: f64,
+    pub weight_norm: f64,
+}
+
+impl MadeRow {
+    fn mark(&self) -> Mark {
+        Mark { epoch: self.epoch, step: self.step }
+    }
+
+    /// A number for each column.
+    fn values(&self) -> Vec<f64> {
+        let value = |name: &str| match name {
+            "train_loss" => self.train_loss,
+            "val_loss" => self.val_loss,
+            "train_accuracy" => self.train_accuracy,
+            "val_accuracy" => self.val_accuracy,
+            "lar" | "lar_spectra" => self.lar,
+            "k_pred" => self.k_pred,
+            "k90" => self.k_pred.round(),
+            "k95" => self.k95.map_or(f64::NAN, f64::from),
+            "k99" => 120.0,
+            "l1" => 0.5,
+            "pearson" | "spearman" => self.pearson,
+            "stable_rank" => self.stable_rank,
+            "effective_rank" => self.effective_rank,
+            "weight_norm" => self.weight_norm,
+            "zero_loss_share" => 0.0,
+            _ => 0.1,
+        };
+        COLUMNS.iter().map(|column| value(column.name)).collect()
+    }
+}
+
+/// The rows as they are read back.
+pub(crate) fn metrics(rows: &[MadeRow]) -> Metrics {
+    let mut metrics = Metrics::new(COLUMNS.iter().map(|column| column.name.to_owned()).collect());
+    rows.iter().for_each(|row| metrics.push(row.mark(), &row.values()));
+    metrics
 }
 
 fn mark(epoch: u64) -> Mark {
@@ -211,16 +272,12 @@ fn mark(epoch: u64) -> Mark {
 pub(crate) fn write(experiment: &Path, run: &MadeRun) {
     let dir = experiment.join(run.id());
     fs::create_dir_all(&dir).unwrap();
-    let mut metrics = csv::Writer::from_writer(Vec::new());
-    for row in run.metrics() {
-        metrics.serialize(row).unwrap();
-    }
-    let mut recipe = toml::Table::try_from(run.config()).unwrap();
-    recipe.remove("train");
+    let rows: Vec<_> = run.rows().iter().map(|row| (row.mark(), row.values())).collect();
+    let planned = run.planned();
     let files = [
-        ("config.toml", recipe.to_string().into_bytes()),
+        ("config.toml", planned.recipe().to_string().into_bytes()),
         ("task.toml", Task::find("add").unwrap().document("task.csv").toml.into_bytes()),
-        ("metrics.csv", metrics.into_inner().unwrap()),
+        ("metrics.csv", metrics_csv(&planned, &rows).unwrap()),
         ("spectra.csv", Vec::new()),
         ("final.safetensors", b"made up".to_vec()),
     ];

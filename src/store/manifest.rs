@@ -4,8 +4,8 @@
 
 use super::{StoreError, disk};
 use crate::{
-    kinds::operations::config::{PlannedRun, Precision, TrainConfig},
     program::Program,
+    run::{Budget, End, Milestone, Milestones, Planned, Rules, Stop, StopReason},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, io, path::Path};
@@ -13,74 +13,12 @@ use std::{collections::BTreeMap, io, path::Path};
 /// Name of the file.
 pub const MANIFEST: &str = "manifest.json";
 /// Version of the format of run directories.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
+/// The format before it, which is read as well.
+const BEFORE: u32 = 3;
 /// A manifest takes a few kilobytes; the reason of a failure may be long.
 const MAX_BYTES: u64 = 1 << 20;
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// Where a milestone was first met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// Epoch of the evaluation.
-    pub epoch: u64,
-    /// Optimiser steps done by then.
-    pub step: u64,
-}
-
-/// The first evaluation at which each thing was seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Milestones {
-    /// Train accuracy > 99 % and validation accuracy < 50 %.
-    pub memorized: Option<Mark>,
-    /// Both accuracies > 99 %.
-    pub grokked: Option<Mark>,
-    /// A grokked run fell back: validation accuracy < 50 % after having grokked.
-    pub collapsed: Option<Mark>,
-    /// A loss that is not finite; the run ends here.
-    pub diverged: Option<Mark>,
-}
-
-impl Milestones {
-    /// Epoch at which a run with these milestones ends under a budget, if nothing else happens, and why.
-    pub fn end(&self, budget: &TrainConfig) -> (u64, StopReason) {
-        let patience = self.grokked.map(|m| (m.epoch.saturating_add(budget.patience), StopReason::Grokked));
-        let diverged = self.diverged.map(|m| (m.epoch, StopReason::Diverged));
-        // where two fall together: divergence, then patience, then the budget
-        let ends = [diverged, patience, Some((budget.max_epochs, StopReason::Budget))];
-        ends.into_iter().flatten().min_by_key(|(epoch, _)| *epoch).unwrap_or((0, StopReason::Budget))
-    }
-
-    /// Whether a run with these milestones ends at `epoch`, and why.
-    pub fn stop_reason(&self, epoch: u64, budget: &TrainConfig) -> Option<StopReason> {
-        let (end, reason) = self.end(budget);
-        (epoch >= end).then_some(reason)
-    }
-
-    /// Those up to an epoch.
-    pub fn until(&self, epoch: u64) -> Self {
-        let until = |mark: Option<Mark>| mark.filter(|mark| mark.epoch <= epoch);
-        Self {
-            memorized: until(self.memorized),
-            grokked: until(self.grokked),
-            collapsed: until(self.collapsed),
-            diverged: until(self.diverged),
-        }
-    }
-}
-
-/// Where a budget ended, or patience, or a divergence: what belongs to that view of the run and not to its trajectory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct End {
-    /// Last epoch.
-    pub epoch: u64,
-    /// Optimiser steps done by then.
-    pub step: u64,
-    /// Why.
-    pub stopped: StopReason,
-    /// Milestones up to and including this evaluation, which need not be one of the trajectory.
-    pub milestones: Milestones,
-}
 
 /// Who computed a run from some epoch on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +30,8 @@ pub struct Provenance {
     pub program: Program,
     /// Engine and instruction set, e.g. `factored (AVX-512)` or `plain (candle, cpu)`.
     pub engine: String,
-    /// How matrices were multiplied.
-    pub precision: Precision,
+    /// How matrices were multiplied: `f32` or `tf32`.
+    pub precision: String,
     /// Instruction set that was found on the processor.
     pub processor: String,
 }
@@ -108,7 +46,7 @@ impl Provenance {
                 ("commit", commit),
                 ("features", p.program.features.join(" ")),
                 ("engine", p.engine.clone()),
-                ("precision", p.precision.name().to_owned()),
+                ("precision", p.precision.clone()),
                 ("processor", p.processor.clone()),
             ]
         };
@@ -129,18 +67,6 @@ pub enum RunState {
     Failed,
 }
 
-/// Why a finished run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StopReason {
-    /// `train.patience` epochs after it grokked.
-    Grokked,
-    /// `train.max_epochs` reached.
-    Budget,
-    /// A loss that is not finite.
-    Diverged,
-}
-
 /// `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,22 +75,24 @@ pub struct Manifest {
     pub format: u32,
     /// Run id.
     pub run: String,
-    /// Name of the task.
-    pub task: String,
-    /// SHA-256 of the task's table.
-    pub task_digest: String,
-    /// Symbols of the task: rows of the unembedding.
-    pub n_symbols: usize,
-    /// Training rows.
-    pub train_rows: usize,
-    /// Validation rows.
-    pub val_rows: usize,
+    /// Its kind.
+    pub kind: String,
+    /// What a round is called: `epoch` or `step`.
+    pub round: String,
+    /// Name of what is learned.
+    pub data: String,
+    /// SHA-256 of it.
+    pub data_digest: String,
+    /// Sizes of it: symbols, training rows, validation rows, …
+    pub sizes: BTreeMap<String, usize>,
+    /// The milestones that end the run.
+    pub rules: Rules,
     /// Scalars in the model.
     pub parameters: usize,
     /// Who computed it: the first process, and each later one that differs from the one before it.
     pub provenance: Vec<Provenance>,
     /// How far the run was last asked to go.
-    pub budget: TrainConfig,
+    pub budget: Budget,
     /// Its state under that budget.
     pub state: RunState,
     /// Why it ended.
@@ -248,19 +176,21 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Of a run that begins: the rows of its split are (training, validation).
-    pub fn fresh(run: &PlannedRun, split: (usize, usize), parameters: usize, by: Provenance) -> Self {
+    /// Of a run that begins.
+    pub fn fresh(run: &dyn Planned, parameters: usize, by: Provenance) -> Self {
+        let (kind, data) = (run.kind(), run.data());
         Self {
             format: FORMAT,
-            run: run.id.clone(),
-            task: run.task.name.clone(),
-            task_digest: run.task.digest(),
-            n_symbols: run.task.n_symbols,
-            train_rows: split.0,
-            val_rows: split.1,
+            run: run.id().to_owned(),
+            kind: kind.name().to_owned(),
+            round: kind.round().to_owned(),
+            data: data.name,
+            data_digest: data.digest,
+            sizes: data.sizes.into_iter().map(|(name, size)| (name.to_owned(), size)).collect(),
+            rules: Milestone::rules(kind.milestones()),
             parameters,
             provenance: vec![by],
-            budget: run.config.train,
+            budget: run.budget(),
             state: RunState::Running,
             stopped: None,
             failure: None,
@@ -284,10 +214,11 @@ impl Manifest {
             format: u64,
         }
         let found = serde_json::from_slice::<Version>(bytes)?.format;
-        if found != u64::from(FORMAT) {
-            return Err(ManifestError::Format { found });
-        }
-        let manifest: Self = serde_json::from_slice(bytes)?;
+        let manifest: Self = match u32::try_from(found) {
+            Ok(FORMAT) => serde_json::from_slice(bytes)?,
+            Ok(BEFORE) => serde_json::from_value(upgraded(serde_json::from_slice(bytes)?))?,
+            _ => return Err(ManifestError::Format { found }),
+        };
         let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::Digest)?;
         let at = digits(text).ok_or(ManifestError::Digest)?;
         let blank = [&text[..at], ZEROS, text.get(at + ZEROS.len()..).unwrap_or_default()].concat();
@@ -312,14 +243,21 @@ impl Manifest {
         Ok(text.into_bytes())
     }
 
+    /// A size of what is learned, by name; 0 where it has none.
+    pub fn size(&self, name: &str) -> usize {
+        self.sizes.get(name).copied().unwrap_or(0)
+    }
+
     /// The moment the tables can be read up to.
     pub fn newest(&self) -> Option<&SavePoint> {
         self.saved.first()
     }
 
     /// Whether what is recorded reaches the end of that budget: a smaller one never shortens a run.
-    pub fn covers(&self, budget: &TrainConfig) -> bool {
-        self.newest().is_some_and(|point| point.epochs >= self.milestones.until(point.epochs).end(budget).0)
+    pub fn covers(&self, budget: &Budget) -> bool {
+        self.newest().is_some_and(|point| {
+            point.epochs >= self.milestones.until(point.epochs).end(budget, &self.rules).0
+        })
     }
 
     /// The end at that epoch, if there was one.
@@ -330,13 +268,36 @@ impl Manifest {
     /// Milestones as its last end or, while it goes on, its trajectory has them.
     pub fn latest_milestones(&self) -> Milestones {
         let end = self.end_at(self.epochs).filter(|_| self.state == RunState::Finished);
-        end.map_or(self.milestones, |end| end.milestones)
+        end.map_or_else(|| self.milestones.clone(), |end| end.milestones.clone())
     }
 
     /// Who computed it last.
     pub fn engine(&self) -> &str {
         self.provenance.last().map_or("", |by| by.engine.as_str())
     }
+}
+
+/// The fields of format 3, which knew one kind of run, as those of this one.
+fn upgraded(mut old: serde_json::Value) -> serde_json::Value {
+    if let Some(fields) = old.as_object_mut() {
+        fields.insert("format".into(), FORMAT.into());
+        fields.insert("kind".into(), "operations".into());
+        fields.insert("round".into(), "epoch".into());
+        fields.insert(
+            "rules".into(),
+            serde_json::json!({ "grokked": Stop::AfterPatience, "diverged": Stop::AtOnce }),
+        );
+        let sizes = ["n_symbols", "train_rows", "val_rows"];
+        let sizes: serde_json::Map<_, _> =
+            sizes.iter().filter_map(|&name| fields.remove_entry(name)).collect();
+        fields.insert("sizes".into(), sizes.into());
+        for (before, now) in [("task", "data"), ("task_digest", "data_digest")] {
+            if let Some(value) = fields.remove(before) {
+                fields.insert(now.into(), value);
+            }
+        }
+    }
+    old
 }
 
 /// Whether it can only mean a file in the run's own directory.
@@ -397,7 +358,7 @@ mod tests {
 
     #[test]
     fn another_format_is_refused_by_its_number_whatever_else_it_holds() {
-        for found in [0, 1, 2, 4, u64::MAX] {
+        for found in [0, 1, 2, 5, u64::MAX] {
             let text = format!("{{\"format\": {found}, \"future\": [1, 2]}}");
             match Manifest::parse(text.as_bytes()) {
                 Err(ManifestError::Format { found: told }) => assert_eq!(told, found),

@@ -10,6 +10,7 @@ mod lock;
 #[cfg(test)]
 pub(crate) mod made;
 mod manifest;
+mod metrics;
 mod plan;
 mod prune;
 mod read;
@@ -27,19 +28,17 @@ pub(crate) use disk::Op;
 pub use disk::{write_atomic, write_output};
 pub use error::StoreError;
 pub use lock::{Holder, Lock, lock};
-pub use manifest::{
-    End, Extent, FORMAT, Manifest, ManifestError, Mark, Milestones, Provenance, RunState, SavePoint,
-    StopReason, read_manifest,
-};
+pub use manifest::{Extent, FORMAT, Manifest, ManifestError, Provenance, RunState, SavePoint, read_manifest};
+pub use metrics::{Metrics, MetricsRow, metrics_csv};
 pub use plan::{PlanChange, PlanRow, read_plan, record_plan};
 pub use prune::{Pruned, Pruning, prune};
 pub use read::{
     Experiment, Limits, Listed, ListedRun, Listing, ReadError, Results, list_results, read_experiment,
     read_results, run_directories,
 };
-pub use record::{Checkpoint, Diagnostics, MetricsRow, SpectrumRow, count_or_nan, parse_rows};
+pub use record::{Diagnostics, SpectrumRow, parse_rows};
 pub use run::{RunRecord, ViewEnd, read_run, verify_run};
-pub use snapshot::{Counters, Snapshot};
+pub use snapshot::{parse as parse_snapshot, to_bytes as snapshot_bytes};
 pub use status::{RunStatus, Stage, status};
 pub use tensors::{NamedTensor, named_tensors, read_parameters, to_bytes as safetensors_bytes};
-pub use write::{Part, Resumed, RunWriter, record_failure, tidy};
+pub use write::{Resumed, RunWriter, record_failure, tidy};

@@ -1,48 +1,62 @@
 //! `plan.csv` of an experiment's directory: the runs that were last asked for, done or not, and how far. It says which runs
 //! count, and what is missing.
 
-use super::{StoreError, disk, lock, record::parse_rows};
-use crate::kinds::operations::config::{PlannedRun, TrainConfig};
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, io, path::Path};
+use super::{StoreError, disk, lock};
+use crate::run::{Budget, Label, Planned};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 const PLAN: &str = "plan.csv";
 /// The largest experiment has 100,000 runs of some hundred bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// One planned run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlanRow {
     /// Run id, the name of its directory.
     pub run: String,
-    /// Task name.
-    pub task: String,
-    /// Share of the table used for training.
-    pub train_fraction: f64,
-    /// Seed of parameters and batch order.
-    pub seed: u64,
-    /// Epochs at most.
-    pub max_epochs: u64,
-    /// Epochs to go on after the run has grokked.
-    pub patience: u64,
+    /// What tells it from others, by name: task, seed, …
+    pub labels: Vec<(String, String)>,
+    budget: Budget,
 }
 
+const BUDGET: [&str; 2] = ["max_epochs", "patience"];
+
 impl PlanRow {
-    fn of(run: &PlannedRun) -> Self {
-        let TrainConfig { max_epochs, patience } = run.config.train;
-        Self {
-            run: run.id.clone(),
-            task: run.task.name.clone(),
-            train_fraction: run.config.train_fraction,
-            seed: run.config.seed,
-            max_epochs,
-            patience,
-        }
+    fn of(run: &dyn Planned) -> Self {
+        let text = |label| match label {
+            Label::Text(text) => text,
+            Label::Whole(number) => number.to_string(),
+            Label::Real(number) => format!("{number:?}"),
+        };
+        let labels = run.labels().into_iter().map(|(name, label)| (name.to_owned(), text(label)));
+        Self { run: run.id().to_owned(), labels: labels.collect(), budget: run.budget() }
     }
 
     /// How far the run is to go.
-    pub fn budget(&self) -> TrainConfig {
-        TrainConfig { max_epochs: self.max_epochs, patience: self.patience }
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    fn fields(&self) -> impl Iterator<Item = String> {
+        let labels = self.labels.iter().map(|(_, text)| text.clone());
+        let budget = [self.budget.max_epochs, self.budget.patience].map(|number| number.to_string());
+        [self.run.clone()].into_iter().chain(labels).chain(budget)
+    }
+
+    fn header(&self) -> impl Iterator<Item = &str> {
+        ["run"].into_iter().chain(self.labels.iter().map(|(name, _)| name.as_str())).chain(BUDGET)
+    }
+
+    fn parse(header: &csv::StringRecord, record: &csv::StringRecord) -> Option<Self> {
+        let named = || header.iter().zip(record);
+        let field = |name: &str| named().find(|(found, _)| *found == name).map(|(_, text)| text);
+        let [max_epochs, patience] = BUDGET.map(|name| field(name)?.parse().ok());
+        let labels = named().filter(|(name, _)| *name != "run" && !BUDGET.contains(name));
+        Some(Self {
+            run: field("run")?.to_owned(),
+            labels: labels.map(|(name, text)| (name.to_owned(), text.to_owned())).collect(),
+            budget: Budget { max_epochs: max_epochs?, patience: patience? },
+        })
     }
 }
 
@@ -56,15 +70,14 @@ pub struct PlanChange {
 }
 
 /// Makes `runs` the plan in `dir`, in the place of the one before.
-pub fn record_plan(dir: &Path, runs: &[PlannedRun]) -> Result<PlanChange, StoreError> {
+pub fn record_plan(dir: &Path, runs: &[Arc<dyn Planned>]) -> Result<PlanChange, StoreError> {
     let _lock = lock::wait_for(dir)?;
-    let rows: Vec<PlanRow> = runs.iter().map(PlanRow::of).collect();
+    let rows: Vec<PlanRow> = runs.iter().map(|run| PlanRow::of(run.as_ref())).collect();
     let before = read_plan(dir)?;
     if rows == before {
         return Ok(PlanChange::default());
     }
-    let budgets: BTreeMap<&str, TrainConfig> =
-        rows.iter().map(|row| (row.run.as_str(), row.budget())).collect();
+    let budgets: BTreeMap<&str, Budget> = rows.iter().map(|row| (row.run.as_str(), row.budget())).collect();
     let mut change = PlanChange::default();
     for row in &before {
         match budgets.get(row.run.as_str()) {
@@ -74,9 +87,12 @@ pub fn record_plan(dir: &Path, runs: &[PlannedRun]) -> Result<PlanChange, StoreE
     }
     let path = dir.join(PLAN);
     let failed = |source| StoreError::Csv { path: path.clone(), source };
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    if let Some(first) = rows.first() {
+        writer.write_record(first.header()).map_err(failed)?;
+    }
     for row in &rows {
-        writer.serialize(row).map_err(failed)?;
+        writer.write_record(row.fields()).map_err(failed)?;
     }
     disk::write_atomic(&path, &writer.into_inner().map_err(|e| failed(e.into_error().into()))?)?;
     Ok(change)
@@ -86,8 +102,8 @@ pub fn record_plan(dir: &Path, runs: &[PlannedRun]) -> Result<PlanChange, StoreE
 pub fn read_plan(dir: &Path) -> Result<Vec<PlanRow>, StoreError> {
     let path = dir.join(PLAN);
     match disk::read(&path, MAX_BYTES) {
-        Ok(bytes) => parse_rows(&bytes).map_err(|e| StoreError::Format {
-            reason: format!("{e}; remove the file, the next sweep writes it anew"),
+        Ok(bytes) => parse(&bytes).map_err(|what| StoreError::Format {
+            reason: format!("{what}; remove the file, the next sweep writes it anew"),
             path,
         }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -95,10 +111,20 @@ pub fn read_plan(dir: &Path) -> Result<Vec<PlanRow>, StoreError> {
     }
 }
 
+fn parse(bytes: &[u8]) -> Result<Vec<PlanRow>, String> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let header = reader.headers().map_err(|e| e.to_string())?.clone();
+    let rows = reader.records().enumerate().map(|(i, record)| {
+        let record = record.map_err(|e| e.to_string())?;
+        PlanRow::parse(&header, &record).ok_or_else(|| format!("row {} is no planned run", i + 1))
+    });
+    rows.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{kinds::operations::config::Experiment, store::disk};
+    use crate::{experiment::Experiment, store::disk};
 
     #[test]
     fn a_plan_is_what_was_asked_for_last() {
@@ -106,12 +132,13 @@ mod tests {
         let mut plan = Experiment::find("quick").unwrap().plan(&[]).unwrap();
         assert_eq!(record_plan(root.path(), &plan).unwrap(), PlanChange::default());
         assert_eq!(record_plan(root.path(), &plan).unwrap(), PlanChange::default());
-        plan[1].config.train.max_epochs += 1;
+        let budget = plan[1].budget();
+        plan[1] = plan[1].with_budget(Budget { max_epochs: budget.max_epochs + 1, ..budget });
         let change = record_plan(root.path(), &plan[1..]).unwrap();
         assert_eq!(change, PlanChange { dropped: 1, rebudgeted: 1 });
         let rows = read_plan(root.path()).unwrap();
         assert_eq!(rows.len(), plan.len() - 1);
-        assert_eq!((&rows[0].run, rows[0].budget()), (&plan[1].id, plan[1].config.train));
+        assert_eq!((&rows[0].run, rows[0].budget()), (&plan[1].id().to_owned(), plan[1].budget()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
     plan::{PlanRow, read_plan},
     run::read_run_under,
 };
-use crate::{kinds::operations::config::TrainConfig, kinds::operations::task::TaskError};
+use crate::run::Budget;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -51,8 +51,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    fn of(self, budget: TrainConfig) -> TrainConfig {
-        TrainConfig {
+    fn of(self, budget: Budget) -> Budget {
+        Budget {
             max_epochs: self.max_epochs.unwrap_or(budget.max_epochs),
             patience: self.patience.unwrap_or(budget.patience),
         }
@@ -118,12 +118,16 @@ pub enum ReadError {
         "`groklab verify` names all that is damaged; remove the run's directory to run it again, or take it from a backup"
     ))]
     Damaged(#[from] StoreError),
-    /// The task file of a run.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Task {
+    /// What a run learns, from the files in its directory.
+    #[error("{}: {reason}", .dir.display())]
+    #[diagnostic(help("{help}"))]
+    Data {
+        /// The run's directory.
+        dir: PathBuf,
         /// What is wrong with it.
-        source: Box<TaskError>,
+        reason: String,
+        /// What to do.
+        help: String,
     },
     /// A whole file that does not parse.
     #[error("{}: {reason}", .path.display())]
@@ -173,7 +177,7 @@ pub struct Listed {
 #[derive(Debug)]
 pub struct ListedRun {
     dir: PathBuf,
-    planned: Option<TrainConfig>,
+    planned: Option<Budget>,
     limits: Limits,
 }
 
@@ -190,7 +194,7 @@ impl Listed {
             damaged.push(error.into());
             Vec::new()
         });
-        let budgets: BTreeMap<&str, TrainConfig> =
+        let budgets: BTreeMap<&str, Budget> =
             plan.iter().map(|row| (row.run.as_str(), row.budget())).collect();
         let children = subdirectories(dir).unwrap_or_else(|error| {
             damaged.push(error);

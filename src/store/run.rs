@@ -1,38 +1,40 @@
 //! One run as it lies on disk, as far as its manifest vouches for it.
 
 use super::{
-    Diagnostics, Manifest, Mark, MetricsRow, ReadError, RunState, SpectrumRow, StoreError,
-    files::{CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, TASK, Tail, end_file, for_each_row, read_vouched},
+    Diagnostics, Manifest, Metrics, MetricsRow, ReadError, RunState, SpectrumRow, StoreError,
+    files::{
+        CONFIG, DIAGNOSTICS, FINAL, METRICS, SPECTRA, Tail, end_file, for_each_row, read_metrics,
+        read_vouched,
+    },
     manifest::{MANIFEST, read_manifest},
     tensors,
 };
-use crate::{
-    kinds::operations::config::{RunConfig, TrainConfig},
-    kinds::operations::model::ParamLayout,
-    kinds::operations::task::Task,
-};
+use crate::run::{Budget, Cadence, Layout};
 use serde::de::DeserializeOwned;
 use std::{
     io,
     path::{Path, PathBuf},
 };
+use toml::Table;
 
 /// Limit for a checkpoint or the final parameters.
 pub(super) const MAX_PARAMETER_BYTES: u64 = 64 << 30;
 /// Limit for a config, which has some forty lines.
 const MAX_CONFIG_BYTES: u64 = 1 << 16;
+/// Limit for what a run's directory says of its data.
+const MAX_DOCUMENT_BYTES: u64 = 1 << 26;
 
 /// One run, seen as far as a budget goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     /// The run's directory.
     pub dir: PathBuf,
-    /// Every choice that determines its numbers, and as `train` the budget under which it is seen.
-    pub config: RunConfig,
-    /// How it stands under that budget.
+    /// Every choice that determines its numbers: `config.toml`.
+    pub recipe: Table,
+    /// How it stands under the budget under which it is seen, which is in it.
     pub manifest: Manifest,
     /// Its evaluations, epochs increasing strictly.
-    pub metrics: Vec<MetricsRow>,
+    pub metrics: Metrics,
     /// Its end, if it got there.
     pub end: Option<ViewEnd>,
 }
@@ -53,10 +55,7 @@ pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
 }
 
 /// Reads one run under the budget that `budget` makes of its own.
-pub fn read_run_under(
-    dir: &Path,
-    budget: impl FnOnce(TrainConfig) -> TrainConfig,
-) -> Result<RunRecord, ReadError> {
+pub fn read_run_under(dir: &Path, budget: impl FnOnce(Budget) -> Budget) -> Result<RunRecord, ReadError> {
     let manifest = read_manifest(dir)?.ok_or_else(|| ReadError::Io {
         path: dir.join(MANIFEST),
         source: io::Error::new(io::ErrorKind::NotFound, "there is none"),
@@ -69,33 +68,35 @@ pub fn read_run_under(
             super::disk::read(&path, MAX_CONFIG_BYTES).map_err(|source| ReadError::Io { path, source })?
         }
     };
-    let config = parse_recipe(&config, &own)
-        .map_err(|e| ReadError::Parse { path: dir.join(CONFIG), reason: e.to_string() })?;
-    let mut record = RunRecord { dir: dir.to_owned(), config, manifest, metrics: Vec::new(), end: None };
-    record.metrics = record.rows(METRICS)?;
+    let recipe = toml::from_str(&String::from_utf8_lossy(&config))
+        .map_err(|e: toml::de::Error| ReadError::Parse { path: dir.join(CONFIG), reason: e.to_string() })?;
+    let mut record =
+        RunRecord { dir: dir.to_owned(), recipe, manifest, metrics: Metrics::default(), end: None };
+    if let Some(point) = record.manifest.newest() {
+        let tail = tail(&record.manifest);
+        record.metrics = read_metrics(dir, METRICS, &record.manifest.run, point, tail)?;
+    }
     record.check()?;
     record.under(budget(own))
 }
 
-/// A config from its file, which holds the recipe, and a budget.
-pub(super) fn parse_recipe(bytes: &[u8], budget: &TrainConfig) -> Result<RunConfig, toml::de::Error> {
-    let mut table: toml::Table = toml::from_str(&String::from_utf8_lossy(bytes))?;
-    if let Ok(budget) = toml::Value::try_from(budget) {
-        table.insert("train".to_owned(), budget);
-    }
-    table.try_into()
-}
-
-/// The config in a run's directory, whoever vouches for it; none where there is none that can be read.
-pub(super) fn recipe_in(dir: &Path, budget: &TrainConfig) -> Option<RunConfig> {
+/// The recipe in a run's directory, whoever vouches for it; none where there is none that can be read.
+pub(super) fn recipe_in(dir: &Path) -> Option<Table> {
     let bytes = super::disk::read(&dir.join(CONFIG), MAX_CONFIG_BYTES).ok()?;
-    parse_recipe(&bytes, budget).ok()
+    toml::from_str(&String::from_utf8_lossy(&bytes)).ok()
 }
 
 impl RunRecord {
     /// The evaluation at `epoch`.
-    pub fn row_at(&self, epoch: u64) -> Option<&MetricsRow> {
-        self.metrics.binary_search_by_key(&epoch, |row| row.epoch).ok().map(|i| &self.metrics[i])
+    pub fn row_at(&self, epoch: u64) -> Option<MetricsRow<'_>> {
+        self.metrics.at(epoch)
+    }
+
+    /// When it is evaluated.
+    pub fn cadence(&self) -> Cadence {
+        let probe = self.recipe.get("probe").cloned();
+        let read = probe.and_then(|probe| probe.try_into().ok());
+        read.unwrap_or(Cadence { every: 1, dense_until: 0 })
     }
 
     /// Whether the run came to its end under the budget.
@@ -103,19 +104,13 @@ impl RunRecord {
         self.manifest.state == RunState::Finished
     }
 
-    /// What it learns, from the files in its own directory.
-    pub fn task(&self) -> Result<Task, ReadError> {
-        let path = self.dir.join(TASK);
-        let missing = || ReadError::Io { path: path.clone(), source: io::ErrorKind::NotFound.into() };
-        let point = self.manifest.newest().ok_or_else(missing)?;
-        let text = read_vouched(&self.dir, TASK, point, Tail::None, MAX_CONFIG_BYTES)?;
-        let task = Task::from_str(&self.manifest.task, &String::from_utf8_lossy(&text), &path)
-            .map_err(|source| ReadError::Task { source: Box::new(source) })?;
-        if task.digest() != self.manifest.task_digest {
-            let what = format!("{TASK} is not the task that the manifest names");
-            return Err(ReadError::Inconsistent { dir: self.dir.clone(), what });
-        }
-        Ok(task)
+    /// A small file of its directory by name, as text; none if the manifest names none.
+    pub fn document(&self, name: &str) -> Result<Option<String>, ReadError> {
+        let Some(point) = self.manifest.newest().filter(|point| point.files.contains_key(name)) else {
+            return Ok(None);
+        };
+        let bytes = read_vouched(&self.dir, name, point, Tail::None, MAX_DOCUMENT_BYTES)?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// The spectra of its checkpoints: n rows each.
@@ -149,7 +144,7 @@ impl RunRecord {
 
     /// Its parameters at the end, one flat buffer in the order of `layout`; none while it has not got there, and where
     /// they are not kept.
-    pub fn final_parameters(&self, layout: &ParamLayout) -> Result<Option<Vec<f32>>, StoreError> {
+    pub fn final_parameters(&self, layout: &Layout) -> Result<Option<Vec<f32>>, StoreError> {
         let (Some(end), Some(point)) = (self.end, self.manifest.newest()) else { return Ok(None) };
         let name = match self.manifest.ends.last() {
             Some(last) if last.epoch == end.epoch => FINAL.to_owned(),
@@ -171,6 +166,18 @@ impl RunRecord {
         Ok(rows)
     }
 
+    /// The evaluation that belongs to the end under the budget; none where there is none.
+    pub(super) fn end_metrics(&self, name: &str) -> Result<Metrics, ReadError> {
+        let (Some(end), Some(point)) = (self.end, self.manifest.newest()) else {
+            return Ok(Metrics::default());
+        };
+        let name = end_file(end.epoch, name);
+        match point.files.contains_key(&name) {
+            true => Ok(read_metrics(&self.dir, &name, &self.manifest.run, point, Tail::None)?),
+            false => Ok(Metrics::default()),
+        }
+    }
+
     /// The rows that belong to the end under the budget; none where there are none.
     pub(super) fn end_rows<R: DeserializeOwned>(&self, name: &str) -> Result<Vec<R>, ReadError> {
         let mut rows = Vec::new();
@@ -186,55 +193,42 @@ impl RunRecord {
     /// The files of a run must tell one story: milestones have their evaluation, no evaluation is repeated.
     fn check(&self) -> Result<(), ReadError> {
         let wrong = |what: String| Err(ReadError::Inconsistent { dir: self.dir.clone(), what });
-        for (i, row) in self.metrics.iter().enumerate() {
-            if row.run != self.manifest.run {
-                let (found, run) = (&row.run, &self.manifest.run);
-                return wrong(format!(
-                    "row {} of {METRICS} belongs to run {found:?}, the manifest to {run:?}",
-                    i + 1
-                ));
+        let mut before = None;
+        for row in self.metrics.iter() {
+            let epoch = row.mark.epoch;
+            if let Some(before) = before.filter(|before| epoch <= *before) {
+                return wrong(format!("{METRICS} goes back from epoch {before} to {epoch}"));
             }
-            if i > 0 && row.epoch <= self.metrics[i - 1].epoch {
-                let (before, after) = (self.metrics[i - 1].epoch, row.epoch);
-                return wrong(format!("{METRICS} goes back from epoch {before} to {after}"));
-            }
+            before = Some(epoch);
         }
         // the manifest of an unfinished run may be ahead of its metrics by the rows not yet written out
-        if self.is_finished() {
-            let (epochs, marks) = (self.manifest.epochs, self.manifest.milestones);
-            let Some(last) = self.metrics.last() else {
-                return wrong(format!("the run is finished, but {METRICS} has no row"));
-            };
-            if last.epoch > epochs {
+        if !self.is_finished() {
+            return Ok(());
+        }
+        let (epochs, marks) = (self.manifest.epochs, &self.manifest.milestones);
+        let Some(last) = before else {
+            return wrong(format!("the run is finished, but {METRICS} has no row"));
+        };
+        let ends = || wrong(format!("the run finished at epoch {epochs}, but {METRICS} ends at {last}"));
+        if last > epochs {
+            return ends();
+        }
+        if self.manifest.end_at(epochs).is_none() {
+            return wrong(format!("the run finished at epoch {epochs}, but the manifest has no such end"));
+        }
+        let diverged = marks.diverged();
+        let is_due = self.cadence().is_due(epochs) || diverged.is_some_and(|mark| mark.epoch == epochs);
+        if is_due && last != epochs {
+            return ends();
+        }
+        // a loss that is not finite may end a run between two evaluations
+        let seen = marks.iter().filter(|(_, mark)| Some(*mark) != diverged);
+        for (name, mark) in seen {
+            if self.row_at(mark.epoch).is_none() {
+                let epoch = mark.epoch;
                 return wrong(format!(
-                    "the run finished at epoch {epochs}, but {METRICS} ends at {}",
-                    last.epoch
+                    "{name} at epoch {epoch} in the manifest, but {METRICS} has no such epoch"
                 ));
-            }
-            if self.manifest.end_at(epochs).is_none() {
-                return wrong(format!(
-                    "the run finished at epoch {epochs}, but the manifest has no such end"
-                ));
-            }
-            let due =
-                self.config.probe.is_due(epochs) || marks.diverged.is_some_and(|mark| mark.epoch == epochs);
-            if due && last.epoch != epochs {
-                return wrong(format!(
-                    "the run finished at epoch {epochs}, but {METRICS} ends at {}",
-                    last.epoch
-                ));
-            }
-            let missing = |mark: Option<Mark>| mark.filter(|m| self.row_at(m.epoch).is_none());
-            // a loss that is not finite may end a run between two evaluations
-            let named =
-                [("memorized", marks.memorized), ("grokked", marks.grokked), ("collapsed", marks.collapsed)];
-            for (name, mark) in named {
-                if let Some(mark) = missing(mark) {
-                    let epoch = mark.epoch;
-                    return wrong(format!(
-                        "{name} at epoch {epoch} in the manifest, but {METRICS} has no such epoch"
-                    ));
-                }
             }
         }
         Ok(())

@@ -2,11 +2,11 @@
 //! budget of the plan.
 
 use super::{
-    Holder, Manifest, RunState, StopReason, StoreError, disk, lock,
+    Holder, Manifest, RunState, StoreError, disk, lock,
     manifest::{MANIFEST, read_manifest},
     plan::read_plan,
 };
-use crate::kinds::operations::config::TrainConfig;
+use crate::run::Budget;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 
@@ -43,10 +43,10 @@ pub struct RunStatus {
     pub epochs: u64,
     /// Epochs at most, where known.
     pub max_epochs: Option<u64>,
-    /// Epoch at which it was first seen to have memorized.
-    pub memorized: Option<u64>,
-    /// Epoch at which it was first seen to have grokked.
-    pub grokked: Option<u64>,
+    /// What its rounds are called: `epoch` or `step`.
+    pub round: String,
+    /// Epoch at which each milestone was first seen.
+    pub milestones: BTreeMap<String, u64>,
     /// Who runs it, where that can be read.
     pub holder: Option<Holder>,
     /// Why it failed, or what is damaged.
@@ -57,7 +57,7 @@ pub struct RunStatus {
 pub fn status(dir: &Path) -> Result<Vec<RunStatus>, StoreError> {
     let plan = read_plan(dir)?;
     let is_planned = !plan.is_empty();
-    let mut budgets: BTreeMap<String, Option<TrainConfig>> =
+    let mut budgets: BTreeMap<String, Option<Budget>> =
         plan.into_iter().map(|row| (row.run.clone(), Some(row.budget()))).collect();
     for name in disk::names_in(dir)? {
         let path = dir.join(&name);
@@ -76,7 +76,7 @@ pub fn status(dir: &Path) -> Result<Vec<RunStatus>, StoreError> {
     Ok(runs.collect())
 }
 
-fn run_status(dir: &Path, run: String, budget: Option<TrainConfig>) -> RunStatus {
+fn run_status(dir: &Path, run: String, budget: Option<Budget>) -> RunStatus {
     let held = lock::holder(dir);
     let manifest = read_manifest(dir);
     let budget = budget.or(manifest.as_ref().ok().and_then(|m| m.as_ref()).map(|m| m.budget));
@@ -95,16 +95,14 @@ fn run_status(dir: &Path, run: String, budget: Option<TrainConfig>) -> RunStatus
         stage,
         epochs: manifest.as_ref().map_or(0, |m| m.epochs),
         max_epochs: budget.map(|budget| budget.max_epochs),
-        memorized: milestones.memorized.map(|m| m.epoch),
-        grokked: milestones.grokked.map(|m| m.epoch),
+        round: manifest.as_ref().map_or_else(|| "epoch".to_owned(), |m| m.round.clone()),
+        milestones: milestones.iter().map(|(name, mark)| (name.to_owned(), mark.epoch)).collect(),
         holder: held.ok().flatten().flatten(),
         reason,
     }
 }
 
-fn done(manifest: &Manifest, budget: Option<TrainConfig>) -> Stage {
-    match budget.map(|budget| manifest.milestones.end(&budget).1) {
-        Some(StopReason::Diverged) => Stage::Diverged,
-        _ => Stage::Done,
-    }
+fn done(manifest: &Manifest, budget: Option<Budget>) -> Stage {
+    let reason = budget.map(|budget| manifest.milestones.end(&budget, &manifest.rules).1);
+    if reason.is_some_and(|reason| reason.is_divergence()) { Stage::Diverged } else { Stage::Done }
 }

@@ -1,7 +1,7 @@
 //! Parameters in safetensors files.
 
 use super::{StoreError, disk};
-use crate::kinds::operations::model::ParamLayout;
+use crate::run::Layout;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +15,7 @@ const METADATA: &str = "groklab";
 pub type NamedTensor<'a> = (String, Dtype, Vec<usize>, &'a [u8]);
 
 /// The parameters of one flat buffer under their names, prefixed.
-pub fn named_tensors<'a>(prefix: &str, layout: &ParamLayout, flat: &'a [f32]) -> Vec<NamedTensor<'a>> {
+pub fn named_tensors<'a>(prefix: &str, layout: &Layout, flat: &'a [f32]) -> Vec<NamedTensor<'a>> {
     layout
         .iter()
         .map(|p| {
@@ -56,7 +56,7 @@ pub(super) fn metadata(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Str
 }
 
 /// Reads all parameters of `layout` from a safetensors file, each under `prefix` + name or its bare name, as f32.
-pub fn read_parameters(path: &Path, prefix: &str, layout: &ParamLayout) -> Result<Vec<f32>, StoreError> {
+pub fn read_parameters(path: &Path, prefix: &str, layout: &Layout) -> Result<Vec<f32>, StoreError> {
     // a trace holds four buffers of this size, the equations and the batches
     let limit = 64 * layout.len() as u64 + (64 << 20);
     let bytes = disk::read(path, limit).map_err(StoreError::io("read", path))?;
@@ -68,7 +68,7 @@ pub(super) fn parse_parameters(
     path: &Path,
     bytes: &[u8],
     prefix: &str,
-    layout: &ParamLayout,
+    layout: &Layout,
 ) -> Result<Vec<f32>, StoreError> {
     let file = SafeTensors::deserialize(bytes).map_err(|e| format_error(path, e.to_string()))?;
     parameters(path, &file, prefix, layout)
@@ -79,7 +79,7 @@ pub(super) fn parameters(
     path: &Path,
     file: &SafeTensors,
     prefix: &str,
-    layout: &ParamLayout,
+    layout: &Layout,
 ) -> Result<Vec<f32>, StoreError> {
     let mut flat = vec![0.0; layout.len()];
     for p in layout.iter() {

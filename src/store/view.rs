@@ -3,13 +3,12 @@
 //! Promises: the view under a budget is the same whether the run ended there or went on; a run that has not got to the
 //! end of the budget is unfinished in it, though it may have finished under a smaller one.
 
-use super::{MetricsRow, ReadError, RunRecord, RunState, files::METRICS, run::ViewEnd};
-use crate::kinds::operations::config::TrainConfig;
+use super::{Metrics, ReadError, RunRecord, RunState, files::METRICS, run::ViewEnd};
+use crate::run::Budget;
 
 impl RunRecord {
     /// The whole record, seen under a budget.
-    pub(super) fn under(mut self, budget: TrainConfig) -> Result<Self, ReadError> {
-        self.config.train = budget;
+    pub(super) fn under(mut self, budget: Budget) -> Result<Self, ReadError> {
         let is_over = self.manifest.covers(&budget);
         let m = &mut self.manifest;
         m.budget = budget;
@@ -19,15 +18,16 @@ impl RunRecord {
             m.state = if m.state == RunState::Failed { RunState::Failed } else { RunState::Running };
             return Ok(self);
         }
-        let (end, reason) = m.milestones.end(&budget);
-        let at_end = m.end_at(end).copied();
+        let (end, reason) = m.milestones.end(&budget, &m.rules);
+        let at_end = m.end_at(end).cloned();
         (m.state, m.failure, m.epochs) = (RunState::Finished, None, end);
-        m.stopped = Some(at_end.map_or(reason, |at_end| at_end.stopped));
-        m.milestones = at_end.map_or(m.milestones.until(end), |at_end| at_end.milestones);
+        m.stopped = Some(at_end.as_ref().map_or(reason, |at_end| at_end.stopped.clone()));
+        m.milestones =
+            at_end.as_ref().map_or_else(|| m.milestones.until(end), |at_end| at_end.milestones.clone());
         self.end = Some(ViewEnd { epoch: end, is_evaluated: true });
-        self.metrics.retain(|row| row.epoch <= end);
-        if self.metrics.last().is_none_or(|row| row.epoch < end) {
-            let rows = self.end_rows(METRICS)?;
+        self.metrics.cut(end);
+        if self.metrics.last().is_none_or(|row| row.mark.epoch < end) {
+            let rows = self.end_metrics(METRICS)?;
             self.end = Some(ViewEnd { epoch: end, is_evaluated: !rows.is_empty() });
             self.metrics.extend(rows);
         }
@@ -38,9 +38,10 @@ impl RunRecord {
 }
 
 /// Steps of the first `epochs` epochs, each as long as those before an evaluation; `otherwise` where none tells.
-fn steps(rows: &[MetricsRow], epochs: u64, otherwise: u64) -> u64 {
-    match rows.iter().rev().find(|row| row.epoch > 0 && row.step.is_multiple_of(row.epoch)) {
-        Some(row) => row.step / row.epoch * epochs,
+fn steps(rows: &Metrics, epochs: u64, otherwise: u64) -> u64 {
+    let marks = rows.iter().rev().map(|row| row.mark);
+    match marks.into_iter().find(|mark| mark.epoch > 0 && mark.step.is_multiple_of(mark.epoch)) {
+        Some(mark) => mark.step / mark.epoch * epochs,
         None => otherwise,
     }
 }

@@ -1,4 +1,4 @@
-//! Writes a run directory: `config.toml` and `task.toml`, `manifest.json`, `metrics.csv`, `spectra.csv`,
+//! Writes a run directory: `config.toml` and what its kind adds to it, `manifest.json`, `metrics.csv`, `spectra.csv`,
 //! `diagnostics.csv` where its config asks for one, two checkpoints while it runs, and at the end of a budget one
 //! checkpoint, `final.safetensors` and what belongs to that end alone.
 //!
@@ -7,19 +7,19 @@
 //! these leaves a directory whose manifest is true.
 
 use super::{
-    Checkpoint, End, Extent, Manifest, MetricsRow, RunState, SavePoint, Snapshot, SpectrumRow, StoreError,
+    Extent, Manifest, RunState, SavePoint, SpectrumRow, StoreError,
     disk::{self, Appended},
     files::{
-        CHECKPOINT, CONFIG, DIAGNOSTICS, END, FINAL, METRICS, SPECTRA, TABLES, TASK, TASK_TABLE, Tail,
-        check_vouched, end_file, read_vouched,
+        CHECKPOINT, CONFIG, DIAGNOSTICS, END, FINAL, METRICS, SPECTRA, TABLES, Tail, check_vouched, end_file,
+        read_vouched,
     },
     manifest::write_manifest,
-    named_tensors, tensors, write_atomic,
+    metrics::Form,
+    named_tensors, snapshot, tensors, write_atomic,
 };
 use crate::{
-    kinds::operations::config::{PlannedRun, RunConfig, TrainConfig},
-    kinds::operations::model::ParamLayout,
     probe::Spectra,
+    run::{Budget, Document, End, Layout, Mark, Part, Planned, Snapshot},
 };
 use std::{
     collections::BTreeMap,
@@ -28,15 +28,6 @@ use std::{
 
 type Files = BTreeMap<String, Extent>;
 
-/// Where a row belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// To the trajectory, whatever the budget.
-    Trajectory,
-    /// To the end of a budget.
-    End,
-}
-
 /// An open run directory. Its owner holds the directory's [`lock`](super::lock).
 pub struct RunWriter {
     dir: PathBuf,
@@ -44,6 +35,7 @@ pub struct RunWriter {
     pub manifest: Manifest,
     /// Files that every save point names as they are: the recipe, and the ends so far.
     kept: Files,
+    form: Form,
     metrics: Appended,
     spectra: Appended,
     diagnostics: Option<Appended>,
@@ -61,16 +53,20 @@ pub struct Resumed {
 
 impl RunWriter {
     /// Starts the directory anew: what an interrupted run left there is replaced.
-    pub fn create(dir: &Path, run: &PlannedRun, manifest: Manifest) -> Result<Self, StoreError> {
+    pub fn create(dir: &Path, run: &dyn Planned, manifest: Manifest) -> Result<Self, StoreError> {
         disk::create_dir(dir)?;
         // first of all nothing is vouched for any more
         let manifest = Manifest { saved: Vec::new(), ..manifest };
         write_manifest(dir, &manifest)?;
         let kept = write_recipe(dir, run)?;
         let writer = Self {
+            form: Form::of(run),
             metrics: Appended::create(&dir.join(METRICS))?,
             spectra: Appended::create(&dir.join(SPECTRA))?,
-            diagnostics: diagnoses(run).then(|| Appended::create(&dir.join(DIAGNOSTICS))).transpose()?,
+            diagnostics: run
+                .has_diagnostics()
+                .then(|| Appended::create(&dir.join(DIAGNOSTICS)))
+                .transpose()?,
             dir: dir.to_owned(),
             manifest,
             kept,
@@ -84,9 +80,9 @@ impl RunWriter {
     /// each that is not.
     pub fn resume(
         dir: &Path,
-        run: &PlannedRun,
+        run: &dyn Planned,
         manifest: Manifest,
-        layout: &ParamLayout,
+        layout: &Layout,
         damage: &mut dyn FnMut(&StoreError),
     ) -> Result<Option<Resumed>, StoreError> {
         for (i, point) in manifest.saved.iter().enumerate() {
@@ -115,15 +111,16 @@ impl RunWriter {
             let mut ends = manifest.ends.clone();
             ends.retain(|end| end.epoch <= point.epochs);
             let writer = Self {
+                form: Form::of(run),
                 metrics: table(METRICS)?,
                 spectra: table(SPECTRA)?,
-                diagnostics: diagnoses(run).then(|| table(DIAGNOSTICS)).transpose()?,
+                diagnostics: run.has_diagnostics().then(|| table(DIAGNOSTICS)).transpose()?,
                 dir: dir.to_owned(),
                 manifest: Manifest {
                     state: RunState::Running,
                     stopped: None,
                     failure: None,
-                    budget: run.config.train,
+                    budget: run.budget(),
                     ends,
                     saved: manifest.saved[i..].to_vec(),
                     ..manifest.clone()
@@ -140,16 +137,28 @@ impl RunWriter {
         Ok(None)
     }
 
-    /// Appends one evaluation.
-    pub fn metrics(&mut self, part: Part, row: &MetricsRow) -> Result<(), StoreError> {
-        self.append(part, METRICS, true, [row])
+    /// Appends one evaluation: a value for each column of the run's kind.
+    pub fn metrics(&mut self, part: Part, mark: Mark, values: &[f64]) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Csv { path: self.dir.join(METRICS), source };
+        let with_header = match part {
+            Part::Trajectory => self.metrics.is_empty(),
+            Part::End => !self.end.contains_key(METRICS),
+        };
+        let bytes = self.form.row(with_header, mark, values).map_err(failed)?;
+        match part {
+            Part::Trajectory => self.metrics.append(&bytes),
+            Part::End => {
+                self.end.entry(METRICS).or_default().extend(bytes);
+                Ok(())
+            }
+        }
     }
 
     /// Appends the spectra of one checkpoint, n rows.
     pub fn spectra(
         &mut self,
         part: Part,
-        checkpoint: Checkpoint,
+        checkpoint: &str,
         epoch: u64,
         s: &Spectra,
     ) -> Result<(), StoreError> {
@@ -157,7 +166,7 @@ impl RunWriter {
         let value = |list: &[f64], i: usize| list.get(i).copied().unwrap_or(0.0);
         let rows = (0..s.p.len()).map(|i| SpectrumRow {
             run: run.clone(),
-            checkpoint,
+            checkpoint: checkpoint.to_owned(),
             epoch,
             i: i + 1,
             singular_value: value(&s.singular_values, i),
@@ -197,7 +206,6 @@ impl RunWriter {
     ) -> Result<(), StoreError> {
         let path = self.dir.join(name);
         let table = match name {
-            METRICS => Some(&mut self.metrics),
             SPECTRA => Some(&mut self.spectra),
             _ => self.diagnostics.as_mut(),
         };
@@ -217,7 +225,7 @@ impl RunWriter {
     }
 
     /// Makes everything so far last. With a snapshot the run can be resumed from here.
-    pub fn save(&mut self, snapshot: Option<&Snapshot>, layout: &ParamLayout) -> Result<(), StoreError> {
+    pub fn save(&mut self, snapshot: Option<&Snapshot>, layout: &Layout) -> Result<(), StoreError> {
         let mut files = self.synced()?;
         files.extend(self.write_snapshot(snapshot, layout)?);
         let point = SavePoint { epochs: self.manifest.epochs, files };
@@ -235,7 +243,7 @@ impl RunWriter {
         mut self,
         end: End,
         snapshot: Option<&Snapshot>,
-        layout: &ParamLayout,
+        layout: &Layout,
         params: &[f32],
     ) -> Result<Manifest, StoreError> {
         let mut files = self.synced()?;
@@ -257,7 +265,7 @@ impl RunWriter {
         files.insert(FINAL.to_owned(), Extent::of(&bytes));
         files.extend(self.write_snapshot(snapshot, layout)?);
         self.manifest.state = RunState::Finished;
-        self.manifest.stopped = Some(end.stopped);
+        self.manifest.stopped = Some(end.stopped.clone());
         self.manifest.ends.retain(|other| other.epoch != end.epoch);
         self.manifest.ends.push(end);
         self.manifest.pruned.clear();
@@ -270,12 +278,12 @@ impl RunWriter {
     fn write_snapshot(
         &self,
         snapshot: Option<&Snapshot>,
-        layout: &ParamLayout,
+        layout: &Layout,
     ) -> Result<Option<(String, Extent)>, StoreError> {
         let Some(snapshot) = snapshot else { return Ok(None) };
         let name = format!("{CHECKPOINT}{:08}.safetensors", snapshot.counters.step);
         let path = self.dir.join(&name);
-        let bytes = snapshot.to_bytes(&path, layout)?;
+        let bytes = snapshot::to_bytes(snapshot, &path, layout)?;
         write_atomic(&path, &bytes)?;
         Ok(Some((name, Extent::of(&bytes))))
     }
@@ -313,7 +321,7 @@ pub(super) fn remove_unnamed(dir: &Path, saved: &[SavePoint]) -> Result<(), Stor
 
 /// Records in the manifest why a run ended early under a budget. A run that has no manifest yet has nothing to record; of
 /// one that got to its end before something failed, the end is what counts.
-pub fn record_failure(dir: &Path, budget: &TrainConfig, reason: &str) -> Result<(), StoreError> {
+pub fn record_failure(dir: &Path, budget: &Budget, reason: &str) -> Result<(), StoreError> {
     let Some(manifest) = super::read_manifest(dir)? else { return Ok(()) };
     if manifest.state == RunState::Finished && manifest.covers(budget) {
         return Ok(());
@@ -322,22 +330,22 @@ pub fn record_failure(dir: &Path, budget: &TrainConfig, reason: &str) -> Result<
     write_manifest(dir, &failed)
 }
 
-/// The recipe as it lies in `config.toml`: without the budget, which may change.
-pub(super) fn recipe_text(path: &Path, config: &RunConfig) -> Result<String, StoreError> {
+/// The recipe as it lies in `config.toml`, with its kind unless that is the first there was.
+pub(super) fn recipe_text(path: &Path, run: &dyn Planned) -> Result<String, StoreError> {
+    let mut table = run.recipe();
+    let kind = run.kind().name();
+    if kind != "operations" {
+        table.insert("kind".to_owned(), kind.into());
+    }
     let failed = |e: toml::ser::Error| StoreError::Format { path: path.to_owned(), reason: e.to_string() };
-    let mut table = toml::Table::try_from(config).map_err(failed)?;
-    table.remove("train");
     toml::to_string(&table).map_err(failed)
 }
 
 /// Writes what is learned and how; files that are there already stay.
-fn write_recipe(dir: &Path, run: &PlannedRun) -> Result<Files, StoreError> {
-    let document = run.task.document(TASK_TABLE);
-    let config = recipe_text(&dir.join(CONFIG), &run.config)?;
-    let texts = [(CONFIG, Some(config)), (TASK, Some(document.toml)), (TASK_TABLE, document.csv)];
+fn write_recipe(dir: &Path, run: &dyn Planned) -> Result<Files, StoreError> {
+    let config = Document { name: CONFIG, text: recipe_text(&dir.join(CONFIG), run)? };
     let mut files = Files::new();
-    for (name, text) in texts {
-        let Some(text) = text else { continue };
+    for Document { name, text } in [config].into_iter().chain(run.documents()) {
         let path = dir.join(name);
         if disk::read(&path, text.len() as u64).ok().as_deref() != Some(text.as_bytes()) {
             write_atomic(&path, text.as_bytes())?;
@@ -347,16 +355,11 @@ fn write_recipe(dir: &Path, run: &PlannedRun) -> Result<Files, StoreError> {
     Ok(files)
 }
 
-/// Whether the run keeps a `diagnostics.csv`.
-fn diagnoses(run: &PlannedRun) -> bool {
-    !run.config.probe.diagnostics.is_empty()
-}
-
 /// The state at a save point, whose tables are whole too; none when it has no checkpoint.
-fn read_point(dir: &Path, point: &SavePoint, layout: &ParamLayout) -> Result<Option<Snapshot>, StoreError> {
+fn read_point(dir: &Path, point: &SavePoint, layout: &Layout) -> Result<Option<Snapshot>, StoreError> {
     let Some(name) = point.files.keys().find(|name| name.starts_with(CHECKPOINT)) else { return Ok(None) };
-    let checkpoint = read_vouched(dir, name, point, Tail::None, Snapshot::max_bytes(layout))?;
-    let snapshot = Snapshot::parse(&dir.join(name), &checkpoint, layout)?;
+    let checkpoint = read_vouched(dir, name, point, Tail::None, snapshot::max_bytes(layout))?;
+    let snapshot = snapshot::parse(&dir.join(name), &checkpoint, layout)?;
     for table in TABLES.iter().filter(|table| point.files.contains_key(**table)) {
         check_vouched(dir, table, point, Tail::Rows)?;
     }

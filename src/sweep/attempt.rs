@@ -4,11 +4,9 @@
 
 use super::{Execution, Reporter, Settled, recorder::Recorder};
 use crate::{
-    kinds::operations::config::PlannedRun,
-    kinds::operations::engine,
-    kinds::operations::train::{TrainError, Trainer},
-    program::Program,
-    store::{self, Lock, Manifest, Provenance, Resumed, RunWriter, StopReason, StoreError},
+    program::{Program, instruction_set},
+    run::{Failure, Planned, State},
+    store::{self, Lock, Manifest, Provenance, Resumed, RunWriter, StoreError},
 };
 use std::{
     any::Any,
@@ -18,24 +16,18 @@ use std::{
 };
 
 /// A run that is to be done, its directory locked.
-pub(super) struct Locked<'a> {
-    run: &'a PlannedRun,
+pub(crate) struct Locked<'a> {
+    run: &'a dyn Planned,
     dir: PathBuf,
     manifest: Option<Manifest>,
     _lock: Lock,
 }
 
-/// A run on its way.
-pub(super) struct Attempt<'a> {
-    pub(super) trainer: Trainer<'a>,
-    pub(super) recorder: Recorder<'a>,
-}
-
 impl<'a> Locked<'a> {
     /// Locks the run's directory, or says why there is nothing to do. What another experiment beside this one has of the
     /// run is taken over.
-    pub(super) fn new(
-        run: &'a PlannedRun,
+    pub(crate) fn new(
+        run: &'a dyn Planned,
         execution: &Execution,
         reporter: &dyn Reporter,
     ) -> Result<Self, Box<Settled>> {
@@ -43,11 +35,11 @@ impl<'a> Locked<'a> {
             return Err(Settled::Stopped.into());
         }
         let failed = |e: StoreError| Settled::Failed(e.to_string());
-        let dir = execution.results.join(&run.id);
+        let dir = execution.results.join(run.id());
         let lock = store::lock(&dir).map_err(failed)?.ok_or(Settled::Elsewhere)?;
         let mut manifest = store::read_manifest(&dir).map_err(failed)?;
         if let Some(m) = &manifest {
-            if m.run != run.id {
+            if m.run != run.id() {
                 return Err(Settled::Failed(format!("{} holds the run {}", dir.display(), m.run)).into());
             }
             let differences = store::differences(&dir, run);
@@ -60,7 +52,7 @@ impl<'a> Locked<'a> {
             }
         }
         store::tidy(&dir, manifest.as_ref()).map_err(failed)?;
-        let is_covered = |m: &Option<Manifest>| m.as_ref().is_some_and(|m| m.covers(&run.config.train));
+        let is_covered = |m: &Option<Manifest>| m.as_ref().is_some_and(|m| m.covers(&run.budget()));
         if let Some(beside) = execution.beside.as_ref().filter(|_| !is_covered(&manifest)) {
             let recorded = manifest.as_ref().and_then(|m| m.newest()).map(|point| point.epochs);
             if let Some(adopted) = store::adopt(&dir, beside, run, recorded).map_err(failed)? {
@@ -70,32 +62,32 @@ impl<'a> Locked<'a> {
             }
         }
         match manifest {
-            Some(m) if m.covers(&run.config.train) => Err(Settled::Already(m).into()),
+            Some(m) if m.covers(&run.budget()) => Err(Settled::Already(m).into()),
             manifest => Ok(Self { run, dir, manifest, _lock: lock }),
         }
     }
 
     /// Resumes the run where it stopped, as far as its files are whole, or begins it.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
+        state: &mut dyn State,
         engine: &str,
         execution: &'a Execution,
         reporter: &'a dyn Reporter,
-    ) -> Result<Attempt<'a>, TrainError> {
+    ) -> Result<Recorder<'a>, Failure> {
         let run = self.run;
-        tracing::info!("{}: {engine}", run.id);
-        let mut trainer = Trainer::new(run)?;
-        let resumed = self.resume(&mut trainer, reporter)?;
+        tracing::info!("{}: {engine}", run.id());
+        let resumed = self.resume(state, reporter)?;
         let by = Provenance {
-            from_epoch: trainer.next_epoch,
+            from_epoch: state.course().next_epoch,
             program: Program::this(),
             engine: engine.to_owned(),
-            precision: run.config.precision,
-            processor: engine::instruction_set().to_owned(),
+            precision: run.precision().to_owned(),
+            processor: instruction_set().to_owned(),
         };
         let writer = match resumed {
             Some(mut writer) => {
-                let from = trainer.next_epoch;
+                let from = state.course().next_epoch;
                 let before = writer.manifest.provenance.last();
                 let changes = before.map_or_else(Vec::new, |before| by.differences(before));
                 if !changes.is_empty() {
@@ -105,31 +97,27 @@ impl<'a> Locked<'a> {
                     );
                     writer.manifest.provenance.push(by);
                 }
-                reporter.note(run, &format!("resumed at epoch {from}, step {}", trainer.step));
+                reporter.note(run, &format!("resumed at epoch {from}, step {}", state.course().step));
                 writer
             }
-            None => {
-                let split = (trainer.split.train.len(), trainer.split.val.len());
-                RunWriter::create(&self.dir, run, Manifest::fresh(run, split, trainer.layout.len(), by))?
-            }
+            None => RunWriter::create(&self.dir, run, Manifest::fresh(run, state.layout().len(), by))?,
         };
-        let recorder = Recorder::new(run, writer, reporter, execution, &trainer);
-        Ok(Attempt { trainer, recorder })
+        Ok(Recorder::new(run, writer, reporter, execution, state))
     }
 
-    /// Brings the trainer to where the run stopped; none when it must begin.
+    /// Brings the run in memory to where it stopped; none when it must begin.
     fn resume(
         &mut self,
-        trainer: &mut Trainer,
+        state: &mut dyn State,
         reporter: &dyn Reporter,
     ) -> Result<Option<RunWriter>, StoreError> {
         let run = self.run;
         let Some(manifest) = self.manifest.take().filter(|m| !m.saved.is_empty()) else { return Ok(None) };
-        if trainer.optimizer().slots().is_none() {
+        if !state.is_resumable() {
             reporter.note(run, "restarted: not resumable, its optimiser keeps its state to itself");
             return Ok(None);
         }
-        let layout = trainer.layout.clone();
+        let layout = state.layout().clone();
         let is_pruned = manifest.pruned.iter().any(|name| name.starts_with("checkpoint-"));
         let damage =
             &mut |e: &StoreError| reporter.note(run, &format!("not resumed from a damaged file: {e}"));
@@ -139,7 +127,7 @@ impl<'a> Locked<'a> {
             reporter.note(run, &format!("restarted: {why}"));
             return Ok(None);
         };
-        if let Err(e) = trainer.restore(snapshot) {
+        if let Err(e) = state.restore(snapshot) {
             reporter.note(run, &format!("restarted: {e}"));
             return Ok(None);
         }
@@ -147,32 +135,16 @@ impl<'a> Locked<'a> {
     }
 
     /// Records why the run failed.
-    pub(super) fn fail(self, reason: String) -> Settled {
-        match store::record_failure(&self.dir, &self.run.config.train, &reason) {
+    pub(crate) fn fail(self, reason: String) -> Settled {
+        match store::record_failure(&self.dir, &self.run.budget(), &reason) {
             Ok(()) => Settled::Failed(reason),
             Err(e) => Settled::Failed(format!("{reason} (and the failure could not be recorded: {e})")),
         }
     }
 }
 
-impl Attempt<'_> {
-    /// Ends the record of the run, or, without a reason to end, saves it so that it can be resumed.
-    pub(super) fn settle(self, stopped: Option<StopReason>) -> Result<Settled, StoreError> {
-        let Self { trainer, mut recorder } = self;
-        match trainer.end.filter(|_| stopped.is_some()) {
-            Some(end) => Ok(Settled::Finished(recorder.finish(&trainer, end)?)),
-            None => {
-                if trainer.next_epoch > 0 {
-                    recorder.save(&trainer)?;
-                }
-                Ok(Settled::Stopped)
-            }
-        }
-    }
-}
-
 /// What `f` gives; its error or its panic as text. A panic in one run must not take the others with it.
-pub(super) fn guarded<T>(f: impl FnOnce() -> Result<T, TrainError>) -> Result<T, String> {
+pub(crate) fn guarded<T>(f: impl FnOnce() -> Result<T, Failure>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(result) => result.map_err(|e| e.to_string()),
         Err(panic) => Err(format!("internal error: {}", panic_text(&*panic))),

@@ -5,8 +5,9 @@ use super::{
     *,
 };
 use crate::{
-    kinds::operations::model::ParamLayout,
-    store::{self, Limits, Part, RunWriter, read_results},
+    kinds::operations::{config::PlannedRun, model::ParamLayout},
+    run::Part,
+    store::{self, Limits, RunWriter, read_results},
 };
 
 /// What a run under several budgets must have in common with one that was given the last at once: all files but those of
@@ -162,13 +163,14 @@ fn a_process_that_dies_soon_after_it_took_a_finished_run_further_damages_nothing
     let rows = store::read_run(&dir).unwrap().metrics;
     let mut longer = run.clone();
     longer.config.train.max_epochs = 9;
-    let layout = ParamLayout::new(&run.config.model, run.task.n_symbols);
+    let layout = ParamLayout::new(&run.config.model, run.task.n_symbols).tensors();
     let manifest = store::read_manifest(&dir).unwrap().unwrap();
     let resumed =
         RunWriter::resume(&dir, &longer, manifest, &layout, &mut |e| panic!("{e}")).unwrap().unwrap();
     let mut writer = resumed.writer;
     // a row, and no save after it
-    writer.metrics(Part::Trajectory, &rows[0]).unwrap();
+    let row = rows.at(0).unwrap();
+    writer.metrics(Part::Trajectory, row.mark, row.values).unwrap();
     drop(writer);
     assert!(store::verify_run(&dir).is_empty(), "{:?}", store::verify_run(&dir));
     let limits = Limits { max_epochs: Some(run.config.train.max_epochs), patience: None };

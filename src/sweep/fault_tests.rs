@@ -3,44 +3,50 @@
 
 use super::*;
 use crate::{
-    kinds::operations::config::{Preset, RunConfig},
-    kinds::operations::engine::Evaluation,
-    kinds::operations::task::{Equation, Task},
+    kinds::operations::{
+        config::{PlannedRun, Preset, RunConfig},
+        engine::{self, Engine, EngineError, Evaluation},
+        task::{Equation, Task},
+        task_of,
+        train::{Solo, Trainer},
+    },
     probe::Moments,
+    run::EngineChoice,
     store::{
         self, Op, RunState,
         faults::{self, Fault},
         read_run, verify_run,
     },
 };
+use candle_core::Device;
 use std::{
     collections::BTreeMap,
     fs,
     os::unix::process::ExitStatusExt,
     path::Path,
     process::Command,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{Mutex, atomic::Ordering},
 };
 
 /// Remembers what it is told.
 #[derive(Default)]
-pub(super) struct Notes(Mutex<Vec<String>>);
+pub(crate) struct Notes(Mutex<Vec<String>>);
 
 impl Notes {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().join("\n")
     }
 }
 
 impl Reporter for Notes {
-    fn live(&self, _: &PlannedRun, _: &Live) {}
-    fn note(&self, _: &PlannedRun, text: &str) {
+    fn live(&self, _: &dyn Planned, _: &Live) {}
+    fn note(&self, _: &dyn Planned, text: &str) {
         self.0.lock().unwrap().push(text.to_owned());
     }
-    fn settled(&self, _: &PlannedRun, _: &Settled) {}
+    fn settled(&self, _: &dyn Planned, _: &Settled) {}
 }
 
-pub(super) fn tiny_config(seed: u64) -> RunConfig {
+pub(crate) fn tiny_config(seed: u64) -> RunConfig {
     let mut config = Preset::Paper.config("tiny", 0.5, seed);
     let m = &mut config.model;
     (m.n_layers, m.d_model, m.n_heads, m.d_mlp) = (1, 4, 1, 4);
@@ -50,21 +56,27 @@ pub(super) fn tiny_config(seed: u64) -> RunConfig {
 }
 
 /// A run of 4 epochs of 3 steps, evaluated at epochs 0, 1, 2 and 4.
-pub(super) fn tiny(seed: u64) -> PlannedRun {
+pub(crate) fn tiny(seed: u64) -> PlannedRun {
     let text = "title = 't'\nmodulus = 7\nexpression = 'x + y'";
     let task = Task::from_str("tiny", text, Path::new("tiny.toml")).unwrap();
     PlannedRun::new(tiny_config(seed), Arc::new(task))
 }
 
-pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
+/// The same runs as a plan.
+pub(crate) fn plan_of(runs: &[PlannedRun]) -> Vec<Arc<dyn Planned>> {
+    runs.iter().map(|run| Arc::new(run.clone()) as Arc<dyn Planned>).collect()
+}
+
+pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Saves at every epoch.
-pub(super) fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'a> {
+pub(crate) fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'a> {
     Execution {
         results: results.to_owned(),
         beside: None,
         jobs: 1,
-        place: Place::Engines { choice: EngineChoice::Auto, device: Device::Cpu },
+        place: Place { engine: EngineChoice::Auto, device: Device::Cpu },
+        together: None,
         checkpoint_every: Duration::ZERO,
         stop,
     }
@@ -77,7 +89,7 @@ fn run_in(results: &Path) -> (Settled, String) {
 }
 
 /// All files of a run but the lock, the manifest without times, and nothing that a kill might have left.
-pub(super) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
@@ -230,7 +242,7 @@ impl<F: Fn(u64) -> Result<(), EngineError> + Send> Engine for Watched<F> {
     }
 }
 
-pub(super) fn run_watched(
+pub(crate) fn run_watched(
     results: &Path,
     stop: &AtomicBool,
     at_step: impl Fn(u64) -> Result<(), EngineError> + Copy + Send + 'static,
@@ -238,7 +250,7 @@ pub(super) fn run_watched(
     run_watched_as(&tiny(0), results, stop, at_step)
 }
 
-pub(super) fn run_watched_as(
+pub(crate) fn run_watched_as(
     run: &PlannedRun,
     results: &Path,
     stop: &AtomicBool,
@@ -252,7 +264,8 @@ pub(super) fn run_watched_as(
             run.task.n_symbols,
             &Device::Cpu,
         )?;
-        Ok((Box::new(Watched { inner, steps: 0, at_step }), name))
+        let engine = Box::new(Watched { inner, steps: 0, at_step });
+        Ok((Box::new(Solo::new(Trainer::new(run)?, engine)), name))
     })
 }
 
@@ -305,7 +318,7 @@ fn a_panic_in_one_run_leaves_the_others_alone() {
     faults::plan(&root.path().join(&plan[1].id), Fault::Panic, 30);
     let mut execution = execution(root.path(), &NEVER);
     execution.jobs = 2;
-    let settled = sweep(&plan, &execution, &Notes::default()).unwrap();
+    let settled = sweep(&plan_of(&plan), &execution, &Notes::default()).unwrap();
     faults::clear(&root.path().join(&plan[1].id));
     for (i, settled) in settled.iter().enumerate() {
         match settled {
@@ -313,7 +326,7 @@ fn a_panic_in_one_run_leaves_the_others_alone() {
             settled => assert!(i != 1 && matches!(settled, Settled::Finished(_)), "{i}: {settled:?}"),
         }
     }
-    let settled = sweep(&plan, &execution, &Notes::default()).unwrap();
+    let settled = sweep(&plan_of(&plan), &execution, &Notes::default()).unwrap();
     assert!(matches!(settled[1], Settled::Finished(_)));
     assert!(matches!(settled[0], Settled::Already(_)));
 }
@@ -355,7 +368,7 @@ fn a_run_begun_without_diagnostics_is_resumed_and_has_them_from_there_on() {
     let whole = read_run(&other_dir).unwrap();
     let table = whole.diagnostics().unwrap().unwrap();
     let epochs: Vec<u64> = table.column("rankme").iter().map(|(epoch, _)| *epoch).collect();
-    assert_eq!(epochs, whole.metrics.iter().map(|row| row.epoch).collect::<Vec<_>>());
+    assert_eq!(epochs, whole.metrics.iter().map(|row| row.mark.epoch).collect::<Vec<_>>());
     assert_eq!(table.columns, found.columns);
     // as text, in which NaN is NaN
     assert_eq!(format!("{:?}", table.rows.last()), format!("{:?}", found.rows.last()));
@@ -440,7 +453,7 @@ fn no_flipped_bit_is_read_as_good() {
                 assert!(read_run(&dir).unwrap().spectra().is_err(), "{case}")
             }
             "diagnostics.csv" => assert!(read_run(&dir).unwrap().diagnostics().is_err(), "{case}"),
-            "task.toml" => assert!(read_run(&dir).unwrap().task().is_err(), "{case}"),
+            "task.toml" => assert!(task_of(&read_run(&dir).unwrap()).is_err(), "{case}"),
             "final.safetensors" | "checkpoint-00000012.safetensors" => {}
             _ => assert!(read_run(&dir).is_err(), "{case}"),
         }

@@ -9,25 +9,25 @@ mod attempt;
 #[cfg(test)]
 mod budget_tests;
 #[cfg(test)]
-mod fault_tests;
-mod lockstep;
+pub(crate) mod fault_tests;
 mod recorder;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attempt::{Locked, guarded};
+pub(crate) use recorder::Recorder;
 pub use recorder::{Live, Reporter};
 
 use crate::{
-    kinds::operations::config::{OptimizerName, PlannedRun},
-    kinds::operations::engine::{self, Engine, EngineChoice, EngineError, Replicas, Shape},
-    kinds::operations::train::train,
+    run::{Failure, Place, Planned, Started, train},
     store::Manifest,
 };
-use attempt::{Locked, guarded};
-use candle_core::Device;
-use lockstep::lockstep;
 use rayon::prelude::*;
-use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 /// How runs are carried out; nothing here changes what they are.
 pub struct Execution<'a> {
@@ -37,38 +37,24 @@ pub struct Execution<'a> {
     pub beside: Option<PathBuf>,
     /// Threads; with an engine a run, the runs at a time.
     pub jobs: usize,
-    /// Who computes the steps, and where.
-    pub place: Place<'a>,
+    /// Who computes the steps of a run alone, and where.
+    pub place: Place,
+    /// Who brings many runs forward together, those that it takes.
+    pub together: Option<&'a dyn Together>,
     /// Time between checkpoints; milestones are saved at once.
     pub checkpoint_every: Duration,
     /// Set from outside to stop all runs after their present step.
     pub stop: &'a AtomicBool,
 }
 
-/// Who computes the steps, and where.
-pub enum Place<'a> {
-    /// An engine for each run, on a thread of its own.
-    Engines {
-        /// Which.
-        choice: EngineChoice,
-        /// Where it computes.
-        device: Device,
-    },
-    /// Many runs side by side on one device. Those with another optimiser than adamw go the other way, on the CPU.
-    Replicas(&'a Open<'a>),
-}
-
-/// Opens a group of replicas of this shape for so many runs as are waiting, or for as many of them as it has room for.
-pub type Open<'a> = dyn Fn(&Shape, usize) -> Result<Box<dyn Replicas>, EngineError> + Sync + 'a;
-
-impl Place<'_> {
-    /// What a run gets that has an engine of its own.
-    fn engine(&self) -> (EngineChoice, &Device) {
-        match self {
-            Self::Engines { choice, device } => (*choice, device),
-            Self::Replicas(_) => (EngineChoice::Auto, &Device::Cpu),
-        }
-    }
+/// A way to bring many runs forward side by side; each is locked, recorded, saved and settled as one alone.
+pub trait Together: Sync {
+    /// Whether it can take that run.
+    fn takes(&self, run: &dyn Planned) -> bool;
+    /// What is said of the runs that it does not take.
+    fn remedy(&self) -> &'static str;
+    /// Settles all entries, each of which it takes.
+    fn settle<'a>(&self, entries: Vec<Entry<'a>>, execution: &'a Execution<'a>, reporter: &'a dyn Reporter);
 }
 
 /// What became of one run.
@@ -97,7 +83,7 @@ pub struct PoolError {
 /// Runs them all, in order of the plan as threads come free. A failing run does not stop the others.
 /// What another process was running is looked at again in the end, should that process have gone away.
 pub fn sweep(
-    plan: &[PlannedRun],
+    plan: &[Arc<dyn Planned>],
     execution: &Execution,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Settled>, PoolError> {
@@ -106,12 +92,12 @@ pub fn sweep(
         .build()
         .map_err(|source| PoolError { jobs: execution.jobs, source })?;
     let mut settled: Vec<Settled> = plan.iter().map(|_| Settled::Elsewhere).collect();
-    note_those_left_to_the_cpu(plan, execution, reporter);
+    note_those_left_alone(plan, execution, reporter);
     loop {
         let open = |settled: &[Settled]| settled.iter().filter(|s| matches!(s, Settled::Elsewhere)).count();
         let before = open(&settled);
         let entries = plan.iter().zip(&mut settled).filter(|(_, s)| matches!(s, Settled::Elsewhere));
-        let entries = entries.map(|(run, settled)| Entry { run, settled, reporter }).collect();
+        let entries = entries.map(|(run, settled)| Entry { run: run.as_ref(), settled, reporter }).collect();
         pool.install(|| pass(entries, execution, reporter));
         let left = open(&settled);
         if left == 0 || left == before {
@@ -119,40 +105,60 @@ pub fn sweep(
         }
     }
     for (run, settled) in plan.iter().zip(&settled).filter(|(_, s)| matches!(s, Settled::Elsewhere)) {
-        reporter.settled(run, settled);
+        reporter.settled(run.as_ref(), settled);
     }
     Ok(settled)
 }
 
 /// A run of the plan, and the place for what becomes of it.
-struct Entry<'a> {
-    run: &'a PlannedRun,
+pub struct Entry<'a> {
+    /// The run.
+    pub(crate) run: &'a dyn Planned,
     settled: &'a mut Settled,
     reporter: &'a dyn Reporter,
 }
 
 impl Entry<'_> {
     /// A run that another process runs is told of in the end only: that process may go away.
-    fn settle(self, settled: Settled) {
+    pub(crate) fn settle(self, settled: Settled) {
         if !matches!(settled, Settled::Elsewhere) {
             self.reporter.settled(self.run, &settled);
         }
         *self.settled = settled;
     }
+
+    /// Settles it if there is nothing to do, or nothing that can be done; whether another process is at it is asked
+    /// when its turn comes.
+    pub(crate) fn unless_over(self, execution: &Execution) -> Option<Self> {
+        match Locked::new(self.run, execution, self.reporter) {
+            Err(settled) if !matches!(*settled, Settled::Elsewhere) => {
+                self.settle(*settled);
+                None
+            }
+            _ => Some(self),
+        }
+    }
+
+    /// Settles it as failed, also in its manifest if it has one.
+    pub(crate) fn fail(self, reason: String, execution: &Execution) {
+        let settled = match Locked::new(self.run, execution, self.reporter) {
+            Ok(locked) => locked.fail(reason),
+            Err(settled) => *settled,
+        };
+        self.settle(settled);
+    }
 }
 
 /// Goes once through the runs that are not settled.
 fn pass<'a>(entries: Vec<Entry<'a>>, execution: &'a Execution, reporter: &'a dyn Reporter) {
-    let (side_by_side, alone) = match execution.place {
-        Place::Replicas(open) => {
-            let (adamw, others) = entries.into_iter().partition(|entry| has_moments(entry.run));
-            (Some((open, adamw)), others)
+    let alone = match execution.together {
+        Some(together) => {
+            let (side_by_side, alone) = entries.into_iter().partition(|entry| together.takes(entry.run));
+            together.settle(side_by_side, execution, reporter);
+            alone
         }
-        Place::Engines { .. } => (None, entries),
+        None => entries,
     };
-    if let Some((open, entries)) = side_by_side {
-        lockstep(entries, open, execution, reporter);
-    }
     // a bridge hands the runs out one by one, in their order; a parallel iterator would begin in the middle too
     alone.into_iter().par_bridge().for_each(|entry| {
         let settled = run_one(entry.run, execution, reporter);
@@ -160,53 +166,44 @@ fn pass<'a>(entries: Vec<Entry<'a>>, execution: &'a Execution, reporter: &'a dyn
     });
 }
 
-/// Whether a device can take the run's steps: its optimiser is our AdamW.
-fn has_moments(run: &PlannedRun) -> bool {
-    run.config.optim.name == OptimizerName::AdamW
-}
-
-fn note_those_left_to_the_cpu(plan: &[PlannedRun], execution: &Execution, reporter: &dyn Reporter) {
-    let mut others = plan.iter().filter(|run| !has_moments(run));
-    if let (Place::Replicas(_), Some(first)) = (&execution.place, others.next()) {
-        let count = 1 + others.count();
-        let text =
-            format!("computed on the CPU ({count} such runs): the device knows no optimiser but adamw");
-        reporter.note(first, &text);
+fn note_those_left_alone(plan: &[Arc<dyn Planned>], execution: &Execution, reporter: &dyn Reporter) {
+    let Some(together) = execution.together else { return };
+    let mut others = plan.iter().filter(|run| !together.takes(run.as_ref()));
+    if let Some(first) = others.next() {
+        let text = format!("computed on the CPU ({} such runs): {}", 1 + others.count(), together.remedy());
+        reporter.note(first.as_ref(), &text);
     }
 }
 
 /// One run on an engine of its own: skipped if it is finished or another process runs it, resumed where it stopped,
 /// or begun.
-pub fn run_one(run: &PlannedRun, execution: &Execution, reporter: &dyn Reporter) -> Settled {
-    let (choice, device) = execution.place.engine();
-    run_with(run, execution, reporter, &|| {
-        engine::build(choice, run.config.precision, &run.config.model, run.task.n_symbols, device)
-    })
+pub fn run_one(run: &dyn Planned, execution: &Execution, reporter: &dyn Reporter) -> Settled {
+    run_with(run, execution, reporter, &|| run.start(&execution.place))
 }
 
-/// An engine and its name.
-type Built = Result<(Box<dyn Engine>, String), EngineError>;
-
-fn run_with(
-    run: &PlannedRun,
+fn run_with<'a>(
+    run: &'a dyn Planned,
     execution: &Execution,
     reporter: &dyn Reporter,
-    build: &dyn Fn() -> Built,
+    start: &dyn Fn() -> Result<Started<'a>, Failure>,
 ) -> Settled {
     let mut locked = match Locked::new(run, execution, reporter) {
         Ok(locked) => locked,
         Err(settled) => return *settled,
     };
     let result = guarded(|| {
-        let (mut engine, engine_name) = build()?;
-        let mut attempt = locked.begin(&engine_name, execution, reporter)?;
-        let stopped = train(&mut attempt.trainer, engine.as_mut(), &mut attempt.recorder)?;
-        Ok(attempt.settle(stopped)?)
+        let (mut learner, engine) = start()?;
+        for note in learner.notes() {
+            reporter.note(run, &note);
+        }
+        let mut recorder = locked.begin(learner.as_mut(), &engine, execution, reporter)?;
+        let stopped = train(learner.as_mut(), &mut recorder)?;
+        Ok(recorder.settle(learner.as_ref(), stopped.is_some())?)
     });
     result.unwrap_or_else(|reason| locked.fail(reason))
 }
 
 /// Every n-th run of a plan: shard `i` of `n`, counted from 1.
-pub fn shard(plan: Vec<PlannedRun>, i: usize, n: usize) -> Vec<PlannedRun> {
+pub fn shard(plan: Vec<Arc<dyn Planned>>, i: usize, n: usize) -> Vec<Arc<dyn Planned>> {
     plan.into_iter().enumerate().filter(|(k, _)| k % n == i - 1).map(|(_, run)| run).collect()
 }

@@ -2,10 +2,9 @@
 
 use super::{Execution, Settled};
 use crate::{
-    kinds::operations::config::PlannedRun,
-    kinds::operations::train::{Record, Trainer},
     probe::Spectra,
-    store::{Checkpoint, End, Manifest, MetricsRow, Milestones, Part, RunWriter, StopReason, StoreError},
+    run::{Failure, Mark, Milestones, Part, Planned, Record, State},
+    store::{RunWriter, StoreError},
 };
 use std::{
     sync::atomic::Ordering,
@@ -15,11 +14,11 @@ use std::{
 /// Watches a sweep; called from many threads.
 pub trait Reporter: Sync {
     /// A run is on its way.
-    fn live(&self, run: &PlannedRun, live: &Live);
+    fn live(&self, run: &dyn Planned, live: &Live);
     /// Something about a run that its owner should know.
-    fn note(&self, run: &PlannedRun, text: &str);
+    fn note(&self, run: &dyn Planned, text: &str);
     /// A run is over.
-    fn settled(&self, run: &PlannedRun, settled: &Settled);
+    fn settled(&self, run: &dyn Planned, settled: &Settled);
 }
 
 /// What can be said of a run on its way.
@@ -33,8 +32,8 @@ pub struct Live<'a> {
     pub max_epochs: u64,
     /// Epoch at which it will stop if nothing changes: after grokking, patience; before, the budget.
     pub expected_end: u64,
-    /// The latest evaluation.
-    pub row: Option<&'a MetricsRow>,
+    /// The latest evaluation: a number for each column of the run's kind.
+    pub row: Option<&'a [f64]>,
     /// Since this process is at it.
     pub elapsed: Duration,
     /// Whether `row` is new.
@@ -42,8 +41,8 @@ pub struct Live<'a> {
 }
 
 /// Writes what the loop tells, saves the run in time, and shows it.
-pub(super) struct Recorder<'a> {
-    run: &'a PlannedRun,
+pub(crate) struct Recorder<'a> {
+    run: &'a dyn Planned,
     writer: RunWriter,
     reporter: &'a dyn Reporter,
     execution: &'a Execution<'a>,
@@ -53,17 +52,17 @@ pub(super) struct Recorder<'a> {
     before: [f64; 3],
     last_save: Instant,
     saved_milestones: Milestones,
-    latest: Option<MetricsRow>,
+    latest: Option<Vec<f64>>,
     is_new: bool,
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(
-        run: &'a PlannedRun,
+    pub(crate) fn new(
+        run: &'a dyn Planned,
         writer: RunWriter,
         reporter: &'a dyn Reporter,
         execution: &'a Execution<'a>,
-        trainer: &Trainer,
+        state: &dyn State,
     ) -> Self {
         let m = &writer.manifest;
         let before = [m.wall_seconds, m.evaluation_seconds, m.probe_seconds];
@@ -73,92 +72,100 @@ impl<'a> Recorder<'a> {
             reporter,
             execution,
             start: Instant::now(),
-            first_epoch: trainer.next_epoch,
+            first_epoch: state.course().next_epoch,
             before,
             last_save: Instant::now(),
-            saved_milestones: trainer.milestones,
+            saved_milestones: state.course().milestones.clone(),
             latest: None,
             is_new: false,
         }
     }
 
-    /// Brings the manifest up to the state of the trainer; it is written with the next save.
-    fn note_progress(&mut self, trainer: &Trainer) {
+    /// Brings the manifest up to the state of the run; it is written with the next save.
+    fn note_progress(&mut self, state: &dyn State) {
         let [wall, evaluation, probe] = self.before;
+        let course = state.course();
         let m = &mut self.writer.manifest;
-        m.epochs = trainer.next_epoch.saturating_sub(1);
-        m.steps = trainer.step;
-        m.milestones = trainer.milestones;
+        m.epochs = course.next_epoch.saturating_sub(1);
+        m.steps = course.step;
+        m.milestones = course.milestones.clone();
         m.wall_seconds = wall + self.start.elapsed().as_secs_f64();
-        m.evaluation_seconds = evaluation + trainer.clock.evaluation.as_secs_f64();
-        m.probe_seconds = probe + trainer.clock.probe.as_secs_f64();
+        m.evaluation_seconds = evaluation + course.clock.evaluation.as_secs_f64();
+        m.probe_seconds = probe + course.clock.probe.as_secs_f64();
     }
 
     /// Lets the first save come earlier by this share of the time between saves: runs that begin together do not all
     /// save at once then.
-    pub(super) fn hurry_first_save(&mut self, share: f64) {
+    pub(crate) fn hurry_first_save(&mut self, share: f64) {
         let earlier = self.execution.checkpoint_every.mul_f64(share);
         self.last_save = self.last_save.checked_sub(earlier).unwrap_or(self.last_save);
     }
 
     /// Whether the run should be saved as it stands: time is up, or a milestone is new.
-    pub(super) fn is_save_due(&self, trainer: &Trainer) -> bool {
+    pub(crate) fn is_save_due(&self, state: &dyn State) -> bool {
         let is_time = self.last_save.elapsed() >= self.execution.checkpoint_every;
-        is_time || trainer.milestones != self.saved_milestones
+        is_time || state.course().milestones != self.saved_milestones
     }
 
     /// Saves the run as it stands.
-    pub(super) fn save(&mut self, trainer: &Trainer) -> Result<(), StoreError> {
-        self.note_progress(trainer);
-        self.writer.save(trainer.snapshot().as_ref(), &trainer.layout)?;
-        self.saved_milestones = trainer.milestones;
+    pub(crate) fn save(&mut self, state: &dyn State) -> Result<(), StoreError> {
+        self.note_progress(state);
+        self.writer.save(state.snapshot().as_ref(), state.layout())?;
+        self.saved_milestones = state.course().milestones.clone();
         self.last_save = Instant::now();
         Ok(())
     }
 
-    /// Ends the record of a run that got to the end of its budget. What diverged cannot go on, and keeps no state.
-    pub(super) fn finish(mut self, trainer: &Trainer, end: End) -> Result<Manifest, StoreError> {
-        self.note_progress(trainer);
-        let snapshot = if end.stopped == StopReason::Diverged { None } else { trainer.snapshot() };
-        self.writer.finish(end, snapshot.as_ref(), &trainer.layout, &trainer.params)
+    /// Ends the record of a run that is over, or saves it so that it can be resumed. What diverged cannot go
+    /// on, and keeps no state.
+    pub(crate) fn settle(mut self, state: &dyn State, is_over: bool) -> Result<Settled, StoreError> {
+        match state.course().end.clone().filter(|_| is_over) {
+            Some(end) => {
+                self.note_progress(state);
+                let snapshot = if end.stopped.is_divergence() { None } else { state.snapshot() };
+                let (layout, parameters) = (state.layout(), state.parameters());
+                Ok(Settled::Finished(self.writer.finish(end, snapshot.as_ref(), layout, parameters)?))
+            }
+            None => {
+                if state.course().next_epoch > 0 {
+                    self.save(state)?;
+                }
+                Ok(Settled::Stopped)
+            }
+        }
     }
 
     /// Shows the state of the run.
-    pub(super) fn show(&mut self, trainer: &Trainer) {
-        let config = &self.run.config.train;
-        let max_epochs = config.max_epochs;
-        let (expected_end, _) = trainer.milestones.end(config);
-        let epoch = trainer.next_epoch - 1;
-        self.reporter.live(
-            self.run,
-            &Live {
-                epoch,
-                done_here: trainer.next_epoch - self.first_epoch,
-                max_epochs,
-                expected_end,
-                row: self.latest.as_ref(),
-                elapsed: self.start.elapsed(),
-                is_new: std::mem::take(&mut self.is_new),
-            },
-        );
+    pub(crate) fn show(&mut self, state: &dyn State) {
+        let course = state.course();
+        let live = Live {
+            epoch: course.next_epoch.saturating_sub(1),
+            done_here: course.next_epoch - self.first_epoch,
+            max_epochs: course.budget().max_epochs,
+            expected_end: course.expected_end(),
+            row: self.latest.as_deref(),
+            elapsed: self.start.elapsed(),
+            is_new: std::mem::take(&mut self.is_new),
+        };
+        self.reporter.live(self.run, &live);
     }
 }
 
 impl Record for Recorder<'_> {
-    fn row(&mut self, part: Part, row: &MetricsRow) -> Result<(), StoreError> {
-        self.latest = Some(row.clone());
+    fn row(&mut self, part: Part, mark: Mark, values: &[f64]) -> Result<(), Failure> {
+        self.latest = Some(values.to_vec());
         self.is_new = true;
-        self.writer.metrics(part, row)
+        Ok(self.writer.metrics(part, mark, values)?)
     }
 
     fn spectra(
         &mut self,
         part: Part,
-        checkpoint: Checkpoint,
+        checkpoint: &str,
         epoch: u64,
         spectra: &Spectra,
-    ) -> Result<(), StoreError> {
-        self.writer.spectra(part, checkpoint, epoch, spectra)
+    ) -> Result<(), Failure> {
+        Ok(self.writer.spectra(part, checkpoint, epoch, spectra)?)
     }
 
     fn diagnostics(
@@ -167,19 +174,19 @@ impl Record for Recorder<'_> {
         epoch: u64,
         columns: &[String],
         values: &[f64],
-    ) -> Result<(), StoreError> {
-        self.writer.diagnostics(part, epoch, columns, values)
+    ) -> Result<(), Failure> {
+        Ok(self.writer.diagnostics(part, epoch, columns, values)?)
     }
 
     fn is_stopping(&self) -> bool {
         self.execution.stop.load(Ordering::Relaxed)
     }
 
-    fn epoch(&mut self, trainer: &Trainer) -> Result<(), StoreError> {
-        if self.is_save_due(trainer) {
-            self.save(trainer)?;
+    fn round(&mut self, state: &dyn State) -> Result<(), Failure> {
+        if self.is_save_due(state) {
+            self.save(state)?;
         }
-        self.show(trainer);
+        self.show(state);
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! The order in which runs begin, and that it changes nothing.
 
 use super::{
-    fault_tests::{NEVER, Notes, contents, execution, tiny},
+    fault_tests::{NEVER, Notes, contents, execution, plan_of, tiny},
     *,
 };
+use crate::kinds::operations::config::PlannedRun;
 use std::sync::Mutex;
 
 #[test]
@@ -13,7 +14,7 @@ fn the_order_of_the_plan_and_the_number_of_jobs_change_no_byte() {
         let root = tempfile::tempdir().unwrap();
         let shuffled: Vec<PlannedRun> = order.iter().map(|&i| plan[i].clone()).collect();
         let execution = Execution { jobs, ..execution(root.path(), &NEVER) };
-        sweep(&shuffled, &execution, &Notes::default()).unwrap();
+        sweep(&plan_of(&shuffled), &execution, &Notes::default()).unwrap();
         plan.iter().map(|run| contents(&root.path().join(&run.id))).collect::<Vec<_>>()
     };
     let one = all(1, &[0, 1, 2, 3, 4, 5]);
@@ -28,18 +29,18 @@ fn runs_begin_in_the_order_of_the_plan() {
     #[derive(Default)]
     struct Begun(Mutex<Vec<String>>);
     impl Reporter for Begun {
-        fn live(&self, run: &PlannedRun, _: &Live) {
+        fn live(&self, run: &dyn Planned, _: &Live) {
             let mut begun = self.0.lock().unwrap();
-            if !begun.contains(&run.id) {
-                begun.push(run.id.clone());
+            if !begun.iter().any(|id| id == run.id()) {
+                begun.push(run.id().to_owned());
             }
         }
-        fn note(&self, _: &PlannedRun, _: &str) {}
-        fn settled(&self, _: &PlannedRun, _: &Settled) {}
+        fn note(&self, _: &dyn Planned, _: &str) {}
+        fn settled(&self, _: &dyn Planned, _: &Settled) {}
     }
     let plan: Vec<_> = (0..12).map(tiny).collect();
     let (root, begun) = (tempfile::tempdir().unwrap(), Begun::default());
-    sweep(&plan, &Execution { jobs: 2, ..execution(root.path(), &NEVER) }, &begun).unwrap();
+    sweep(&plan_of(&plan), &Execution { jobs: 2, ..execution(root.path(), &NEVER) }, &begun).unwrap();
     let begun = begun.0.into_inner().unwrap();
     let order: Vec<usize> =
         begun.iter().map(|id| plan.iter().position(|run| run.id == *id).unwrap()).collect();

@@ -38,6 +38,6 @@ fn a_diverging_run_is_recorded_as_such() {
     let run = std::fs::read_dir(dir.path().join("out")).unwrap().next().unwrap().unwrap().path();
     let manifest = std::fs::read_to_string(run.join("manifest.json")).unwrap();
     let manifest: groklab::store::Manifest = serde_json::from_str(&manifest).unwrap();
-    assert_eq!(manifest.stopped, Some(groklab::store::StopReason::Diverged));
-    assert!(manifest.milestones.diverged.is_some());
+    assert_eq!(manifest.stopped, Some(groklab::run::StopReason::milestone("diverged")));
+    assert!(manifest.milestones.diverged().is_some());
 }

@@ -1,7 +1,12 @@
 //! The study's fingerprint: norm placement, activation and initialisation show in the first epochs of LAR.
 //! Expected values: the paper's five-seed means (docs/paper/reference.csv) and its figure's first epochs.
 
-use groklab::store::MetricsRow;
+/// Two columns of `metrics.csv`.
+#[derive(Debug, serde::Deserialize)]
+struct Row {
+    lar: f64,
+    lar_spectra: f64,
+}
 
 #[test]
 fn the_first_five_epochs_of_x_plus_y_show_the_papers_dip() {
@@ -13,7 +18,7 @@ fn the_first_five_epochs_of_x_plus_y_show_the_papers_dip() {
         .unwrap()
         .deserialize()
         .map(|row| {
-            let row: MetricsRow = row.unwrap();
+            let row: Row = row.unwrap();
             assert!((row.lar - row.lar_spectra).abs() < 1e-6, "norms and spectra disagree: {row:?}");
             row.lar
         })

@@ -1,43 +1,156 @@
 //! The arrows between the rooms of `src` go down only; this reads them off the code's own `crate::` paths.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-/// Each room and the rooms it may use.
-const ARROWS: [(&str, &[&str]); 14] = [
-    ("task", &[]),
+/// Each room and the rooms it may use, in their order. A room within a room has a line of its own; what a line names it may
+/// use with all that is in it.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("excerpt", &[]),
     ("probe", &[]),
-    ("config", &["probe", "task"]),
-    ("data", &["config", "task"]),
-    ("model", &["config", "data", "task"]),
-    ("optim", &["config", "data", "model"]),
-    ("engine", &["config", "data", "model", "optim", "probe", "task"]),
-    ("bench", &["config", "data", "engine", "model", "optim", "probe", "task"]),
-    ("store", &["config", "model", "probe", "program", "task"]),
-    ("train", &["config", "data", "engine", "model", "optim", "probe", "store", "task"]),
-    ("sweep", &["config", "engine", "model", "probe", "program", "store", "task", "train"]),
-    ("analysis", &["config", "probe", "store"]),
-    ("render", &["analysis", "store"]),
+    ("program", &[]),
+    ("run", &["excerpt"]),
+    ("store", &["probe", "program", "run"]),
+    ("sweep", &["probe", "program", "run", "store"]),
+    ("kinds", &["run", "store"]),
+    ("kinds/operations", &["excerpt", "probe", "run", "store", "sweep"]),
+    ("kinds/operations/task", &["excerpt"]),
+    ("kinds/operations/config", &["kinds/operations/task", "probe", "run"]),
+    ("kinds/operations/data", &["kinds/operations/config", "kinds/operations/task"]),
+    (
+        "kinds/operations/model",
+        &["kinds/operations/config", "kinds/operations/data", "kinds/operations/task", "run"],
+    ),
+    (
+        "kinds/operations/optim",
+        &["kinds/operations/config", "kinds/operations/data", "kinds/operations/model"],
+    ),
+    (
+        "kinds/operations/engine",
+        &[
+            "kinds/operations/config",
+            "kinds/operations/data",
+            "kinds/operations/model",
+            "kinds/operations/optim",
+            "kinds/operations/task",
+            "probe",
+            "run",
+        ],
+    ),
+    ("experiment", &["excerpt", "kinds", "run"]),
+    ("bench", &["kinds", "probe"]),
+    ("analysis", &["kinds", "probe", "run", "store"]),
+    ("render", &["analysis", "kinds", "run", "store"]),
     (
         "cli",
         &[
-            "analysis", "bench", "config", "engine", "model", "probe", "render", "store", "sweep", "task",
-            "tensors", "train",
+            "analysis",
+            "bench",
+            "excerpt",
+            "experiment",
+            "kinds",
+            "probe",
+            "render",
+            "run",
+            "store",
+            "sweep",
+            "tensors",
         ],
     ),
 ];
 
+/// What is only there for tests, and may use anything.
+const FOR_TESTS: [&str; 2] = ["store/made.rs", "store/faults.rs"];
+
 #[test]
 fn rooms_use_only_the_rooms_below_them() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for entry in fs::read_dir(&src).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
-        let room = entry.file_name().unwrap().to_string_lossy().into_owned();
-        let (_, allowed) =
-            ARROWS.iter().find(|(r, _)| *r == room).unwrap_or_else(|| panic!("new room {room}"));
-        let mut used = BTreeSet::new();
-        read_arrows(&entry, &mut used);
-        used.remove(&room);
-        let wrong: Vec<_> = used.iter().filter(|u| !allowed.contains(&u.as_str())).collect();
-        assert!(wrong.is_empty(), "{room} uses {wrong:?}; its rooms are {allowed:?}");
+    let mut seen = BTreeSet::new();
+    for file in rust_files(&src) {
+        let name = file.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+        if name.ends_with("tests.rs") || name.contains("/tests/") || FOR_TESTS.contains(&&*name) {
+            continue;
+        }
+        if matches!(&*name, "lib.rs" | "main.rs") {
+            continue;
+        }
+        let segments: Vec<&str> = name.trim_end_matches(".rs").split('/').collect();
+        let room = room_of(&segments).unwrap_or_else(|| panic!("new room {name}"));
+        seen.insert(room);
+        let (_, allowed) = ARROWS.iter().find(|(r, _)| *r == room).unwrap();
+        for path in crate_paths(&fs::read_to_string(&file).unwrap()) {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let Some(used) = room_of(&path).or_else(|| path.first().copied()) else { continue };
+            let is_within = |outer: &str| used == outer || used.starts_with(&format!("{outer}/"));
+            // the shared rooms of a kind are open to the rooms in it
+            let is_own = is_within(room) || room.starts_with(&format!("{used}/"));
+            assert!(
+                is_own || allowed.iter().any(|a| is_within(a)),
+                "{name} uses {used}; it may use {allowed:?}"
+            );
+        }
+    }
+    let unused: Vec<_> = ARROWS.iter().filter(|(room, _)| !seen.contains(room)).collect();
+    assert!(unused.is_empty(), "no such rooms: {unused:?}");
+}
+
+/// The innermost room of a path.
+fn room_of(path: &[&str]) -> Option<&'static str> {
+    let names = (1..=path.len()).rev().map(|n| path[..n].join("/"));
+    names.into_iter().find_map(|name| ARROWS.iter().map(|(room, _)| *room).find(|room| *room == name))
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
+}
+
+/// Every path behind `crate::` in the code of a file, without its tests and comments; lists are taken apart.
+fn crate_paths(text: &str) -> Vec<Vec<String>> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
+    let code: String = lines.collect::<Vec<_>>().join("\n");
+    let mut paths = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        tree(&code[at + "crate::".len()..], &mut Vec::new(), &mut paths);
+    }
+    paths
+}
+
+/// Reads one item of a `use` tree; what is behind it.
+fn tree<'t>(text: &'t str, before: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> &'t str {
+    let text = text.trim_start();
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start();
+            match rest.chars().next() {
+                Some('}') => return &rest[1..],
+                Some(',') => rest = &rest[1..],
+                Some(_) => {
+                    let behind = tree(rest, &mut before.clone(), paths);
+                    // an alias, or what is no tree
+                    let end = behind.find([',', '}']).unwrap_or(behind.len());
+                    rest = &behind[end..];
+                }
+                None => return rest,
+            }
+        }
+    }
+    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let rest = &text[name.len()..];
+    if !name.is_empty() {
+        before.push(name);
+    }
+    match rest.strip_prefix("::") {
+        Some(inner) if !before.is_empty() => tree(inner, before, paths),
+        _ => {
+            paths.push(before.clone());
+            rest
+        }
     }
 }
 
@@ -60,45 +173,4 @@ fn diagnostics_and_files_do_not_know_each_other() {
         assert!(!code.contains("crate::") && !code.contains("super::super"), "{}", file.display());
         assert!(!file.ends_with("mod.rs") || !code.contains("super::"), "{}", file.display());
     }
-}
-
-fn read_arrows(path: &Path, used: &mut BTreeSet<String>) {
-    if path.is_dir() {
-        return fs::read_dir(path).unwrap().for_each(|e| read_arrows(&e.unwrap().path(), used));
-    }
-    if path.extension().is_none_or(|e| e != "rs") {
-        return;
-    }
-    let text = fs::read_to_string(path).unwrap();
-    let code: String =
-        text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            Some(list) => top_level_names(list, used),
-            None => drop(used.insert(identifier(rest))),
-        }
-    }
-}
-
-/// The first name of each item of a `{…}` list, nested lists left out.
-fn top_level_names(list: &str, used: &mut BTreeSet<String>) {
-    let (mut depth, mut fresh) = (0, true);
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => return,
-            '}' => depth -= 1,
-            ',' if depth == 0 => fresh = true,
-            c if depth == 0 && fresh && c.is_alphabetic() => {
-                used.insert(identifier(&list[at..]));
-                fresh = false;
-            }
-            _ => {}
-        }
-    }
-}
-
-fn identifier(text: &str) -> String {
-    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }

@@ -18,9 +18,10 @@ fn expected(results: &Path) -> BTreeMap<(String, String), (usize, f64, f64)> {
     let mut sums: BTreeMap<_, (usize, f64, f64)> = BTreeMap::new();
     for run in results.experiments.iter().flat_map(|experiment| &experiment.runs) {
         let last = run.metrics.last().unwrap();
-        let sum = sums.entry((last.task.clone(), last.train_fraction.to_string())).or_default();
-        let off = (f64::from(last.k95.unwrap()) - last.k_pred).abs();
-        *sum = (sum.0 + 1, sum.1 + last.lar, sum.2 + off);
+        let fraction = run.recipe["train_fraction"].as_float().unwrap();
+        let sum = sums.entry((run.manifest.data.clone(), fraction.to_string())).or_default();
+        let off = (last.get("k95") - last.get("k_pred")).abs();
+        *sum = (sum.0 + 1, sum.1 + last.get("lar"), sum.2 + off);
     }
     sums.into_iter().map(|(key, (n, lar, off))| (key, (n, lar / n as f64, off / n as f64))).collect()
 }

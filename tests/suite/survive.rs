@@ -249,13 +249,13 @@ fn a_run_directory_of_a_newer_format_is_refused_and_not_touched() {
     succeed(dir.path(), &["sweep", "small.toml"]);
     let run = fs::read_dir(dir.path().join("results/small")).unwrap().map(|e| e.unwrap().path());
     let run = run.filter(|p| p.is_dir()).min().unwrap();
-    let future = r#"{"format": 4, "whatever": "comes"}"#;
+    let future = r#"{"format": 5, "whatever": "comes"}"#;
     fs::write(run.join("manifest.json"), future).unwrap();
     let before = fs::read(run.join("metrics.csv")).unwrap();
     let output = groklab(dir.path(), &["sweep", "small.toml"]);
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
-    assert!(told.contains("format 4") && told.contains("manifest.json"), "{told}");
+    assert!(told.contains("format 5") && told.contains("manifest.json"), "{told}");
     assert!(text(&output.stdout).contains("1 of 2 runs finished"));
     assert_eq!(fs::read_to_string(run.join("manifest.json")).unwrap(), future);
     assert_eq!(fs::read(run.join("metrics.csv")).unwrap(), before);

@@ -46,10 +46,10 @@ mod tests {
     };
     use crate::{
         analysis::{claims::Verdict, groups},
-        store::{MetricsRow, made::MadeRun},
+        store::made::{MadeRow, MadeRun},
     };
 
-    fn answer(runs: u64, pearson: impl Fn(&MetricsRow) -> f64) -> Claim {
+    fn answer(runs: u64, pearson: impl Fn(&MadeRow) -> f64) -> Claim {
         let runs = (0..runs).map(|seed| {
             with(&MadeRun::new("add", 0.5, seed).grokked(40, 120), |row| row.pearson = pearson(row))
         });

@@ -6,12 +6,12 @@ use super::{
     values,
 };
 use crate::{
+    analysis::count_or_nan,
     analysis::{
         Cell, Checkpoint, Group, Point, Pool, RunSummary,
         paper::{BUDGET, PATIENCE},
         rmse_rows,
     },
-    store::count_or_nan,
 };
 
 /// k_pred within this share of k95 is the same dimension. The paper's RMSE at the end is about a sixth of its k95.
@@ -117,16 +117,16 @@ mod tests {
     };
     use crate::{
         analysis::{Experiment, Pooling, groups, pools},
-        store::{MetricsRow, made::MadeRun},
+        store::made::{MadeRow, MadeRun},
     };
 
-    fn five(change: impl Fn(&mut MetricsRow)) -> Experiment {
+    fn five(change: impl Fn(&mut MadeRow)) -> Experiment {
         let runs = (0..5).map(|seed| with(&MadeRun::new("add", 0.5, seed).grokked(40, 120), &change));
         study("binary-ops", runs.collect())
     }
 
     /// Sets k95 − k_pred to `off` of the epoch; k_pred is 20.
-    fn off(row: &mut MetricsRow, off: impl Fn(u64) -> f64) {
+    fn off(row: &mut MadeRow, off: impl Fn(u64) -> f64) {
         row.k_pred = 20.0;
         row.k95 = Some((20.0 + off(row.epoch)) as u32);
     }
@@ -135,7 +135,7 @@ mod tests {
     fn k95_is_above_equal_or_below() {
         let at = |by: f64| k95_above_k_pred(&groups(&five(|row| off(row, |_| by)))).verdict;
         assert_eq!([20.0, 0.0, -5.0].map(at), [Verdict::Yes, Verdict::No, Verdict::No]);
-        let by_seed = |row: &mut MetricsRow| {
+        let by_seed = |row: &mut MadeRow| {
             let by = if row.seed < 2 { -9.0 } else { 9.0 };
             off(row, |_| by);
         };

@@ -67,20 +67,20 @@ mod tests {
     use super::{super::tests::study, *};
     use crate::{
         analysis::{EARLY_EPOCHS, claims::Verdict, groups},
-        store::{RunRecord, made::MadeRun},
+        store::{
+            RunRecord,
+            made::{self, MadeRow, MadeRun},
+        },
     };
 
     /// Evaluated at every early epoch, LAR 0.5 but for epoch 4.
     fn dipping(rows: usize, seed: u64, depth: f64) -> RunRecord {
-        let mut record = MadeRun::new("add", 0.5, seed).batch_size(rows).record();
-        let row = record.metrics[0].clone();
-        record.metrics = (0..=EARLY_EPOCHS)
-            .map(|epoch| {
-                let lar = if epoch == 4 { 0.5 - depth } else { 0.5 };
-                crate::store::MetricsRow { epoch, lar, ..row.clone() }
-            })
-            .collect();
-        record
+        let run = MadeRun::new("add", 0.5, seed).batch_size(rows);
+        let row = &run.rows()[0];
+        let lar = |epoch| if epoch == 4 { 0.5 - depth } else { 0.5 };
+        let rows: Vec<_> =
+            (0..=EARLY_EPOCHS).map(|epoch| MadeRow { epoch, lar: lar(epoch), ..row.clone() }).collect();
+        RunRecord { metrics: made::metrics(&rows), ..run.record() }
     }
 
     fn answer(runs: Vec<RunRecord>) -> Claim {

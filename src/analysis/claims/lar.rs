@@ -55,7 +55,7 @@ pub(super) fn no_grok_ends_lower(groups: &[Group<'_>]) -> Claim {
             let Some(last) = run.last else { continue };
             // the digest of a table tells tasks apart, which are what a family joins
             let settings = group.variant.split(' ').filter(|setting| !setting.contains(".table="));
-            let operands = format!("{} symbols", record.manifest().n_symbols);
+            let operands = format!("{} symbols", record.manifest().size("n_symbols"));
             let fraction = format!("f{}", group.train_fraction);
             let family: Vec<&str> = [&*operands, &*fraction].into_iter().chain(settings).collect();
             let (grokked, never) = families.entry(family.join(" ").trim_end().to_owned()).or_default();
@@ -134,9 +134,9 @@ mod tests {
         assert_eq!(climbing.verdict, Verdict::Yes);
         let means: Vec<f64> = climbing.parts.iter().map(|part| part.mean.unwrap()).collect();
         assert!((means[0] - 0.08).abs() < 1e-12 && (means[1] - 0.08).abs() < 1e-12, "{means:?}");
-        let falling = |row: &mut crate::store::MetricsRow| row.lar = 1.0 - row.lar;
+        let falling = |row: &mut crate::store::made::MadeRow| row.lar = 1.0 - row.lar;
         assert_eq!(answer(climbs, five(|s| with(&add(s).grokked(40, 120), falling))).verdict, Verdict::No);
-        let at_last = |row: &mut crate::store::MetricsRow| {
+        let at_last = |row: &mut crate::store::made::MadeRow| {
             if row.epoch == 200 {
                 row.lar = 0.55
             }
@@ -159,7 +159,8 @@ mod tests {
         assert!((lower.parts[0].mean.unwrap() - 0.05).abs() < 1e-12);
         assert_eq!(answer(no_grok_ends_lower, runs(0.05)).verdict, Verdict::No);
         let mut apart = runs(-0.05);
-        apart.iter_mut().filter(|run| run.config.task == "add").for_each(|run| run.manifest.n_symbols = 120);
+        let adds = apart.iter_mut().filter(|run| run.manifest.data == "add");
+        adds.for_each(|run| run.manifest.sizes = [("n_symbols".to_owned(), 120)].into());
         let apart = answer(no_grok_ends_lower, apart);
         assert_eq!((apart.verdict, apart.parts.len()), (Verdict::NotEnoughData, 0));
         let few = answer(no_grok_ends_lower, runs(-0.05)[..8].to_vec());

@@ -113,7 +113,10 @@ mod tests {
     use super::*;
     use crate::{
         analysis::{Experiment, Pooling, groups, paper::with_tables, planned, pools},
-        store::{MetricsRow, RunRecord, made::MadeRun},
+        store::{
+            RunRecord,
+            made::{self, MadeRow, MadeRun},
+        },
     };
 
     /// An experiment of changed made-up runs.
@@ -122,10 +125,10 @@ mod tests {
     }
 
     /// The made-up run with every row changed.
-    pub(super) fn with(run: &MadeRun, change: impl Fn(&mut MetricsRow)) -> RunRecord {
-        let mut record = run.record();
-        record.metrics.iter_mut().for_each(change);
-        record
+    pub(super) fn with(run: &MadeRun, change: impl Fn(&mut MadeRow)) -> RunRecord {
+        let mut rows = run.rows();
+        rows.iter_mut().for_each(change);
+        RunRecord { metrics: made::metrics(&rows), ..run.record() }
     }
 
     fn answered(experiment: &Experiment, pooling: Pooling) -> Vec<Answers> {

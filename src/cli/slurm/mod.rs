@@ -4,7 +4,7 @@ mod mount;
 
 use super::{report, say, sweep::overrides, tell};
 use crate::{
-    kinds::operations::config::Experiment,
+    experiment::Experiment,
     kinds::operations::engine::{DeviceChoice, Precision},
     render::slurm::{JobArray, Memory, TimeLimit, Word, quoted, script},
     store::write_atomic,

@@ -45,7 +45,11 @@ pub fn pages(pools: &[Pool<'_>]) -> Result<Vec<Scene>, Undrawn> {
 fn page(pool: &Pool<'_>) -> Option<Scene> {
     let (mut grokked, mut never): (Vec<&RunDigest>, Vec<&RunDigest>) = (Vec::new(), Vec::new());
     for run in pool.groups.iter().flat_map(|group| &group.records) {
-        if run.manifest().milestones.grokked.is_some() { grokked.push(run) } else { never.push(run) }
+        if run.manifest().milestones.get(crate::kinds::operations::milestones::GROKKED).is_some() {
+            grokked.push(run)
+        } else {
+            never.push(run)
+        }
     }
     let by_epoch = [(&grokked, GROKKED), (&never, NEVER)].map(|(runs, color)| (agreement(runs), color));
     if by_epoch.iter().all(|(points, _)| points.is_empty()) {

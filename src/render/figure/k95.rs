@@ -1,8 +1,8 @@
 //! k95 against k_pred when memorized, grokked and at the end: the paper's Figure 3 on our own runs.
 
 use crate::{
+    analysis::count_or_nan,
     analysis::{Cell, Checkpoint, Group, RmseRow},
-    store::count_or_nan,
 };
 
 use super::{

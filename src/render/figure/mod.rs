@@ -10,6 +10,7 @@
 //! | [`agreement`] | – | RMSE of k95 against k_pred over training |
 //! | [`frequencies`] | – | k95 against the key Fourier frequencies |
 //! | [`matrices`] | – | LAR of every matrix |
+//! | [`general`] | – | every column of runs of any kind |
 //! | [`series`] | – | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub mod agreement;
@@ -18,6 +19,7 @@ mod backend;
 mod bins;
 pub mod dip;
 pub mod frequencies;
+pub mod general;
 mod grid;
 pub mod k95;
 pub mod lar;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     analysis::{Checkpoint, Evaluation, Group, RunDigest},
-    store::{self, SpectrumRow},
+    store::SpectrumRow,
 };
 
 use super::{
@@ -190,10 +190,5 @@ fn curve(
 
 /// The rows of one state.
 fn at(rows: &[SpectrumRow], checkpoint: Checkpoint) -> impl Iterator<Item = &SpectrumRow> {
-    let wanted = match checkpoint {
-        Checkpoint::Memorized => store::Checkpoint::Memorized,
-        Checkpoint::Grokked => store::Checkpoint::Grokked,
-        Checkpoint::Final => store::Checkpoint::Final,
-    };
-    rows.iter().filter(move |row| row.checkpoint == wanted)
+    rows.iter().filter(move |row| row.checkpoint == checkpoint.name())
 }

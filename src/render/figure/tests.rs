@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     analysis::{Experiment, KeyFrequencies, Pooling, RunDigest, groups, planned, pools},
-    store::{self, Diagnostics, MetricsRow, RunRecord, RunState, made::MadeRun},
+    store::{
+        self, Diagnostics, RunRecord, RunState,
+        made::{self, MadeRow, MadeRun},
+    },
 };
 
 const TASKS: [&str; 12] = [
@@ -67,35 +70,33 @@ fn dense(batch_sizes: &[usize]) -> Experiment {
 }
 
 fn dipping(rows: usize, seed: u64) -> RunRecord {
-    let mut run = MadeRun::new("add", 0.5, seed).batch_size(rows).record();
-    let first = run.metrics[0].clone();
+    let run = MadeRun::new("add", 0.5, seed).batch_size(rows);
+    let first = &run.rows()[0];
     let depth = (rows as f64).ln() / 40.0;
-    run.metrics = (0..=60)
-        .map(|epoch| {
-            let lar = 0.5 + 0.004 * seed as f64 - depth * (epoch as f64 / 10.0).sin().max(0.0);
-            MetricsRow { epoch, step: epoch * 4704_u64.div_ceil(rows as u64), lar, ..first.clone() }
-        })
-        .collect();
-    run
+    let row = |epoch: u64| {
+        let lar = 0.5 + 0.004 * seed as f64 - depth * (epoch as f64 / 10.0).sin().max(0.0);
+        MadeRow { epoch, step: epoch * 4704_u64.div_ceil(rows as u64), lar, ..first.clone() }
+    };
+    RunRecord { metrics: made::metrics(&(0..=60).map(row).collect::<Vec<_>>()), ..run.record() }
 }
 
 /// Made-up spectra of every run at its milestones, p zero beyond direction 97, and made-up key frequencies.
 fn evidence(experiment: &Experiment) -> Evidence {
     let mut evidence = Evidence::default();
     for run in &experiment.runs {
-        let marks = run.manifest().milestones;
+        let mark = |name: &str| run.manifest().milestones.get(name).map(|mark| mark.epoch);
         let last = run.last().map(|row| row.epoch);
         let states = [
-            (store::Checkpoint::Initial, Some(0)),
-            (store::Checkpoint::Memorized, marks.memorized.map(|mark| mark.epoch)),
-            (store::Checkpoint::Grokked, marks.grokked.map(|mark| mark.epoch)),
-            (store::Checkpoint::Final, last.filter(|_| run.is_finished())),
+            ("initial", Some(0)),
+            ("memorized", mark("memorized")),
+            ("grokked", mark("grokked")),
+            ("final", last.filter(|_| run.is_finished())),
         ];
         let rows = states.into_iter().filter_map(|(checkpoint, epoch)| Some((checkpoint, epoch?)));
         let rows = rows.flat_map(|(checkpoint, epoch)| {
             (1..=128).map(move |i| store::SpectrumRow {
                 run: String::new(),
-                checkpoint,
+                checkpoint: checkpoint.to_owned(),
                 epoch,
                 i,
                 singular_value: 1.0,
@@ -331,7 +332,7 @@ fn lines(scene: &Scene, wanted: theme::Color) -> usize {
 fn every_matrix_has_its_curve_in_its_block() {
     let deep = |n_layers: usize| {
         let mut run = MadeRun::new("add", 0.5, 0).record();
-        run.config.model.n_layers = n_layers;
+        run.recipe["model"]["n_layers"] = (n_layers as i64).into();
         let experiment = planned("deep", vec![run]);
         drawn(&experiment).pop().unwrap().pages.unwrap().remove(0)
     };
@@ -351,7 +352,7 @@ fn every_matrix_has_its_curve_in_its_block() {
 fn the_curve_of_a_matrix_is_its_column() {
     // one run, two evaluations: the value column of attn.k of block 1 alone is 0.6 and then 0.8
     let run = MadeRun::new("add", 0.5, 0).record();
-    let mut diagnostics = matrix_lars(&RunDigest::of(run.clone()));
+    let mut diagnostics = matrix_lars(&RunDigest::of(run.clone()).unwrap());
     diagnostics.rows.truncate(2);
     let k = diagnostics.columns.iter().position(|column| column == "lar.blocks.1.attn.k").unwrap();
     for (row, value) in diagnostics.rows.iter_mut().zip([0.6, 0.8]) {

@@ -21,7 +21,8 @@ use crate::{
         },
         tables::percent,
     },
-    store::{Checkpoint as Recorded, RunState, SpectrumRow, StopReason},
+    run::StopReason,
+    store::{RunState, SpectrumRow},
 };
 
 use super::{
@@ -174,7 +175,7 @@ struct Columns {
 
 #[derive(Serialize)]
 struct SpectrumData {
-    checkpoint: Recorded,
+    checkpoint: String,
     epoch: u64,
     lar: Option<f64>,
     pearson: Option<f64>,
@@ -292,7 +293,7 @@ impl SpectrumData {
         let epoch = rows[0].epoch;
         let at = |value: fn(&Evaluation) -> f64| record.row_at(epoch).and_then(|row| rounded(value(row)));
         Self {
-            checkpoint: rows[0].checkpoint,
+            checkpoint: rows[0].checkpoint.clone(),
             epoch,
             lar: at(|row| row.lar),
             pearson: at(|row| row.pearson),
@@ -313,10 +314,10 @@ pub(super) fn files(record: &RunDigest) -> Vec<String> {
 
 /// The state of a run, in words.
 pub(super) fn state(run: &RunSummary) -> &'static str {
-    match (run.state, run.stopped) {
+    match (run.state, &run.stopped) {
         (RunState::Running, _) => "not finished",
         (RunState::Failed, _) => "failed",
-        (_, Some(StopReason::Diverged)) => "diverged",
+        (_, Some(reason)) if StopReason::is_divergence(reason) => "diverged",
         _ if run.collapsed_epoch.is_some() => "grokked, fell back",
         _ if run.has_grokked => "grokked",
         _ if run.memorized.is_some() => "memorized only",
@@ -329,8 +330,8 @@ fn facts(run: &RunSummary, record: &RunDigest) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("outcome", state(run).to_owned()),
         ("task", run.task.clone()),
-        ("training rows", format!("{} ({})", manifest.train_rows, percent(run.train_fraction))),
-        ("validation rows", manifest.val_rows.to_string()),
+        ("training rows", format!("{} ({})", manifest.size("train_rows"), percent(run.train_fraction))),
+        ("validation rows", manifest.size("val_rows").to_string()),
         ("seed, split seed", format!("{}, {}", run.seed, run.split_seed)),
         ("epochs, steps", format!("{}, {}", run.epochs, run.steps)),
         ("parameters", manifest.parameters.to_string()),

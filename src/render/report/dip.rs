@@ -77,20 +77,21 @@ mod tests {
     use super::*;
     use crate::{
         analysis::{groups, planned},
-        store::{MetricsRow, RunRecord, made::MadeRun},
+        store::{
+            RunRecord,
+            made::{self, MadeRow, MadeRun},
+        },
     };
 
     /// Evaluated at every epoch to 60, LAR a parabola with its foot at epoch 7, `depth` below its first value.
     fn dipping(rows: usize, seed: u64, depth: f64) -> RunRecord {
-        let mut run = MadeRun::new("add", 0.5, seed).batch_size(rows).record();
-        let row = run.metrics[0].clone();
-        run.metrics = (0..=60)
-            .map(|epoch| {
-                let lar = 0.5 - depth + depth / 49.0 * (epoch as f64 - 7.0).powi(2);
-                MetricsRow { epoch, step: 10 * epoch, lar, ..row.clone() }
-            })
-            .collect();
-        run
+        let run = MadeRun::new("add", 0.5, seed).batch_size(rows);
+        let first = &run.rows()[0];
+        let row = |epoch: u64| {
+            let lar = 0.5 - depth + depth / 49.0 * (epoch as f64 - 7.0).powi(2);
+            MadeRow { epoch, step: 10 * epoch, lar, ..first.clone() }
+        };
+        RunRecord { metrics: made::metrics(&(0..=60).map(row).collect::<Vec<_>>()), ..run.record() }
     }
 
     fn data(runs: Vec<RunRecord>) -> serde_json::Value {

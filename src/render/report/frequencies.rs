@@ -68,17 +68,21 @@ mod tests {
     use super::*;
     use crate::{
         analysis::{KeyFrequencies, groups, planned},
-        store::made::MadeRun,
+        store::{
+            RunRecord,
+            made::{self, MadeRun},
+        },
     };
 
     #[test]
     fn runs_at_one_place_stand_side_by_side_with_their_own_frequencies() {
-        let mut runs: Vec<_> =
-            (0..3).map(|seed| MadeRun::new("add", 0.5, seed).grokked(40, 120).record()).collect();
-        for (run, k95) in runs.iter_mut().zip([4, 4, 9]) {
-            run.metrics.iter_mut().for_each(|row| row.k95 = Some(k95));
-        }
-        let experiment = planned("three", runs);
+        let runs = [4, 4, 9].into_iter().zip(0..).map(|(k95, seed)| {
+            let run = MadeRun::new("add", 0.5, seed).grokked(40, 120);
+            let mut rows = run.rows();
+            rows.iter_mut().for_each(|row| row.k95 = Some(k95));
+            RunRecord { metrics: made::metrics(&rows), ..run.record() }
+        });
+        let experiment = planned("three", runs.collect());
         let found = [vec![1, 5], vec![2, 7], vec![3]].map(|frequencies| UnembeddingFrequencies {
             additive: KeyFrequencies { dimension: 2 * frequencies.len(), frequencies },
             multiplicative: None,

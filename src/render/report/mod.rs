@@ -10,15 +10,17 @@ mod data;
 mod dip;
 mod drawn;
 mod frequencies;
+mod general;
 mod matrices;
 mod page;
 
 pub use claims::{ClaimRow, ClaimSet};
+pub use general::GeneralSection;
 pub use page::address_part;
 
 use std::collections::BTreeMap;
 
-use super::figure::Evidence;
+use super::figure::{Evidence, FigureError};
 use crate::analysis::{Experiment, Pooling};
 
 const STYLE: &str = include_str!("report.css");
@@ -55,13 +57,22 @@ pub enum ReportError {
     /// A run cannot be written as JSON.
     #[error("cannot write the data of the report as JSON")]
     Json(#[from] serde_json::Error),
+    /// A figure cannot be drawn.
+    #[error("cannot draw a figure of the report")]
+    Figure(#[from] FigureError),
 }
 
-/// The whole file. `note` says what the curves lack.
-pub fn html(sections: &[Section<'_>], note: Option<&str>) -> Result<Vec<u8>, ReportError> {
-    let names: Vec<&str> = sections.iter().map(|section| section.experiment.name.as_str()).collect();
+/// The whole file: experiments on binary operations, then those of other kinds. `note` says what the curves lack.
+pub fn html(
+    sections: &[Section<'_>],
+    general: &[GeneralSection<'_>],
+    note: Option<&str>,
+) -> Result<Vec<u8>, ReportError> {
+    let names = sections.iter().map(|section| section.experiment.name.as_str());
+    let names: Vec<&str> = names.chain(general.iter().map(|section| section.study.name.as_str())).collect();
     let title = escaped(&format!("{} · groklab", names.join(", ")));
-    let body = page::body(sections, note);
+    let others = general.iter().map(general::section).collect::<Result<Vec<_>, _>>()?.concat();
+    let body = page::body(sections, &names, &others, note);
     let script = SCRIPTS.join("\n");
     let mut page = format!(
         r#"<!doctype html>

@@ -1,19 +1,19 @@
 //! The part of the report that is plain HTML: tables, claims, the list of runs. It reads without JavaScript.
 
 use crate::{
+    analysis::count_or_nan,
     analysis::{Group, Point, RmseRow, RunDigest, RunSummary, groups, pools, rmse_rows, summarize},
     render::{
         figure::title,
         table::{Align, Table},
         tables::{rmse_table, task_table},
     },
-    store::count_or_nan,
 };
 
 use super::{Section, anchor, claims, data, escaped};
 
 /// Everything between `<body>` and the scripts.
-pub(super) fn body(sections: &[Section<'_>], note: Option<&str>) -> String {
+pub(super) fn body(sections: &[Section<'_>], names: &[&str], others: &str, note: Option<&str>) -> String {
     let runs: Vec<_> = sections.iter().flat_map(|section| summarize(section.experiment)).collect();
     let cells: Vec<RmseRow> = sections.iter().flat_map(cells).collect();
     let mut out = String::from(
@@ -22,20 +22,24 @@ pub(super) fn body(sections: &[Section<'_>], note: Option<&str>) -> String {
          <noscript><p class=\"notice\">Without JavaScript there are tables, but no figures.</p></noscript>\n\
          <main id=\"overview\">\n",
     );
-    let names: Vec<_> = sections.iter().map(|section| escaped(&section.experiment.name)).collect();
+    let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
     out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", names.join(", "), lead(&runs)));
     if let Some(note) = note {
         out.push_str(&format!("<p class=\"note\">Thinned: {}.</p>\n", escaped(note)));
     }
     if sections.len() > 1 {
-        let links =
-            names.iter().enumerate().map(|(i, name)| format!("<a href=\"#{}\">{name}</a>", anchor(i)));
+        let links = names[..sections.len()]
+            .iter()
+            .enumerate()
+            .map(|(i, name)| format!("<a href=\"#{}\">{name}</a>", anchor(i)));
         out.push_str(&format!(
             "<nav aria-label=\"experiments\">{}</nav>\n",
             links.collect::<Vec<_>>().join(" ")
         ));
     }
-    out.push_str(&table(&rmse_table(&cells, &runs)));
+    if !sections.is_empty() {
+        out.push_str(&table(&rmse_table(&cells, &runs)));
+    }
     // the title of the page says its name already
     let alone = if sections.len() == 1 { " alone" } else { "" };
     for (i, section) in sections.iter().enumerate() {
@@ -52,6 +56,7 @@ pub(super) fn body(sections: &[Section<'_>], note: Option<&str>) -> String {
             run_table(section, &groups),
         ));
     }
+    out.push_str(others);
     out.push_str(
         "</main>\n<main id=\"run\" hidden></main>\n\
          <footer><p>Definitions: W is the unembedding, X its inputs over the training set. \
@@ -91,7 +96,7 @@ fn lead(runs: &[RunSummary]) -> String {
 }
 
 /// A table of `groklab table` as HTML.
-fn table(table: &Table) -> String {
+pub(super) fn table(table: &Table) -> String {
     let side = |align: &Align| if *align == Align::Right { " class=\"number\"" } else { "" };
     let heads: String = table
         .columns
@@ -119,7 +124,7 @@ fn table(table: &Table) -> String {
 }
 
 /// A box that scrolls sideways by itself, so that the page never does; `name` is escaped.
-fn scroll(name: &str) -> String {
+pub(super) fn scroll(name: &str) -> String {
     format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{name}\">")
 }
 

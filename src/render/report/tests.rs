@@ -5,7 +5,11 @@ use serde_json::Value;
 use super::*;
 use crate::{
     analysis::{RunDigest, groups, planned, pools, rmse_rows, summarize},
-    store::{Checkpoint, MetricsRow, RunRecord, RunState, SpectrumRow, made::MadeRun},
+    kinds::operations::config::RunConfig,
+    store::{
+        RunRecord, RunState, SpectrumRow,
+        made::{self, MadeRun},
+    },
 };
 
 /// One of every kind of run.
@@ -28,7 +32,7 @@ fn study() -> Experiment {
 fn spectra(run: &RunDigest) -> Vec<SpectrumRow> {
     let row = |checkpoint, epoch, i: usize| SpectrumRow {
         run: run.id().to_owned(),
-        checkpoint,
+        checkpoint: String::from(checkpoint),
         epoch,
         i,
         singular_value: (4 - i) as f64,
@@ -36,7 +40,7 @@ fn spectra(run: &RunDigest) -> Vec<SpectrumRow> {
         q: 0.1 * i as f64,
         covariance_eigenvalue: 1.0,
     };
-    [(Checkpoint::Initial, 0), (Checkpoint::Final, 200)]
+    [("initial", 0), ("final", 200)]
         .into_iter()
         .flat_map(|(checkpoint, epoch)| (1..=4).map(move |i| row(checkpoint, epoch, i)))
         .collect()
@@ -51,11 +55,8 @@ fn section(experiment: &Experiment) -> Section<'_> {
 }
 
 fn page(experiment: &Experiment) -> String {
-    String::from_utf8(html(&[section(experiment)], None).unwrap()).unwrap()
+    String::from_utf8(html(&[section(experiment)], &[], None).unwrap()).unwrap()
 }
-
-/// A column of `metrics.csv`.
-type Quantity = fn(&MetricsRow) -> f64;
 
 /// The JSON block as a browser takes it from the page: up to the first end of a script.
 fn block(page: &str) -> Value {
@@ -75,9 +76,11 @@ fn agrees(json: &Value, value: f64) -> bool {
 fn the_data_are_the_results() {
     let mut records = records();
     // numbers that need rounding, and very small ones
-    for (i, row) in records[0].metrics.iter_mut().enumerate() {
+    let mut rows = MadeRun::new("add", 0.5, 0).grokked(40, 120).rows();
+    for (i, row) in rows.iter_mut().enumerate() {
         (row.train_loss, row.val_loss) = (1e-9 / (i as f64 + 3.0), 7.0 / 3.0 * i as f64);
     }
+    records[0].metrics = made::metrics(&rows);
     let experiment = planned("binary-ops", records.clone());
     let data = block(&page(&experiment));
     let runs = data["experiments"][0]["runs"].as_array().unwrap();
@@ -87,33 +90,34 @@ fn the_data_are_the_results() {
         let strides: Vec<[u64; 3]> = serde_json::from_value(run["epochs"].clone()).unwrap();
         let epochs: Vec<u64> =
             strides.iter().flat_map(|[at, by, n]| (0..*n).map(move |i| at + i * by)).collect();
-        assert!(epochs.iter().eq(record.metrics.iter().map(|row| &row.epoch)));
-        let columns: [(&str, Quantity); 11] = [
-            ("train_loss", |row| row.train_loss),
-            ("val_loss", |row| row.val_loss),
-            ("train_accuracy", |row| row.train_accuracy),
-            ("val_accuracy", |row| row.val_accuracy),
-            ("lar", |row| row.lar),
-            ("k_pred", |row| row.k_pred),
-            ("k95", |row| row.k95.map_or(f64::NAN, f64::from)),
-            ("pearson", |row| row.pearson),
-            ("stable_rank", |row| row.stable_rank),
-            ("effective_rank", |row| row.effective_rank),
-            ("weight_norm", |row| row.weight_norm),
+        assert!(epochs.into_iter().eq(record.metrics.iter().map(|row| row.mark.epoch)));
+        let columns = [
+            "train_loss",
+            "val_loss",
+            "train_accuracy",
+            "val_accuracy",
+            "lar",
+            "k_pred",
+            "k95",
+            "pearson",
+            "stable_rank",
+            "effective_rank",
+            "weight_norm",
         ];
         assert_eq!(run["columns"].as_object().unwrap().len(), columns.len());
-        for (name, value) in columns {
+        for name in columns {
             let column = run["columns"][name].as_array().unwrap();
             assert_eq!(column.len(), record.metrics.len());
-            for (json, row) in column.iter().zip(&record.metrics) {
-                assert!(agrees(json, value(row)), "{name} at {}: {json}", row.epoch);
+            for (json, row) in column.iter().zip(record.metrics.iter()) {
+                assert!(agrees(json, row.get(name)), "{name} at {}: {json}", row.mark.epoch);
             }
         }
         assert_eq!(
             run["config"].as_str().unwrap().parse::<toml::Table>().unwrap(),
-            toml::Table::try_from(&record.config).unwrap()
+            toml::Table::try_from(RunConfig::of_recipe(&record.recipe, record.manifest.budget).unwrap())
+                .unwrap()
         );
-        let recorded = spectra(&RunDigest::of(record.clone()));
+        let recorded = spectra(&RunDigest::of(record.clone()).unwrap());
         let written = run["spectra"].as_array().unwrap();
         assert_eq!(written.len(), 2);
         for (json, row) in written.iter().flat_map(|s| s["p"].as_array().unwrap()).zip(&recorded) {
@@ -122,7 +126,7 @@ fn the_data_are_the_results() {
         for (json, row) in written.iter().flat_map(|s| s["q"].as_array().unwrap()).zip(&recorded) {
             assert!(agrees(json, row.q));
         }
-        assert!(agrees(&written[0]["lar"], record.metrics[0].lar));
+        assert!(agrees(&written[0]["lar"], record.metrics.at(0).unwrap().get("lar")));
     }
 }
 
@@ -183,10 +187,9 @@ fn hostile_names_stay_text() {
     let mut records = records();
     let run = &mut records[0];
     run.manifest.run = NAME.into();
-    run.manifest.task = NAME.into();
+    run.manifest.data = NAME.into();
     run.manifest.failure = Some(NAME.into());
-    run.config.task = NAME.into();
-    run.metrics.iter_mut().for_each(|row| row.run = NAME.into());
+    run.recipe.insert("task".into(), NAME.into());
     let experiment = planned(NAME, records);
     let mut section = section(&experiment);
     section.links.insert(NAME.into(), "./\"><script>alert(1)</script>/".into());
@@ -197,7 +200,7 @@ fn hostile_names_stay_text() {
         numbers: vec![NAME.into()],
     };
     section.claims = vec![ClaimSet { heading: NAME.into(), claims: vec![claim] }];
-    let text = String::from_utf8(html(&[section], None).unwrap()).unwrap();
+    let text = String::from_utf8(html(&[section], &[], None).unwrap()).unwrap();
     assert!(!text.contains("<img") && !text.contains("<script>alert"));
     // the block of data, uPlot, our own script: no other begins or ends
     assert_eq!((text.matches("<script").count(), text.matches("</script").count()), (3, 3));
@@ -233,9 +236,9 @@ fn the_same_results_give_the_same_bytes_and_nothing_comes_from_elsewhere() {
 #[test]
 fn sixty_long_runs_make_a_file_of_some_megabytes() {
     let mut long = records().swap_remove(0);
-    let row = long.metrics[3].clone();
+    let row = MadeRun::new("add", 0.5, 0).grokked(40, 120).rows()[3].clone();
     let noise = |i: u64, by: f64| (i as f64 * by).sin().abs();
-    long.metrics = (0..2500)
+    let rows: Vec<_> = (0..2500)
         .map(|i| {
             let mut row = row.clone();
             (row.epoch, row.step) = (20 * i, 200 * i);
@@ -247,8 +250,9 @@ fn sixty_long_runs_make_a_file_of_some_megabytes() {
             row
         })
         .collect();
+    long.metrics = made::metrics(&rows);
     let one = page(&planned("long", vec![long.clone()])).len();
-    long.metrics.clear();
+    long.metrics = made::metrics(&[]);
     let sixty = 60 * (one - page(&planned("long", vec![long])).len());
     // 60 · 2,500 · 11 numbers of seven characters at most, and a comma; losses have an exponent
     assert!((6_000_000..15_000_000).contains(&sixty), "{sixty}");

@@ -2,16 +2,16 @@
 
 use super::*;
 use crate::{
-    kinds::operations::config::PlannedRun,
-    kinds::operations::model::ParamLayout,
-    kinds::operations::task::Task,
+    kinds::operations::{config::RunConfig, model::ParamLayout},
+    run::{Planned, StopReason},
     store::{
-        Manifest, RunState, StopReason,
+        Manifest, RunState,
         files::FINAL,
         made::{self, MadeRun},
         read_manifest, read_run, record_plan, tensors,
     },
 };
+use std::sync::Arc;
 
 fn experiment() -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
@@ -27,12 +27,13 @@ fn runs_come_back_as_written_and_sorted() {
     let (_root, dir) = experiment();
     let (Experiment { runs, is_planned, unplanned, .. }, damaged) = read_experiment(&dir, Limits::default());
     assert!(damaged.is_empty() && !is_planned && unplanned.is_empty());
-    assert_eq!(runs.iter().map(|r| r.config.seed).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(runs.iter().map(|r| r.recipe["seed"].as_integer()).collect::<Vec<_>>(), [0, 1, 2].map(Some));
     let expected = MadeRun::new("add", 0.5, 1).grokked(40, 120);
     assert_eq!(runs[1].metrics, expected.metrics());
     let manifest = Manifest { saved: vec![], digest: String::new(), ..runs[1].manifest.clone() };
     assert_eq!(manifest, expected.manifest());
-    assert_eq!(runs[1].config, expected.config());
+    let config = RunConfig::of_recipe(&runs[1].recipe, runs[1].manifest.budget).unwrap();
+    assert_eq!(config, expected.config());
 }
 
 #[test]
@@ -59,8 +60,8 @@ fn a_damaged_run_is_named_and_the_others_are_read() {
     let damages: [(&str, Damage); 8] = [
         ("manifest.json", |d| fs::remove_file(d.join(MANIFEST)).unwrap()),
         ("manifest.json", |d| fs::write(d.join(MANIFEST), "{\"format\": 3,").unwrap()),
-        ("format 4", |d| fs::write(d.join(MANIFEST), "{\"format\": 4}").unwrap()),
-        ("config.toml", |d| replace(d, CONFIG, b"task = 3")),
+        ("format 5", |d| fs::write(d.join(MANIFEST), "{\"format\": 5}").unwrap()),
+        ("config.toml", |d| replace(d, CONFIG, b"task = ")),
         ("metrics.csv", |d| replace(d, METRICS, b"run,task\na,b\n")),
         ("metrics.csv", |d| replace(d, METRICS, &[0xff, 0xfe, 0x00])),
         ("no row", |d| replace(d, METRICS, b"")),
@@ -89,7 +90,7 @@ fn final_parameters_come_back_and_a_flipped_byte_among_them_is_named() {
     let run = MadeRun::new("add", 0.5, 0);
     made::write(root.path(), &run);
     let dir = root.path().join(run.id());
-    let layout = ParamLayout::new(&run.config().model, 97);
+    let layout = ParamLayout::new(&run.config().model, 97).tensors();
     let written: Vec<f32> = (0..layout.len()).map(|i| i as f32).collect();
     let named = tensors::named_tensors("", &layout, &written);
     let mut bytes = tensors::to_bytes(&dir.join(FINAL), &named, &Default::default()).unwrap();
@@ -117,7 +118,7 @@ fn a_milestone_without_its_evaluation_is_damage() {
 fn an_unfinished_run_is_read_as_far_as_its_manifest_vouches_and_a_finished_one_whole() {
     let root = tempfile::tempdir().unwrap();
     for (state, readable) in [(RunState::Running, true), (RunState::Finished, false)] {
-        let run = MadeRun::new("add", 0.5, 0).state(state).stopped(StopReason::Budget);
+        let run = MadeRun::new("add", 0.5, 0).state(state).stopped(StopReason::BUDGET);
         made::write(root.path(), &run);
         let dir = root.path().join(run.id());
         let text = fs::read_to_string(dir.join(METRICS)).unwrap();
@@ -145,11 +146,11 @@ fn missing_and_empty_directories_are_told_apart() {
 }
 
 /// A made-up run with the id that a plan gives it.
-fn planned(seed: u64, max_epochs: u64) -> PlannedRun {
-    let mut config = MadeRun::new("add", 0.5, seed).grokked(40, 120).config();
-    (config.train.max_epochs, config.train.patience) = (max_epochs, 1000);
-    let id = MadeRun::new("add", 0.5, seed).id();
-    PlannedRun { id, config, task: Task::find("add").unwrap().into() }
+fn planned(seed: u64, max_epochs: u64) -> Arc<dyn Planned> {
+    MadeRun::new("add", 0.5, seed)
+        .grokked(40, 120)
+        .planned()
+        .with_budget(Budget { max_epochs, patience: 1000 })
 }
 
 #[test]
@@ -159,24 +160,24 @@ fn the_runs_of_the_plan_count_as_far_as_its_budget_goes_whatever_lies_beside_the
     let (found, damaged) = read_experiment(&dir, Limits::default());
     assert!(damaged.is_empty() && found.is_planned);
     assert_eq!(found.unplanned, [MadeRun::new("add", 0.5, 2).id()]);
-    let last = |run: &RunRecord| run.metrics.last().map(|row| row.epoch);
+    let last = |run: &RunRecord| run.metrics.last().map(|row| row.mark.epoch);
     // 150 is no evaluation, and the run went past it: the one before it counts, and says so
     let [short, whole] = &found.runs[..] else { panic!("{} runs", found.runs.len()) };
     assert_eq!((last(short), short.manifest.epochs, short.manifest.steps), (Some(140), 150, 1500));
     assert_eq!(
-        (short.manifest.state, short.manifest.stopped),
-        (RunState::Finished, Some(StopReason::Budget))
+        (short.manifest.state, short.manifest.stopped.clone()),
+        (RunState::Finished, Some(StopReason::BUDGET))
     );
     assert_eq!(short.end.map(|end| (end.epoch, end.is_evaluated)), Some((150, false)));
     assert_eq!((last(whole), whole.end.map(|end| end.is_evaluated)), (Some(200), Some(true)));
     // a milestone behind the end has not been seen
     let (early, _) = read_experiment(&dir, Limits { max_epochs: Some(100), patience: None });
-    let marks = early.runs[0].manifest.milestones;
-    assert_eq!((marks.memorized.map(|m| m.epoch), marks.grokked), (Some(40), None));
+    let marks = &early.runs[0].manifest.milestones;
+    assert_eq!((marks.get("memorized").map(|m| m.epoch), marks.get("grokked")), (Some(40), None));
     // patience ends it where the budget would not
     let (patient, _) = read_experiment(&dir, Limits { max_epochs: None, patience: Some(20) });
     assert_eq!(patient.runs[1].manifest.epochs, 140);
-    assert_eq!(patient.runs[1].manifest.stopped, Some(StopReason::Grokked));
+    assert_eq!(patient.runs[1].manifest.stopped, Some(StopReason::milestone("grokked")));
     // finished here under 200 epochs, and not under more
     let (long, _) = read_experiment(&dir, Limits { max_epochs: Some(900), patience: None });
     assert_eq!((long.runs[0].manifest.state, long.runs[0].end), (RunState::Running, None));

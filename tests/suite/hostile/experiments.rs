@@ -37,8 +37,8 @@ fn text() -> Vec<Case> {
         with(1, "title = \"a\\nb\"", "e.toml:1:9: the title"),
         with(1, &format!("title = '{}'", "t".repeat(60_000)), "e.toml:1:9: the title"),
         and("seeds = [1]", "e.toml:5:1: duplicate key"),
-        and(&format!("{} = 1", "k".repeat(50_000)), "e.toml:5:1: unknown field"),
-        and("preset = 'other'", "e.toml:5:10: unknown variant `other`"),
+        and(&format!("{} = 1", "k".repeat(50_000)), "e.toml:5:1: unknown key"),
+        and("preset = 'other'", "e.toml:5:10: operations has no preset `other`"),
     ]
 }
 

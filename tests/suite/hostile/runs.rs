@@ -6,7 +6,8 @@ use groklab::{
     kinds::operations::model::ParamLayout,
     kinds::operations::task::Task,
     program::Program,
-    store::{Counters, Extent, Manifest, Milestones, Provenance, SavePoint, Snapshot},
+    run::{Counters, Snapshot},
+    store::{Extent, Manifest, Provenance, SavePoint, snapshot_bytes},
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -18,8 +19,8 @@ fn sound() -> (BTreeMap<&'static str, Vec<u8>>, Manifest) {
     let mut config = Preset::Paper.config("add", 0.5, 0);
     (config.model.d_model, config.model.d_mlp) = (16, 16);
     let run = PlannedRun::new(config, Arc::new(Task::find("add").unwrap()));
-    let layout = ParamLayout::new(&run.config.model, run.task.n_symbols);
-    let counters = Counters { next_epoch: 4, step: 30, milestones: Milestones::default() };
+    let layout = ParamLayout::new(&run.config.model, run.task.n_symbols).tensors();
+    let counters = Counters { next_epoch: 4, step: 30, ..Counters::default() };
     let zeros = vec![0.0; layout.len()];
     let snapshot = Snapshot {
         counters,
@@ -31,19 +32,18 @@ fn sound() -> (BTreeMap<&'static str, Vec<u8>>, Manifest) {
     let files = BTreeMap::from([
         ("config.toml", config.to_string().into_bytes()),
         ("task.toml", run.task.document("task.csv").toml.into_bytes()),
-        ("metrics.csv", b"run,task,epoch\n".to_vec()),
+        ("metrics.csv", b"run,task,epoch,step\n".to_vec()),
         ("spectra.csv", b"run,checkpoint\n".to_vec()),
-        (CHECKPOINT, snapshot.to_bytes(Path::new(CHECKPOINT), &layout).unwrap()),
+        (CHECKPOINT, snapshot_bytes(&snapshot, Path::new(CHECKPOINT), &layout).unwrap()),
     ]);
     let mut manifest = Manifest::fresh(
         &run,
-        (4704, 4705),
         layout.len(),
         Provenance {
             from_epoch: 0,
             program: Program::this(),
             engine: "factored".into(),
-            precision: run.config.precision,
+            precision: "f32".into(),
             processor: "portable".into(),
         },
     );
@@ -106,7 +106,7 @@ pub fn cases() -> Vec<Case> {
         ("NUL", b"\0\0\0\0", "not a manifest"),
         ("BOM", b"\xef\xbb\xbf{\"format\": 3}", "not a manifest"),
         ("invalid UTF-8", b"{\"format\": 3, \"\xff\": 1}", "manifest.json"),
-        ("a newer format", b"{\"format\": 4}", "format 4 are not known"),
+        ("a newer format", b"{\"format\": 5}", "format 5 are not known"),
         ("an enormous format", b"{\"format\": 18446744073709551615}", "format 18446744073709551615"),
         ("a negative format", b"{\"format\": -1}", "not a manifest"),
         ("two formats", b"{\"format\": 3, \"format\": 3}", "duplicate field"),

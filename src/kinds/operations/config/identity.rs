@@ -1,19 +1,14 @@
-//! Which run a recipe is: the canonical form of what determines a trajectory, and the id made of it.
-//!
-//! Promises: equal trajectories have equal ids, however the config was written; different recipes differ in 48 bits of a
-//! SHA-256. A key that came later renames no run: at the value that does what was done before it, it does not enter.
-//! Nothing here depends on the text of a TOML library.
+//! Which run a recipe of this kind is: the values that do not enter, and the id.
 
 use super::RunConfig;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::run::identity::{self, LeftOut};
+use toml::Table;
 
 /// Keys that name a run but do not enter by their text, or only say how far it is followed.
-const NOT_IDENTITY: [&str; 3] = ["task", "train.max_epochs", "train.patience"];
+const NOT_IDENTITY: [&str; 2] = ["task", "train"];
 /// Values that do not enter. They are what the preset `paper` was when ids were first given so, and must never change,
 /// whatever becomes of the presets: a value left out here means that value in every results directory there is.
-const LEFT_OUT: [(&str, &str); 27] = [
+const LEFT_OUT: LeftOut = &[
     ("data.batch_size", "512"),
     ("data.last_batch", "\"keep\""),
     ("model.activation", "\"gelu\""),
@@ -44,84 +39,30 @@ const LEFT_OUT: [(&str, &str); 27] = [
 ];
 
 impl RunConfig {
-    /// The recipe as one line of JSON: an object of dotted keys in ascending order, numbers in their shortest form that
-    /// reads back as the same f64. It holds the kind of run, the digest of the task's table (never its name), fraction,
-    /// seeds, and every other key that is not at the value of the preset `paper` of groklab 0.1; not the budget
+    /// The [canonical form](identity::canonical) of the recipe: fraction, seeds, and every other key that is not at the value
+    /// of the preset `paper` of groklab 0.1, with the digest of the task's table; neither its name nor the budget
     /// (`train.…`).
     pub fn canonical(&self, table_digest: &str) -> String {
-        let mut keys = leaves(self);
-        keys.retain(|key, value| !LEFT_OUT.contains(&(key.as_str(), value.as_str())));
-        NOT_IDENTITY.iter().for_each(|key| drop(keys.remove(*key)));
-        keys.insert("kind".to_owned(), text("operations"));
-        keys.insert("table".to_owned(), text(table_digest));
-        let pairs: Vec<String> = keys.iter().map(|(key, value)| format!("{}:{value}", text(key))).collect();
-        format!("{{{}}}", pairs.join(","))
+        identity::canonical(&self.recipe(), LEFT_OUT, &[("kind", "operations"), ("table", table_digest)])
     }
 
-    /// Name of the run and of its directory: task, fraction and seed for people, and the first 12 hex digits of the
-    /// SHA-256 of the [canonical form](Self::canonical).
+    /// Name of the run and of its directory: task, fraction and seed for people, and the digits of the canonical form.
     pub fn run_id(&self, task_name: &str, table_digest: &str) -> String {
-        let digest = Sha256::digest(self.canonical(table_digest));
-        let hash: String = digest[..6].iter().map(|b| format!("{b:02x}")).collect();
-        format!("{task_name}-f{}-s{}-{hash}", self.train_fraction, self.seed)
+        let prefix = format!("{task_name}-f{}-s{}", self.train_fraction, self.seed);
+        identity::id(&prefix, &self.canonical(table_digest))
     }
-}
 
-impl RunConfig {
     /// The keys in which this recipe differs from another, with both values, as `model.tied: true, not false`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let (mut here, mut there) = (leaves(self), leaves(other));
-        for keys in [&mut here, &mut there] {
-            NOT_IDENTITY.iter().for_each(|key| drop(keys.remove(*key)));
-        }
-        let keys: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
-        let shown = |keys: &BTreeMap<String, String>, key: &str| {
-            let left_out =
-                LEFT_OUT.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
-            keys.get(key).cloned().or(left_out).unwrap_or_default()
-        };
-        let pairs = keys.into_iter().map(|key| (key, shown(&here, key), shown(&there, key)));
-        pairs.filter(|(_, a, b)| a != b).map(|(key, a, b)| format!("{key}: {a}, not {b}")).collect()
+        identity::differences(&self.recipe(), &other.recipe(), LEFT_OUT)
     }
-}
 
-/// Every value of the config by dotted key, as JSON text.
-fn leaves(config: &RunConfig) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    // a config is a tree of plain values: it always has a JSON form
-    collect("", &serde_json::to_value(config).unwrap_or_default(), &mut found);
-    found
-}
-
-fn collect(prefix: &str, value: &Value, found: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            // the order of a JSON object depends on a feature of its library; a BTreeMap's does not
-            for (key, value) in fields {
-                collect(
-                    &if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") },
-                    value,
-                    found,
-                );
-            }
-        }
-        leaf => drop(found.insert(prefix.to_owned(), scalar(leaf))),
+    /// What determines the trajectory.
+    fn recipe(&self) -> Table {
+        let mut table = Table::try_from(self).unwrap_or_default();
+        NOT_IDENTITY.iter().for_each(|key| drop(table.remove(*key)));
+        table
     }
-}
-
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            format!("{:?}", number.as_f64().unwrap_or(f64::NAN) + 0.0)
-        }
-        Value::String(string) => text(string),
-        Value::Array(items) => format!("[{}]", items.iter().map(scalar).collect::<Vec<_>>().join(",")),
-        plain => plain.to_string(),
-    }
-}
-
-fn text(string: &str) -> String {
-    Value::from(string).to_string()
 }
 
 #[cfg(test)]
@@ -153,8 +94,10 @@ mod tests {
     #[test]
     fn every_key_has_a_value_that_is_left_out_or_always_enters() {
         let mut keys: Vec<String> =
-            leaves(&set(&["precision=tf32", "probe.diagnostics=[]"])).into_keys().collect();
-        keys.retain(|key| !NOT_IDENTITY.contains(&key.as_str()));
+            identity::leaves(&set(&["precision=tf32", "probe.diagnostics=[]"]).recipe())
+                .into_keys()
+                .collect();
+        keys.sort_unstable();
         let mut known: Vec<_> = LEFT_OUT.iter().map(|(key, _)| *key).collect();
         known.extend(["seed", "split_seed", "train_fraction"]);
         known.sort_unstable();

@@ -5,19 +5,17 @@
 //! *recipe*, which determines the trajectory and names the run; `train` is the *budget*, which only says where the
 //! trajectory is left, and can be raised at any time.
 
-mod experiment;
+mod check;
 mod identity;
-mod overrides;
-mod place;
 mod plan;
 mod preset;
 
-pub use experiment::{Experiment, ExperimentError, SHIPPED_EXPERIMENTS};
-pub use overrides::{ConfigError, apply_overrides, check_split, parse_override, train_rows};
+pub use crate::run::{Budget, ConfigError, parse_override};
+pub use check::{apply_overrides, check_split, train_rows};
 pub use plan::PlannedRun;
 pub use preset::Preset;
 
-use crate::probe::registry::Cost;
+use crate::{probe::registry::Cost, run::Cadence};
 use serde::{Deserialize, Serialize};
 
 /// Everything that determines the numbers of one run.
@@ -42,7 +40,7 @@ pub struct RunConfig {
     /// Batches.
     pub data: DataConfig,
     /// Budget and stopping: not part of the recipe.
-    pub train: TrainConfig,
+    pub train: Budget,
     /// When to evaluate and probe, and what to record.
     pub probe: ProbeConfig,
 }
@@ -220,16 +218,6 @@ pub enum LastBatch {
     Drop,
 }
 
-/// Budget and stopping: how far a trajectory is followed. It changes no number of the trajectory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainConfig {
-    /// Epochs at most.
-    pub max_epochs: u64,
-    /// Epochs to go on after the run has grokked.
-    pub patience: u64,
-}
-
 /// When to evaluate and probe, and what to record. Epochs 0 and 1 and the last one always count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,9 +247,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl ProbeConfig {
-    /// Whether `epoch` is evaluated and probed.
-    pub fn is_due(&self, epoch: u64) -> bool {
-        epoch <= 1 || epoch <= self.dense_until || epoch.is_multiple_of(self.every)
+    /// Which epochs are evaluated and probed.
+    pub fn cadence(&self) -> Cadence {
+        Cadence { every: self.every, dense_until: self.dense_until }
     }
 }
 

@@ -17,53 +17,30 @@ pub enum Preset {
 impl Preset {
     /// The preset's config for one run.
     pub fn config(self, task: &str, train_fraction: f64, seed: u64) -> RunConfig {
-        let paper = RunConfig {
-            task: task.to_owned(),
-            train_fraction,
-            seed,
-            split_seed: seed,
-            precision: Precision::F32,
-            model: ModelConfig {
-                n_layers: 2,
-                d_model: 128,
-                n_heads: 4,
-                d_mlp: 512,
-                norm: Norm::Pre,
-                final_norm: true,
-                activation: Activation::Gelu,
-                positions: Positions::Learned,
-                bias: false,
-                tied: false,
-                embedding_std: 1.0,
-                linear_init: LinearInit::UniformFanIn,
-                init_scale: 1.0,
-            },
-            optim: OptimConfig {
-                name: OptimizerName::AdamW,
-                learning_rate: 1e-3,
-                weight_decay: 1.0,
-                decay: Decay::All,
-                beta1: 0.9,
-                beta2: 0.98,
-                epsilon: 1e-8,
-                warmup_steps: 10,
-            },
-            data: DataConfig { batch_size: 512, last_batch: LastBatch::Keep },
-            train: TrainConfig { max_epochs: 50_000, patience: 2_000 },
-            probe: ProbeConfig { every: 20, dense_until: 0, diagnostics: default_diagnostics() },
+        let task = task.to_owned();
+        RunConfig { task, train_fraction, seed, split_seed: seed, ..self.read() }
+    }
+
+    #[allow(clippy::expect_used, reason = "a file of this program, which a test reads")]
+    fn read(self) -> RunConfig {
+        let text = match self {
+            Self::Paper => include_str!("../presets/paper.toml"),
+            Self::Power => include_str!("../presets/power.toml"),
         };
-        match self {
-            Self::Paper => paper,
-            Self::Power => RunConfig {
-                model: ModelConfig {
-                    norm: Norm::Post,
-                    final_norm: false,
-                    activation: Activation::Relu,
-                    positions: Positions::Sinusoidal,
-                    ..paper.model
-                },
-                ..paper
-            },
+        toml::from_str(text).expect("the preset is a config")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_presets_are_complete_and_usable() {
+        for preset in [Preset::Paper, Preset::Power] {
+            let config = preset.config("add", 0.5, 3);
+            config.check().unwrap();
+            assert_eq!((config.seed, config.split_seed), (3, 3));
         }
     }
 }

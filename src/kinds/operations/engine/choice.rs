@@ -2,19 +2,8 @@
 
 use super::{Engine, EngineError, PlainEngine, Replicas, Shape, cpu::FactoredEngine};
 use crate::kinds::operations::config::{ModelConfig, Precision};
+pub use crate::run::EngineChoice;
 use candle_core::Device;
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum EngineChoice {
-    /// The fastest engine that can do it.
-    #[default]
-    Auto,
-    /// The factored step: on the CPU an engine a run, on a CUDA device many runs side by side.
-    Factored,
-    /// The reference model under candle's autograd.
-    Plain,
-}
 
 /// An engine for one run alone, and its name for the manifest.
 ///

@@ -5,6 +5,7 @@
 //! Within a block the weights of q, k and v are adjacent: together they are one (3·d_model, d_model) matrix.
 
 use crate::kinds::operations::config::{ModelConfig, Norm, Positions};
+use crate::run::Layout;
 use std::ops::Range;
 
 /// Number of positions of the input `x op y =`.
@@ -85,6 +86,11 @@ impl ParamLayout {
             layout.push("unembed.weight".into(), &[n_symbols, d], ParamKind::Weight);
         }
         layout
+    }
+
+    /// Names, shapes and places alone.
+    pub fn tensors(&self) -> Layout {
+        Layout::new(self.params.iter().map(|param| (param.name.clone(), param.shape.clone())))
     }
 
     fn push(&mut self, name: String, shape: &[usize], kind: ParamKind) {

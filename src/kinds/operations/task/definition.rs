@@ -4,11 +4,11 @@
 
 use super::algebra::Algebra;
 use super::error::{Fault, Located, TaskError};
-use super::excerpt::{Span, clipped, quote, steers};
 use super::expression::{MAX_OPERATIONS, Point, parse_condition, parse_value};
 use super::permutation::{MAX_DEGREE, SymmetricGroup};
 use super::source::{MAX_TABLE_BYTES, read, without_bom};
 use super::{Equation, MAX_ROWS, MAX_SYMBOLS, Symbols, Task, table};
+use crate::excerpt::{Span, clipped, quote, steers};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::Spanned;

@@ -4,7 +4,7 @@
 //! freed of control characters, so that a hostile file cannot flood or steer a terminal.
 
 use super::MAX_ROWS;
-use super::excerpt::{Excerpt, Span, shown};
+use crate::excerpt::{Excerpt, Span, shown};
 use miette::{Diagnostic, LabeledSpan, SourceCode};
 use std::fmt;
 use std::io;

@@ -1,8 +1,8 @@
 //! Finding a task by its name: the user's `tasks/` first, then the twelve that come with the program.
 
-use super::excerpt::quote;
 use super::source::{MAX_TASK_BYTES, read};
 use super::{Task, TaskError, definition};
+use crate::excerpt::quote;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -23,7 +23,6 @@ mod algebra;
 mod definition;
 mod document;
 mod error;
-mod excerpt;
 mod expression;
 mod library;
 mod permutation;
@@ -39,7 +38,7 @@ pub(crate) use definition::is_title;
 pub use document::TaskDocument;
 pub(crate) use error::Located;
 pub use error::{Fault, Place, TaskError};
-pub(crate) use excerpt::{Span, clipped, quote};
+
 pub(crate) use library::is_name;
 pub use library::{available, builtin_names};
 pub use permutation::{MAX_DEGREE, SymmetricGroup};

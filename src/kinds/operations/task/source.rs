@@ -3,7 +3,7 @@
 //! Promises: only regular files are opened, so nothing blocks; no more than the limit is read.
 
 use super::error::{Fault, TaskError};
-use super::excerpt::Span;
+use crate::excerpt::Span;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;

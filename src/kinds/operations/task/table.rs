@@ -5,9 +5,9 @@
 //! need no quoting rules, a fault gets its exact column, and a file of commas costs no memory.
 
 use super::error::{Fault, Located};
-use super::excerpt::{Span, quote};
 use super::source::without_bom;
 use super::{Equation, MAX_ROWS, MAX_SYMBOLS};
+use crate::excerpt::{Span, quote};
 
 const COLUMNS: [char; 3] = ['x', 'y', 'z'];
 

@@ -1,29 +1,35 @@
-//! The training loop, evaluation, milestones and stopping.
+//! Training: the steps of an epoch, evaluation, diagnostics.
 //!
 //! A [`Trainer`] is the state of a run on the host; an engine is lent to it. What follows an evaluation (milestones, the
 //! reason to stop, the row, spectra, diagnostics) does not ask who made it.
 
 mod diagnostics;
 mod evaluation;
-mod milestones;
+mod solo;
 mod trace;
 
 pub use diagnostics::Diagnostics;
 pub use evaluation::Assessed;
-pub use milestones::{GROKKED_ACCURACY, MEMORIZED_VAL_ACCURACY};
+pub use solo::Solo;
 pub use trace::{Trace, trace};
 
-use crate::{
-    kinds::operations::config::{ConfigError, PlannedRun},
-    kinds::operations::data::{BatchOrder, Split, SplitError},
-    kinds::operations::engine::{Engine, EngineError, ReplicaState, ReplicaStep},
-    kinds::operations::model::{ParamLayout, initial_parameters},
-    kinds::operations::optim::{self, AdamWStep, OptimError, Optimizer, learning_rate},
-    kinds::operations::task::Equation,
-    probe::{ProbeError, Spectra},
-    store::{Checkpoint, Counters, End, MetricsRow, Milestones, Part, Snapshot, StopReason, StoreError},
+use super::{
+    config::PlannedRun,
+    data::{BatchOrder, Split, SplitError},
+    engine::{Engine, EngineError, ReplicaState, ReplicaStep},
+    milestones::MILESTONES,
+    model::{ParamLayout, initial_parameters},
+    optim::{self, AdamWStep, OptimError, Optimizer, learning_rate},
+    task::Equation,
 };
-use std::time::{Duration, Instant};
+use crate::{
+    probe::ProbeError,
+    run::{ConfigError, Counters, Course, Failure, Layout, Pass, Snapshot, State},
+};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 /// One run in memory: everything a step needs but an engine, and everything that a later process needs to go on.
 pub struct Trainer<'a> {
@@ -31,6 +37,7 @@ pub struct Trainer<'a> {
     optimizer: Box<dyn Optimizer>,
     /// Names and places of the parameters.
     pub layout: ParamLayout,
+    tensors: Layout,
     /// The parameters.
     pub params: Vec<f32>,
     grads: Vec<f32>,
@@ -38,68 +45,12 @@ pub struct Trainer<'a> {
     pub split: Split,
     order: BatchOrder,
     batch: Vec<Equation>,
-    /// Completed steps.
-    pub step: u64,
-    /// The epoch that is not yet recorded: 0 at the start, and its steps may be partly done.
-    pub next_epoch: u64,
+    /// Where it stands.
+    pub course: Course,
     /// What is recorded besides.
     pub diagnostics: Diagnostics,
-    /// What happened when, at the evaluations of the trajectory.
-    pub milestones: Milestones,
-    /// The end of the budget, once it is evaluated.
-    pub end: Option<End>,
-    /// Time spent so far.
-    pub clock: Clock,
     /// Whether it was said why numbers are not defined.
     noted: bool,
-}
-
-/// Where the time went.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
-    /// Training steps.
-    pub training: Duration,
-    /// Forward passes over all rows.
-    pub evaluation: Duration,
-    /// Spectra, eigenvalues and diagnostics.
-    pub probe: Duration,
-}
-
-/// What happens to a run's numbers; the loop does not know files or terminals.
-pub trait Record {
-    /// An evaluation.
-    fn row(&mut self, part: Part, row: &MetricsRow) -> Result<(), StoreError>;
-    /// The full spectra of a checkpoint.
-    fn spectra(
-        &mut self,
-        part: Part,
-        checkpoint: Checkpoint,
-        epoch: u64,
-        spectra: &Spectra,
-    ) -> Result<(), StoreError>;
-    /// The diagnostics of an evaluation, one value a column; of a run that has any.
-    fn diagnostics(
-        &mut self,
-        part: Part,
-        epoch: u64,
-        columns: &[String],
-        values: &[f64],
-    ) -> Result<(), StoreError>;
-    /// Whether the run is to stop after the step it is at, unfinished.
-    fn is_stopping(&self) -> bool;
-    /// The end of an epoch that is recorded: a moment to save.
-    fn epoch(&mut self, trainer: &Trainer) -> Result<(), StoreError>;
-}
-
-/// How far an epoch's steps got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// All of them.
-    Complete,
-    /// Until a loss was not finite.
-    NotFinite,
-    /// Until it was asked to stop; the others are still to do.
-    Cut,
 }
 
 /// A run that could not be started or went wrong.
@@ -116,41 +67,10 @@ pub enum TrainError {
     Optimizer(#[from] OptimError),
     #[error(transparent)]
     Probe(#[from] ProbeError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error(
         "a checkpoint at step {step} before epoch {next_epoch} is not one of this run, with {steps} steps an epoch"
     )]
     Snapshot { next_epoch: u64, step: u64, steps: u64 },
-}
-
-/// Trains from the state of the trainer until the run has grokked and its patience is over, its budget is spent
-/// or it diverges: the reason is returned. None when `record` asked it to stop before.
-pub fn train(
-    trainer: &mut Trainer,
-    engine: &mut dyn Engine,
-    record: &mut dyn Record,
-) -> Result<Option<StopReason>, TrainError> {
-    loop {
-        let pass = match trainer.next_epoch {
-            0 => Pass::Complete,
-            _ => trainer.epoch(engine, &|| !record.is_stopping())?,
-        };
-        if pass == Pass::Cut {
-            return Ok(None);
-        }
-        if trainer.is_due(pass) {
-            let evaluated = trainer.evaluate(engine)?;
-            let assessed = trainer.assess(evaluated, pass);
-            trainer.record(&assessed, record)?;
-        }
-        let stopped = trainer.stop_reason();
-        trainer.next_epoch += 1;
-        if stopped.is_some() {
-            return Ok(stopped);
-        }
-        record.epoch(trainer)?;
-    }
 }
 
 impl<'a> Trainer<'a> {
@@ -166,12 +86,9 @@ impl<'a> Trainer<'a> {
             grads: Vec::new(),
             order: BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch),
             batch: Vec::with_capacity(config.data.batch_size.min(split.train.len())),
-            step: 0,
-            next_epoch: 0,
+            course: Course::new(config.train, config.probe.cadence(), &MILESTONES),
             diagnostics: Diagnostics::new(run, &layout)?,
-            milestones: Milestones::default(),
-            end: None,
-            clock: Clock::default(),
+            tensors: layout.tensors(),
             noted: false,
             run,
             layout,
@@ -182,8 +99,8 @@ impl<'a> Trainer<'a> {
     /// The steps of the next epoch that are still to do, while `go_on` says so.
     fn epoch(&mut self, engine: &mut dyn Engine, go_on: &dyn Fn() -> bool) -> Result<Pass, TrainError> {
         let start = Instant::now();
-        let pass = self.steps_of_epoch(engine, self.next_epoch, go_on, &mut |_, _| ())?;
-        self.clock.training += start.elapsed();
+        let pass = self.steps_of_epoch(engine, self.course.next_epoch, go_on, &mut |_, _| ())?;
+        self.course.clock.training += start.elapsed();
         Ok(pass)
     }
 
@@ -198,7 +115,7 @@ impl<'a> Trainer<'a> {
         let config = &self.run.config;
         self.grads.resize(self.layout.len(), 0.0);
         self.order.shuffle(config.seed, epoch);
-        let done = self.step.saturating_sub(self.steps_before(epoch));
+        let done = self.course.step.saturating_sub(self.steps_before(epoch));
         for rows in self.order.batches().skip(done as usize) {
             if !go_on() {
                 return Ok(Pass::Cut);
@@ -210,9 +127,9 @@ impl<'a> Trainer<'a> {
             if !loss.is_finite() {
                 return Ok(Pass::NotFinite);
             }
-            let lr = learning_rate(&config.optim, self.step);
+            let lr = learning_rate(&config.optim, self.course.step);
             self.optimizer.step(&mut self.params, &self.grads, lr)?;
-            self.step += 1;
+            self.course.step += 1;
         }
         Ok(Pass::Complete)
     }
@@ -228,7 +145,7 @@ impl<'a> Trainer<'a> {
         let config = &self.run.config;
         self.order.shuffle(config.seed, epoch);
         let before = self.steps_before(epoch);
-        let done = self.step.saturating_sub(before);
+        let done = self.course.step.saturating_sub(before);
         let batches = self.order.batches().zip(before..).skip(done as usize);
         batches
             .map(|(rows, step)| ReplicaStep {
@@ -241,8 +158,8 @@ impl<'a> Trainer<'a> {
     /// Takes note of the steps that a device did in `time`, by their losses.
     pub fn advance(&mut self, losses: &[f32], time: Duration) -> Pass {
         let done = losses.iter().take_while(|loss| loss.is_finite()).count();
-        self.step += done as u64;
-        self.clock.training += time;
+        self.course.step += done as u64;
+        self.course.clock.training += time;
         if done == losses.len() { Pass::Complete } else { Pass::NotFinite }
     }
 
@@ -257,7 +174,7 @@ impl<'a> Trainer<'a> {
         &mut self,
         read: impl FnOnce(&mut [f32], Option<(&mut [f32], &mut [f32])>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.optimizer.set_steps(self.step);
+        self.optimizer.set_steps(self.course.step);
         let mut slots = self.optimizer.slots_mut().unwrap_or_default();
         match &mut slots[..] {
             [("m", m), ("v", v)] => read(&mut self.params, Some((m, v))),
@@ -265,30 +182,43 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// All that is needed to go on from here; none with an optimiser that keeps its state to itself.
-    pub fn snapshot(&self) -> Option<Snapshot> {
+    /// The optimiser, for those who want its state.
+    pub fn optimizer(&self) -> &dyn Optimizer {
+        self.optimizer.as_ref()
+    }
+}
+
+impl State for Trainer<'_> {
+    fn course(&self) -> &Course {
+        &self.course
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.tensors
+    }
+
+    fn parameters(&self) -> &[f32] {
+        &self.params
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
         let slots = optim::copied_slots(self.optimizer.as_ref())?;
-        let counters = Counters { next_epoch: self.next_epoch, step: self.step, milestones: self.milestones };
+        let Course { next_epoch, step, ref milestones, .. } = self.course;
+        let counters = Counters { next_epoch, step, milestones: milestones.clone(), memory: BTreeMap::new() };
         Some(Snapshot { counters, params: self.params.clone(), slots })
     }
 
-    /// Goes back to a snapshot of the same run. Errors when it cannot be one of it.
-    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), TrainError> {
-        let Counters { next_epoch, step, milestones } = snapshot.counters;
+    fn restore(&mut self, snapshot: Snapshot) -> Result<(), Failure> {
+        let Counters { next_epoch, step, milestones, .. } = snapshot.counters;
         let steps = self.order.steps() as u64;
         let recorded = next_epoch.checked_sub(1).and_then(|epochs| epochs.checked_mul(steps));
         let fits = recorded.is_some_and(|done| done <= step && step - done <= steps)
             && snapshot.params.len() == self.layout.len();
         if !fits || !optim::restore_slots(self.optimizer.as_mut(), &snapshot.slots, step) {
-            return Err(TrainError::Snapshot { next_epoch, step, steps });
+            return Err(TrainError::Snapshot { next_epoch, step, steps }.into());
         }
         self.params = snapshot.params;
-        (self.next_epoch, self.step, self.milestones) = (next_epoch, step, milestones);
+        (self.course.next_epoch, self.course.step, self.course.milestones) = (next_epoch, step, milestones);
         Ok(())
-    }
-
-    /// The optimiser, for those who want its state.
-    pub fn optimizer(&self) -> &dyn Optimizer {
-        self.optimizer.as_ref()
     }
 }

@@ -1,7 +1,7 @@
 //! The first steps of a run with every number that is needed to replay them elsewhere.
 
-use super::{Pass, TrainError, Trainer};
-use crate::kinds::operations::engine::Engine;
+use super::{TrainError, Trainer};
+use crate::{kinds::operations::engine::Engine, run::Pass};
 use std::cell::Cell;
 
 /// What happened in the recorded steps.
@@ -31,8 +31,8 @@ pub fn trace(
     let optim = &trainer.run.config.optim;
     let mut epochs = 0;
     seen(trainer, engine, epochs)?;
-    while trainer.step < steps {
-        let step = trainer.step;
+    while trainer.course.step < steps {
+        let step = trainer.course.step;
         let is_first = Cell::new(true);
         let pass =
             trainer.steps_of_epoch(engine, epochs + 1, &|| is_first.replace(false), &mut |rows, loss| {

@@ -1,9 +1,9 @@
 //! A tree's value at one pair (x, y).
 
 use super::{Condition, Exponent, Value};
+use crate::excerpt::Span;
 use crate::kinds::operations::task::algebra::Algebra;
 use crate::kinds::operations::task::error::{Fault, Located};
-use crate::kinds::operations::task::excerpt::Span;
 
 /// Where the tree is evaluated.
 #[derive(Clone, Copy)]

@@ -1,8 +1,8 @@
 //! Text to tokens, one at a time.
 
 use super::MAX_TOKENS;
+use crate::excerpt::{Span, quote};
 use crate::kinds::operations::task::error::{Fault, Located};
-use crate::kinds::operations::task::excerpt::{Span, quote};
 
 /// One token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

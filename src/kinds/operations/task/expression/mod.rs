@@ -27,7 +27,7 @@ mod tests;
 pub(crate) use evaluate::Point;
 pub(crate) use parser::{parse_condition, parse_value};
 
-use super::excerpt::Span;
+use crate::excerpt::Span;
 
 /// Most tokens of an expression.
 pub(crate) const MAX_TOKENS: usize = 1000;

@@ -2,8 +2,8 @@
 
 use super::lexer::{Lexer, Token};
 use super::{Condition, Exponent, Factor, MAX_DEPTH, Term, Value};
+use crate::excerpt::{Span, quote};
 use crate::kinds::operations::task::error::{Fault, Located};
-use crate::kinds::operations::task::excerpt::{Span, quote};
 
 /// Parses a text that must be a value, as in `expression = "…"`.
 pub(crate) fn parse_value(text: &str) -> Result<Value, Located> {

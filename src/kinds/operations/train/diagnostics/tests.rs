@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    kinds::operations::columns::COLUMNS,
     kinds::operations::config::{ModelConfig, Preset, RunConfig},
     kinds::operations::engine::{self, EngineChoice},
     kinds::operations::task::Equation,
@@ -190,11 +191,12 @@ fn the_engine_that_trains_changes_no_diagnostic_of_the_same_parameters() {
                 .unwrap();
         let mut trainer = Trainer::new(&run).unwrap();
         let evaluated = trainer.evaluate(engine.as_mut()).unwrap();
-        let (row, spectra) = trainer.measure(engine.as_mut(), 0).unwrap();
+        let (row, spectra) = trainer.measure(engine.as_mut()).unwrap();
         let values = trainer.diagnose(&evaluated.moments, spectra.as_ref()).unwrap();
         let columns = trainer.diagnostics.columns();
         let unembed = values[columns.iter().position(|column| column == "lar.unembed").unwrap()];
-        assert!((row.lar - unembed).abs() < 1e-6, "{} {unembed}", row.lar);
+        let lar = row[COLUMNS.iter().position(|column| column.name == "lar").unwrap()];
+        assert!((lar - unembed).abs() < 1e-6, "{lar} {unembed}");
         let undefined = trainer.diagnose(&evaluated.moments, None).unwrap();
         assert!(undefined.len() == values.len() && undefined.iter().all(|v| v.is_nan()));
         values

@@ -1,7 +1,8 @@
-//! Experiment files: a named study as a grid of runs.
+//! Experiment files: a named study as a grid of runs of one kind.
 //!
 //! ```toml
 //! title = "x + y at four training fractions"
+//! kind = "operations"                   # what it is without this line
 //! preset = "paper"                      # or "power"
 //! tasks = ["add"]
 //! train_fractions = [0.05, 0.1, 0.2, 0.3]
@@ -12,12 +13,19 @@
 //! "data.batch_size" = [128, 512]
 //! ```
 
-use super::place::Where;
-use super::{ConfigError, Preset};
-use crate::kinds::operations::task::{
-    Fault, Located, Place, Span, TaskError, clipped, is_name, is_title, quote, read_text, without_bom,
+mod place;
+mod plan;
+
+use crate::{
+    excerpt::{Span, clipped, quote},
+    kinds::{
+        self,
+        operations::task::{Fault, Located, Place, TaskError, is_name, is_title, read_text, without_bom},
+    },
+    run::{ConfigError, Kind, PlanError, Preset},
 };
 use miette::Diagnostic;
+use place::{Where, locate_name};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,44 +35,53 @@ use toml::{Table, Value};
 
 /// The experiments that come with the program: (name, file).
 pub const SHIPPED_EXPERIMENTS: [(&str, &str); 5] = [
-    ("binary-ops", include_str!("../../../../experiments/binary-ops.toml")),
-    ("evening", include_str!("../../../../experiments/evening.toml")),
-    ("add-fractions", include_str!("../../../../experiments/add-fractions.toml")),
-    ("batch-dip", include_str!("../../../../experiments/batch-dip.toml")),
-    ("quick", include_str!("../../../../experiments/quick.toml")),
+    ("binary-ops", include_str!("../../experiments/binary-ops.toml")),
+    ("evening", include_str!("../../experiments/evening.toml")),
+    ("add-fractions", include_str!("../../experiments/add-fractions.toml")),
+    ("batch-dip", include_str!("../../experiments/batch-dip.toml")),
+    ("quick", include_str!("../../experiments/quick.toml")),
 ];
 
 /// Runs of one experiment at most.
-pub(super) const MAX_RUNS: usize = 100_000;
+const MAX_RUNS: usize = 100_000;
 /// Limit for an experiment file, bytes: some ten thousand seeds fit.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// A study: tasks × fractions × grid × seeds.
-#[derive(Clone, Debug)]
+/// A study: the kind's own lists × grid × seeds.
+#[derive(Clone)]
 pub struct Experiment {
     /// Name of the file without its ending; names the results directory.
     pub name: String,
     /// One line for people.
     pub title: String,
-    pub(super) spec: Spec,
+    /// What kind its runs are of.
+    pub kind: &'static dyn Kind,
+    preset: Preset,
+    spec: Spec,
     /// Where the text comes from, and the text: for messages.
     origin: PathBuf,
-    pub(super) text: String,
+    text: String,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Spec {
+#[derive(Clone, Deserialize)]
+struct Spec {
     title: String,
+    #[serde(default = "operations")]
+    kind: String,
     #[serde(default)]
-    pub preset: Preset,
-    pub tasks: Vec<String>,
-    pub train_fractions: Vec<f64>,
-    pub seeds: Vec<u64>,
+    preset: Option<String>,
+    seeds: Vec<u64>,
     #[serde(default)]
-    pub set: Table,
+    set: Table,
     #[serde(default)]
-    pub grid: BTreeMap<String, Vec<Value>>,
+    grid: BTreeMap<String, Vec<Value>>,
+    /// The lists of its kind.
+    #[serde(flatten)]
+    lists: BTreeMap<String, Value>,
+}
+
+fn operations() -> String {
+    "operations".to_owned()
 }
 
 /// An experiment that cannot be used.
@@ -93,10 +110,10 @@ pub enum ExperimentError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     At(Box<Place>),
-    /// Something in the file of one of its tasks.
+    /// Something in a file that it names.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Task(TaskError),
+    Plan(PlanError),
     /// A key that the command line sets.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -132,27 +149,50 @@ impl Experiment {
         let text = without_bom(text).to_owned();
         let spec: Spec = toml::from_str(&text).map_err(|error| {
             let place = error.span().unwrap_or(0..0);
-            let remedy = "an experiment has title, tasks, train_fractions, seeds and, if wanted, preset, [set] and [grid]";
+            let remedy = "an experiment has title, seeds, the lists of its kind (of operations: tasks, train_fractions) and, if wanted, kind, preset, [set] and [grid]";
             let problem = match error.message() {
                 limit if limit.contains("recurs") => "keys or values are nested too deep".to_owned(),
                 message => clipped(message, 200),
             };
             at(origin, &text, Span::new(place.start, place.end), problem, remedy.to_owned())
         })?;
-        let experiment =
-            Self { name: name.to_owned(), title: spec.title.clone(), spec, origin: origin.to_owned(), text };
+        let fault = |key: &str, problem: String, remedy: String| {
+            let span = Where::section(key).locate(&text).unwrap_or(Span::new(0, 0));
+            at(origin, &text, span, problem, remedy)
+        };
+        let kind = kinds::find(&spec.kind).ok_or_else(|| {
+            let names: Vec<_> = kinds::all().map(|kind| kind.name()).collect();
+            fault(
+                "kind",
+                format!("no kind of run {}", quote(&spec.kind)),
+                format!("kinds: {}", names.join(", ")),
+            )
+        })?;
+        let presets = kind.presets();
+        let preset = match &spec.preset {
+            None => presets.first(),
+            Some(name) => presets.iter().find(|preset| preset.name == name),
+        };
+        let preset = *preset.ok_or_else(|| {
+            let names: Vec<_> = presets.iter().map(|preset| preset.name).collect();
+            let name = quote(spec.preset.as_deref().unwrap_or_default());
+            let problem = format!("{} has no preset {name}", kind.name());
+            fault("preset", problem, format!("presets: {}", names.join(", ")))
+        })?;
+        let (name, title, origin) = (name.to_owned(), spec.title.clone(), origin.to_owned());
+        let experiment = Self { name, title, kind, preset, spec, origin, text };
         experiment.check_lists()?;
         Ok(experiment)
     }
 
     /// Number of its runs; saturates.
-    pub(super) fn n_runs(&self) -> usize {
+    fn n_runs(&self) -> usize {
         let spec = &self.spec;
-        let sizes = [spec.tasks.len(), spec.train_fractions.len(), spec.seeds.len()];
-        spec.grid.values().map(Vec::len).chain(sizes).fold(1, usize::saturating_mul)
+        let lists = spec.lists.values().map(|list| list.as_array().map_or(1, Vec::len));
+        spec.grid.values().map(Vec::len).chain(lists).chain([spec.seeds.len()]).fold(1, usize::saturating_mul)
     }
 
-    /// Lists must hold something, nothing twice, and not promise more runs than can be planned.
+    /// Lists must be those of the kind, hold something, nothing twice, and not promise more runs than can be planned.
     fn check_lists(&self) -> Result<(), ExperimentError> {
         let spec = &self.spec;
         if !is_title(&spec.title) {
@@ -160,15 +200,28 @@ impl Experiment {
             let remedy = "write e.g. title = \"x + y, weight decay and depth\"";
             return Err(self.fault(Where::section("title"), problem, remedy));
         }
-        let text = |value: &Value| value.to_string();
-        let mut lists = vec![
-            (Where::section("tasks"), spec.tasks.clone()),
-            (
-                Where::section("train_fractions"),
-                spec.train_fractions.iter().map(|f| format!("{f:?}")).collect(),
-            ),
-            (Where::section("seeds"), spec.seeds.iter().map(u64::to_string).collect()),
-        ];
+        let known = self.kind.lists();
+        if let Some(key) = spec.lists.keys().find(|key| known.iter().all(|(list, _)| list != key)) {
+            let names: Vec<_> = known.iter().map(|(list, _)| *list).collect();
+            let names = if names.is_empty() { String::new() } else { format!("{}, ", names.join(", ")) };
+            let problem = format!("unknown key {}", quote(key));
+            let remedy = format!(
+                "an experiment of {} has title, {names}seeds and, if wanted, kind, preset, [set] and [grid]",
+                self.kind.name()
+            );
+            let span = locate_name(&self.text, key).unwrap_or(Span::new(0, 0));
+            return Err(at(&self.origin, &self.text, span, problem, remedy));
+        }
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let mut lists: Vec<(Where, Vec<String>)> = Vec::new();
+        for (list, _) in known {
+            let Some(items) = spec.lists.get(*list).and_then(Value::as_array) else {
+                let problem = format!("the experiment has no list {list}");
+                return Err(self.fault(Where::section(list), &problem, "give at least one"));
+            };
+            lists.push((Where::section(list), items.iter().map(text).collect()));
+        }
+        lists.push((Where::section("seeds"), spec.seeds.iter().map(u64::to_string).collect()));
         lists.extend(spec.grid.iter().map(|(k, v)| (Where::key("grid", k), v.iter().map(text).collect())));
         for (place, items) in &lists {
             if items.is_empty() {
@@ -197,13 +250,13 @@ impl Experiment {
     }
 
     /// `problem` at a place of the file.
-    pub(super) fn fault(&self, place: Where, problem: &str, remedy: &str) -> ExperimentError {
+    fn fault(&self, place: Where, problem: &str, remedy: &str) -> ExperimentError {
         let span = place.locate(&self.text).unwrap_or(Span::new(0, 0));
         at(&self.origin, &self.text, span, problem.to_owned(), remedy.to_owned())
     }
 
     /// An error of another room at a place of the file.
-    pub(super) fn reported(&self, place: Where, error: &impl Diagnostic) -> ExperimentError {
+    fn reported(&self, place: Where, error: &dyn Diagnostic) -> ExperimentError {
         let remedy = error.help().map_or_else(String::new, |help| help.to_string());
         self.fault(place, &error.to_string(), &remedy)
     }
@@ -217,6 +270,7 @@ fn at(origin: &Path, text: &str, span: Span, problem: String, remedy: String) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::{Budget, Planned, leaf};
 
     fn parse(text: &str) -> Result<Experiment, ExperimentError> {
         Experiment::from_str("t", text, Path::new("t.toml"))
@@ -227,9 +281,7 @@ mod tests {
         for (name, runs) in [("binary-ops", 60), ("add-fractions", 20)] {
             let plan = Experiment::find(name).unwrap().plan(&[]).unwrap();
             assert_eq!(plan.len(), runs, "{name}");
-            assert!(
-                plan.iter().all(|r| r.config.train.max_epochs == 50_000 && r.config.train.patience == 2_000)
-            );
+            assert!(plan.iter().all(|r| r.budget() == Budget { max_epochs: 50_000, patience: 2_000 }));
         }
         for name in ["batch-dip", "quick"] {
             assert!(!Experiment::find(name).unwrap().plan(&[]).unwrap().is_empty());
@@ -249,11 +301,13 @@ mod tests {
             "data.batch_size" = [64, 128]
         "#;
         let plan = parse(text).unwrap().plan(&[]).unwrap();
-        let got: Vec<_> =
-            plan.iter().map(|r| (r.config.task.as_str(), r.config.data.batch_size, r.config.seed)).collect();
-        assert_eq!(got[..4], [("add", 64, 4), ("add", 64, 5), ("add", 128, 4), ("add", 128, 5)]);
+        let value = |run: &dyn Planned, key: &str| leaf(&run.recipe(), key).unwrap().to_string();
+        let keys = ["task", "data.batch_size", "seed"];
+        let got: Vec<_> = plan.iter().map(|run| keys.map(|key| value(run.as_ref(), key)).join(" ")).collect();
+        assert_eq!(got[..4], ["\"add\" 64 4", "\"add\" 64 5", "\"add\" 128 4", "\"add\" 128 5"]);
         assert_eq!(got.len(), 8);
-        assert!(plan.iter().all(|r| r.config.optim.beta2 == 0.9 && r.config.split_seed == r.config.seed));
+        assert!(plan.iter().all(|run| value(run.as_ref(), "optim.beta2") == "0.9"));
+        assert!(plan.iter().all(|run| value(run.as_ref(), "split_seed") == value(run.as_ref(), "seed")));
     }
 
     #[test]

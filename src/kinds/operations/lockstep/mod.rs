@@ -11,14 +11,17 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-use super::{Entry, Execution, Locked, Open, Reporter, Settled, guarded};
+use super::{
+    config::{OptimizerName, PlannedRun, train_rows},
+    engine::{EngineError, Replicas, Shape},
+};
 use crate::{
-    kinds::operations::config::{PlannedRun, train_rows},
-    kinds::operations::engine::Shape,
+    run::Planned,
+    sweep::{Entry, Execution, Reporter, Together, guarded},
 };
 use group::Group;
 use rayon::prelude::*;
-use std::{cmp::Reverse, collections::VecDeque};
+use std::{any::Any, cmp::Reverse, collections::VecDeque};
 
 /// Groups of one shape at most: a device that fails again and again is not opened for ever.
 const OPENED_AT_MOST: usize = 3;
@@ -26,18 +29,38 @@ const OPENED_AT_MOST: usize = 3;
 /// Runs side by side at most. Each has four files open, and a process may often have no more than 1024.
 const SLOTS_AT_MOST: usize = 200;
 
-/// Settles all entries, whose optimiser is adamw.
-pub(super) fn lockstep<'a>(
-    entries: Vec<Entry<'a>>,
-    open: &Open,
-    execution: &'a Execution,
-    reporter: &'a dyn Reporter,
-) {
-    // a device is opened only for what is left to do
-    let entries: Vec<_> = entries.into_par_iter().filter_map(|entry| entry.unless_over(execution)).collect();
-    for (shape, entries) in by_shape(entries) {
-        run_shape(&shape, entries.into(), open, execution, reporter);
+/// Opens a group of replicas of this shape for so many runs as are waiting, or for as many of them as it has room for.
+pub type Open<'a> = dyn Fn(&Shape, usize) -> Result<Box<dyn Replicas>, EngineError> + Sync + 'a;
+
+/// Runs side by side on what `open` opens. Those with another optimiser than adamw go alone, on the CPU.
+pub struct Lockstep<'a> {
+    /// Opens the device.
+    pub open: &'a Open<'a>,
+}
+
+impl Together for Lockstep<'_> {
+    fn takes(&self, run: &dyn Planned) -> bool {
+        operations(run).is_some_and(|run| run.config.optim.name == OptimizerName::AdamW)
     }
+
+    fn remedy(&self) -> &'static str {
+        "the device knows no optimiser but adamw, and binary operations only"
+    }
+
+    fn settle<'a>(&self, entries: Vec<Entry<'a>>, execution: &'a Execution<'a>, reporter: &'a dyn Reporter) {
+        // a device is opened only for what is left to do
+        let entries: Vec<_> =
+            entries.into_par_iter().filter_map(|entry| entry.unless_over(execution)).collect();
+        for (shape, entries) in by_shape(entries) {
+            run_shape(&shape, entries.into(), self.open, execution, reporter);
+        }
+    }
+}
+
+/// The run, if it is one on a binary operation.
+pub fn operations(run: &dyn Planned) -> Option<&PlannedRun> {
+    let run: &dyn Any = run;
+    run.downcast_ref()
 }
 
 fn run_shape<'a>(
@@ -71,7 +94,7 @@ fn run_shape<'a>(
 fn by_shape(entries: Vec<Entry>) -> Vec<(Shape, Vec<Entry>)> {
     let mut groups: Vec<(Shape, Vec<Entry>)> = Vec::new();
     for entry in entries {
-        let shape = Shape::of(entry.run);
+        let Some(shape) = operations(entry.run).map(Shape::of) else { continue };
         match groups.iter_mut().find(|(other, _)| *other == shape) {
             Some((_, group)) => group.push(entry),
             None => groups.push((shape, vec![entry])),
@@ -81,37 +104,16 @@ fn by_shape(entries: Vec<Entry>) -> Vec<(Shape, Vec<Entry>)> {
         group.sort_by_key(|entry| Reverse(steps(entry.run)));
     }
     let work = |group: &[Entry]| -> u128 {
-        group.iter().map(|e| steps(e.run) as u128 * u128::from(e.run.config.train.max_epochs)).sum()
+        group.iter().map(|e| steps(e.run) as u128 * u128::from(e.run.budget().max_epochs)).sum()
     };
     groups.sort_by_key(|(_, group)| Reverse(work(group)));
     groups
 }
 
 /// Steps an epoch, the last batch counted.
-fn steps(run: &PlannedRun) -> usize {
-    train_rows(run.task.equations.len(), run.config.train_fraction)
-        .div_ceil(run.config.data.batch_size.max(1))
-}
-
-impl Entry<'_> {
-    /// Settles it if there is nothing to do, or nothing that can be done; whether another process is at it is asked
-    /// when its turn comes.
-    fn unless_over(self, execution: &Execution) -> Option<Self> {
-        match Locked::new(self.run, execution, self.reporter) {
-            Err(settled) if !matches!(*settled, Settled::Elsewhere) => {
-                self.settle(*settled);
-                None
-            }
-            _ => Some(self),
-        }
-    }
-
-    /// Settles it as failed, also in its manifest if it has one.
-    fn fail(self, reason: String, execution: &Execution) {
-        let settled = match Locked::new(self.run, execution, self.reporter) {
-            Ok(locked) => locked.fail(reason),
-            Err(settled) => *settled,
-        };
-        self.settle(settled);
-    }
+fn steps(run: &dyn Planned) -> usize {
+    operations(run).map_or(0, |run| {
+        train_rows(run.task.equations.len(), run.config.train_fraction)
+            .div_ceil(run.config.data.batch_size.max(1))
+    })
 }

@@ -1,13 +1,13 @@
 //! One run that has a slot of the device: what is done for it, and when its host copy may be overwritten.
 
-use super::super::{
-    Entry, Execution, Locked, Reporter,
-    attempt::{Attempt, guarded},
-};
+use super::operations;
 use crate::{
-    kinds::operations::engine::{EngineError, Evaluated, ReplicaStep, Replicas},
-    kinds::operations::train::{Assessed, Pass, TrainError},
-    store::StopReason,
+    kinds::operations::{
+        engine::{EngineError, Evaluated, ReplicaStep, Replicas},
+        train::{Assessed, Trainer},
+    },
+    run::{Failure, Pass},
+    sweep::{Entry, Execution, Locked, Recorder, Reporter, guarded},
 };
 use std::{
     mem,
@@ -21,7 +21,8 @@ const ALIGNED_AT_MOST: u64 = 32;
 pub(super) struct SlotRun<'a> {
     entry: Entry<'a>,
     locked: Locked<'a>,
-    attempt: Attempt<'a>,
+    trainer: Trainer<'a>,
+    recorder: Recorder<'a>,
     state: State,
     /// Of the epoch that is to be started next.
     steps: Vec<ReplicaStep>,
@@ -45,8 +46,19 @@ enum State {
     Ready,
     /// On the device.
     Running,
-    /// Over, for this reason; without one it is to be resumed another time. The host has all that is to be written.
-    Ended(Option<StopReason>),
+    /// Over, in this way. The host has all that is to be written.
+    Ended(Over),
+}
+
+/// How a run came off the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// At its end, from which a larger budget goes on.
+    Finished,
+    /// By a loss that is not finite.
+    Diverged,
+    /// To be resumed another time.
+    Stopped,
 }
 
 /// What a closing epoch wants from the device.
@@ -73,17 +85,20 @@ impl<'a> SlotRun<'a> {
             }
         };
         let begun = guarded(|| {
-            let mut attempt = locked.begin(engine, execution, reporter)?;
-            attempt.recorder.hurry_first_save(share);
+            let run = operations(entry.run).ok_or("a run of another kind")?;
+            let mut trainer = Trainer::new(run)?;
+            let mut recorder = locked.begin(&mut trainer, engine, execution, reporter)?;
+            recorder.hurry_first_save(share);
             // epoch 0 has no steps
-            let steps = attempt.trainer.prepare(attempt.trainer.next_epoch.max(1));
-            Ok((attempt, steps))
+            let steps = trainer.prepare(trainer.course.next_epoch.max(1));
+            Ok((trainer, recorder, steps))
         });
         match begun {
-            Ok((attempt, steps)) => Some(Self {
+            Ok((trainer, recorder, steps)) => Some(Self {
                 entry,
                 locked,
-                attempt,
+                trainer,
+                recorder,
                 state: State::Waiting,
                 steps,
                 on_the_way: 0,
@@ -100,7 +115,7 @@ impl<'a> SlotRun<'a> {
 
     /// Epochs that are done.
     pub(super) fn epochs(&self) -> u64 {
-        self.attempt.trainer.next_epoch.saturating_sub(1)
+        self.trainer.course.next_epoch.saturating_sub(1)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -117,7 +132,7 @@ impl<'a> SlotRun<'a> {
 
     /// Whether it waits for this round: evaluations of runs that started at different times fall together.
     pub(super) fn is_turn(&self, round: u64) -> bool {
-        let every = self.entry.run.config.probe.every.max(1);
+        let every = self.entry.run.cadence().every.max(1);
         self.is_waiting() && (every > ALIGNED_AT_MOST || round % every == self.epochs() % every)
     }
 
@@ -127,7 +142,7 @@ impl<'a> SlotRun<'a> {
         device: &mut dyn Replicas,
         from: usize,
         to: usize,
-    ) -> Result<(), TrainError> {
+    ) -> Result<(), Failure> {
         if self.is_waiting() {
             return Ok(());
         }
@@ -137,8 +152,8 @@ impl<'a> SlotRun<'a> {
     }
 
     /// Copies parameters and moments from the device.
-    fn fetch(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
-        self.attempt.trainer.take_replica(|params, moments| {
+    fn fetch(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), Failure> {
+        self.trainer.take_replica(|params, moments| {
             device.read_params(slot, params)?;
             match moments {
                 Some((m, v)) => Ok(device.read_moments(slot, m, v)?),
@@ -147,27 +162,27 @@ impl<'a> SlotRun<'a> {
         })
     }
 
-    fn put(&self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
-        let state = self.attempt.trainer.replica_state();
+    fn put(&self, device: &mut dyn Replicas, slot: usize) -> Result<(), Failure> {
+        let state = self.trainer.replica_state();
         let no_moments = || EngineError::Shape("only the state of adamw can go to a device".into());
         Ok(device.load(slot, &state.ok_or_else(no_moments)?)?)
     }
 
     /// Goes onto the device.
-    pub(super) fn load(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), TrainError> {
+    pub(super) fn load(&mut self, device: &mut dyn Replicas, slot: usize) -> Result<(), Failure> {
         self.put(device, slot)?;
-        let is_new = self.attempt.trainer.next_epoch == 0;
+        let is_new = self.trainer.course.next_epoch == 0;
         self.state = if is_new { State::Stepped(Pass::Complete) } else { State::Ready };
         Ok(())
     }
 
     /// Finds out what the end of the epoch wants, and records what was evaluated before, if the host's copy of the
     /// parameters is going to be overwritten.
-    pub(super) fn look(&mut self, is_stopping: bool) -> Result<(), TrainError> {
-        let Attempt { trainer, recorder } = &self.attempt;
+    pub(super) fn look(&mut self, is_stopping: bool) -> Result<(), Failure> {
+        let Self { trainer, recorder, .. } = &*self;
         self.wants = match self.state {
             State::Stepped(pass) => {
-                Wants { evaluation: trainer.is_due(pass), save: recorder.is_save_due(trainer) }
+                Wants { evaluation: trainer.course.is_due(pass), save: recorder.is_save_due(trainer) }
             }
             _ => Wants::default(),
         };
@@ -183,9 +198,9 @@ impl<'a> SlotRun<'a> {
 
     /// Takes note of its evaluation, which took `time`.
     pub(super) fn assess(&mut self, evaluated: Evaluated, time: Duration) {
-        let Attempt { trainer, recorder } = &mut self.attempt;
+        let Self { trainer, recorder, .. } = self;
         let State::Stepped(pass) = self.state else { return };
-        trainer.clock.evaluation += time;
+        trainer.course.clock.evaluation += time;
         self.unrecorded = Some(trainer.assess(evaluated, pass));
         // a milestone
         self.wants.save |= recorder.is_save_due(trainer);
@@ -197,28 +212,30 @@ impl<'a> SlotRun<'a> {
         device: &mut dyn Replicas,
         slot: usize,
         is_stopping: bool,
-    ) -> Result<(), TrainError> {
-        let trainer = &mut self.attempt.trainer;
+    ) -> Result<(), Failure> {
+        let trainer = &mut self.trainer;
         let mut wants = mem::take(&mut self.wants);
         let state = match self.state {
-            State::Stepped(_) => {
-                let stopped = trainer.stop_reason();
-                trainer.next_epoch += 1;
-                if stopped.is_some() { State::Ended(stopped) } else { State::Ready }
-            }
+            State::Stepped(_) => match trainer.course.close() {
+                Some(reason) if reason.is_divergence() => State::Ended(Over::Diverged),
+                Some(_) => State::Ended(Over::Finished),
+                None => State::Ready,
+            },
             state => state,
         };
         let state = match state {
             State::Ready if is_stopping => {
                 wants.save = true;
-                State::Ended(None)
+                State::Ended(Over::Stopped)
             }
-            State::Waiting if is_stopping => State::Ended(None),
+            State::Waiting if is_stopping => State::Ended(Over::Stopped),
             state => state,
         };
-        if let State::Ended(Some(reason)) = state {
+        match state {
             // a larger budget goes on from the end, unless nothing can
-            wants.save = reason != StopReason::Diverged;
+            State::Ended(Over::Finished) => wants.save = true,
+            State::Ended(Over::Diverged) => wants.save = false,
+            _ => {}
         }
         if wants.save {
             self.fetch(device, slot)?;
@@ -243,26 +260,26 @@ impl<'a> SlotRun<'a> {
     /// Draws the batches of the epoch after the one that was started.
     pub(super) fn prepare(&mut self) {
         if matches!(self.state, State::Running | State::Stepped(_)) {
-            let trainer = &mut self.attempt.trainer;
-            self.steps = trainer.prepare(trainer.next_epoch + 1);
+            let trainer = &mut self.trainer;
+            self.steps = trainer.prepare(trainer.course.next_epoch + 1);
         }
     }
 
     /// What files are written meanwhile: what must be now, and before `deadline` also what can wait.
-    pub(super) fn write(&mut self, deadline: Instant) -> Result<(), TrainError> {
+    pub(super) fn write(&mut self, deadline: Instant) -> Result<(), Failure> {
         if self.save || self.is_ended() || Instant::now() < deadline {
             self.record()?;
         }
         if mem::take(&mut self.save) {
-            self.attempt.recorder.save(&self.attempt.trainer)?;
+            self.recorder.save(&self.trainer)?;
         }
         Ok(())
     }
 
     /// Probes and records the evaluation that is not recorded yet.
-    fn record(&mut self) -> Result<(), TrainError> {
+    fn record(&mut self) -> Result<(), Failure> {
         if let Some(assessed) = self.unrecorded.take() {
-            let Attempt { trainer, recorder } = &mut self.attempt;
+            let Self { trainer, recorder, .. } = self;
             trainer.record(&assessed, recorder)?;
             recorder.show(trainer);
         }
@@ -275,15 +292,15 @@ impl<'a> SlotRun<'a> {
         if losses.len() > self.on_the_way || losses.len() < self.on_the_way && !is_cut {
             return Err(format!("the device gave {} losses for {} steps", losses.len(), self.on_the_way));
         }
-        self.state = State::Stepped(self.attempt.trainer.advance(losses, time));
+        self.state = State::Stepped(self.trainer.advance(losses, time));
         Ok(())
     }
 
     /// Writes the end of a run that is over.
     pub(super) fn settle(self) {
-        let Self { entry, locked, attempt, state, .. } = self;
-        let reason = if let State::Ended(reason) = state { reason } else { None };
-        let result = guarded(|| Ok(attempt.settle(reason)?));
+        let Self { entry, locked, trainer, recorder, state, .. } = self;
+        let is_over = matches!(state, State::Ended(Over::Finished | Over::Diverged));
+        let result = guarded(|| Ok(recorder.settle(&trainer, is_over)?));
         entry.settle(result.unwrap_or_else(|reason| locked.fail(reason)));
     }
 

@@ -1,141 +1,46 @@
-//! `--set key=value` and the keys of experiment files, merged into a config and checked.
+//! Which configs can be computed with.
 
-use super::RunConfig;
+use super::{Budget, ConfigError, RunConfig};
 use crate::{
-    kinds::operations::task::{clipped, quote},
+    kinds::operations::Operations,
     probe::registry,
+    run::{self, Settings},
 };
 use toml::{Table, Value};
 
-/// A config that cannot be used.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum ConfigError {
-    /// `--set` without `=`.
-    #[error("{0} is not of the form key=value")]
-    #[diagnostic(help("for example --set optim.learning_rate=3e-4 or --set model.norm=post"))]
-    NotAPair(String),
-    /// No such key.
-    #[error("unknown config key {}", quote(.key))]
-    #[diagnostic(help("{help}"))]
-    UnknownKey {
-        /// As typed.
-        key: String,
-        /// The known keys.
-        help: String,
-    },
-    /// A value of the wrong type or an unknown choice.
-    #[error("{key} = {value}: {reason}")]
-    #[diagnostic(help(
-        "see the table of config keys in the README; `config.toml` of any run shows them all"
-    ))]
-    BadValue {
-        /// Dotted key.
-        key: String,
-        /// As typed.
-        value: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A split with nothing on one side.
-    #[error(
-        "train_fraction = {fraction:?} leaves {train} of {rows} equations for training and {val} for validation"
-    )]
-    #[diagnostic(help("choose a fraction that leaves both sides at least one"))]
-    EmptySide {
-        /// The fraction.
-        fraction: f64,
-        /// Rows of the task's table.
-        rows: usize,
-        /// Rows for training.
-        train: usize,
-        /// Rows for validation.
-        val: usize,
-    },
-    /// A value outside its range.
-    #[error("{key} = {value} is out of range: {rule}")]
-    #[diagnostic(help("choose a value for which {rule}"))]
-    OutOfRange {
-        /// Dotted key.
-        key: &'static str,
-        /// The value.
-        value: String,
-        /// What must hold.
-        rule: &'static str,
-    },
-}
-
-impl ConfigError {
-    /// A name in `probe.diagnostics` that means nothing, or stands there twice.
-    pub(crate) fn unknown_diagnostic(name: &str) -> Self {
-        Self::OutOfRange {
-            key: "probe.diagnostics",
-            value: quote(name),
-            rule: "each name is one that `groklab diagnostics` lists, and stands there once",
-        }
-    }
-
-    /// The dotted keys it is about, the likeliest first.
-    pub(super) fn keys(&self) -> Vec<&str> {
-        match self {
-            Self::NotAPair(_) => Vec::new(),
-            Self::UnknownKey { key, .. } | Self::BadValue { key, .. } => vec![key],
-            Self::EmptySide { .. } => vec!["train_fraction"],
-            Self::OutOfRange { key: "model.d_model", .. } => vec!["model.d_model", "model.n_heads"],
-            Self::OutOfRange { key, .. } => vec![key],
-        }
-    }
-}
-
-/// What a run learns is said by the command or the experiment's `tasks`, not by a key.
-const NOT_A_KEY: &str = "task";
-
-/// Splits `key=value`; the value is TOML, or text where it is not.
-pub fn parse_override(text: &str) -> Result<(String, Value), ConfigError> {
-    let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::NotAPair(quote(text)))?;
-    let value = value.trim();
-    let parsed = toml::from_str::<Table>(&format!("value = {value}"))
-        .ok()
-        .filter(|table| table.len() == 1)
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| Value::String(value.to_owned()));
-    Ok((key.trim().to_owned(), parsed))
-}
-
 /// `config` with the dotted keys set, checked. Setting `seed` alone moves `split_seed` with it.
-pub fn apply_overrides(config: &RunConfig, overrides: &[(String, Value)]) -> Result<RunConfig, ConfigError> {
-    let config = merge(config, overrides)?;
+pub fn apply_overrides(config: &RunConfig, settings: &Settings) -> Result<RunConfig, ConfigError> {
+    config.check_integers()?;
+    let table = run::set(&Operations, &config.table(), settings)?;
+    let config = RunConfig::of(&table).map_err(|e| ConfigError::unusable("operations", e.message()))?;
     config.check()?;
     Ok(config)
 }
 
-/// [`apply_overrides`] without the checks that concern the whole.
-pub(super) fn merge(config: &RunConfig, overrides: &[(String, Value)]) -> Result<RunConfig, ConfigError> {
-    config.check_integers()?;
-    let split_is_set = overrides.iter().any(|(k, _)| k == "split_seed");
-    let mut config = config.clone();
-    for (key, value) in overrides {
-        let mut table = as_table(&config);
-        let slot =
-            lookup(&mut table, key).filter(|_| key != NOT_A_KEY).ok_or_else(|| ConfigError::UnknownKey {
-                key: key.clone(),
-                help: format!("known keys: {}", known_keys(&as_table(&config)).join(", ")),
-            })?;
-        // 1 is a fine way to write 1.0
-        *slot = match (&*slot, value) {
-            (Value::Float(_), Value::Integer(i)) => Value::Float(*i as f64),
-            _ => value.clone(),
-        };
-        let seed_before = config.seed;
-        config = Value::Table(table).try_into().map_err(|e: toml::de::Error| ConfigError::BadValue {
-            key: key.clone(),
-            value: clipped(&value.to_string(), 60),
-            reason: clipped(e.message(), 200),
-        })?;
-        if key == "seed" && !split_is_set && config.split_seed == seed_before {
-            config.split_seed = config.seed;
-        }
+impl RunConfig {
+    /// Of a complete table.
+    pub fn of(table: &Table) -> Result<Self, toml::de::Error> {
+        table.clone().try_into()
     }
-    Ok(config)
+
+    /// Of a recipe, as it lies in a run's directory, and a budget.
+    pub fn of_recipe(recipe: &Table, budget: Budget) -> Result<Self, toml::de::Error> {
+        let mut table = recipe.clone();
+        if let Ok(budget) = Value::try_from(budget) {
+            table.insert("train".to_owned(), budget);
+        }
+        table.try_into()
+    }
+
+    /// As a complete table: keys that are left out of files at their defaults too.
+    pub fn table(&self) -> Table {
+        let mut table = Table::try_from(self).unwrap_or_default();
+        table.entry("precision").or_insert_with(|| self.precision.name().into());
+        if let Some(Value::Table(probe)) = table.get_mut("probe") {
+            probe.entry("diagnostics").or_insert_with(|| self.probe.diagnostics.clone().into());
+        }
+        table
+    }
 }
 
 /// Rows for training out of `rows`: floor(rows · fraction), 0 … rows.
@@ -160,41 +65,6 @@ fn check_fraction(fraction: f64) -> Result<(), ConfigError> {
     let holds = fraction > 0.0 && fraction < 1.0;
     let error = || ConfigError::OutOfRange { key, value: format!("{fraction:?}"), rule };
     if holds { Ok(()) } else { Err(error()) }
-}
-
-fn as_table(config: &RunConfig) -> Table {
-    let mut table = Table::try_from(config).unwrap_or_default();
-    // left out of files at their defaults, yet keys
-    table.entry("precision").or_insert_with(|| config.precision.name().into());
-    if let Some(Value::Table(probe)) = table.get_mut("probe") {
-        probe.entry("diagnostics").or_insert_with(|| config.probe.diagnostics.clone().into());
-    }
-    table
-}
-
-fn lookup<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
-    let (section, rest) = match key.split_once('.') {
-        Some((section, rest)) => (section, Some(rest)),
-        None => (key, None),
-    };
-    match (table.get_mut(section)?, rest) {
-        (Value::Table(inner), Some(rest)) => lookup(inner, rest),
-        (Value::Table(_), None) | (_, Some(_)) => None,
-        (leaf, None) => Some(leaf),
-    }
-}
-
-fn known_keys(table: &Table) -> Vec<String> {
-    table
-        .iter()
-        .flat_map(|(key, value)| match value {
-            Value::Table(inner) => {
-                known_keys(inner).into_iter().map(|k| format!("{key}.{k}")).collect::<Vec<_>>()
-            }
-            _ if key == NOT_A_KEY => Vec::new(),
-            _ => vec![key.clone()],
-        })
-        .collect()
 }
 
 /// Far above anything this laboratory is for, far below what would exhaust memory unnoticed.
@@ -298,7 +168,7 @@ impl RunConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::operations::config::{Norm, Preset};
+    use crate::kinds::operations::config::{Norm, Preset, parse_override};
 
     fn set(pairs: &[&str]) -> Result<RunConfig, ConfigError> {
         let pairs: Vec<_> = pairs.iter().map(|p| parse_override(p)).collect::<Result<_, _>>()?;

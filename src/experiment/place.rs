@@ -1,6 +1,6 @@
 //! Where in an experiment file a key or one item of a list stands: asked only once something is wrong there.
 
-use crate::kinds::operations::task::Span;
+use crate::excerpt::Span;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -42,6 +42,13 @@ impl<'a> Where<'a> {
         }
         Some(Span::new(value.span().start, value.span().end))
     }
+}
+
+/// The bytes of the name of a key at the top of `text`.
+pub(super) fn locate_name(text: &str, key: &str) -> Option<Span> {
+    let table = DeTable::parse(text).ok()?;
+    let (name, _) = table.get_ref().iter().find(|(name, _)| &**name.get_ref() == key)?;
+    Some(Span::new(name.span().start, name.span().end))
 }
 
 /// `"optim.beta2" = …`, `optim.beta2 = …` and `[optim] beta2 = …` are the same key.

@@ -2,15 +2,16 @@
 
 use super::*;
 use crate::{
-    kinds::operations::config::{Decay, OptimizerName, RunConfig},
-    kinds::operations::engine::{
-        EngineError, Evaluated, ReplicaEpoch, ReplicaState, Replicas, cpu::replicas::CpuReplicas,
+    kinds::operations::{
+        config::{Decay, RunConfig},
+        engine::{Evaluated, ReplicaEpoch, ReplicaState, cpu::replicas::CpuReplicas},
+        task::Task,
     },
-    kinds::operations::task::Task,
-    store::{self, Manifest, RunState, StopReason, faults, verify_run},
+    run::StopReason,
+    store::{self, Manifest, RunState, faults, verify_run},
     sweep::{
-        Place,
-        fault_tests::{NEVER, Notes, contents, execution, run_watched, tiny_config},
+        Settled,
+        fault_tests::{NEVER, Notes, contents, execution, plan_of, run_watched, tiny_config},
         sweep,
     },
 };
@@ -78,7 +79,7 @@ fn assert_same(results: &Path, plan: &[PlannedRun], expected: &[BTreeMap<String,
 /// What the runs leave when each goes alone.
 fn alone(plan: &[PlannedRun]) -> Vec<BTreeMap<String, Vec<u8>>> {
     let root = tempfile::tempdir().unwrap();
-    let settled = sweep(plan, &execution(root.path(), &NEVER), &Notes::default()).unwrap();
+    let settled = sweep(&plan_of(plan), &execution(root.path(), &NEVER), &Notes::default()).unwrap();
     assert!(settled.iter().all(|s| matches!(s, Settled::Finished(_))), "{settled:?}");
     left(root.path(), plan)
 }
@@ -91,8 +92,9 @@ fn side_by_side(
     open: &Open,
 ) -> (Vec<Settled>, String) {
     let notes = Notes::default();
-    let execution = Execution { jobs, place: Place::Replicas(open), ..execution(results, stop) };
-    let settled = sweep(plan, &execution, &notes).unwrap();
+    let lockstep = Lockstep { open };
+    let execution = Execution { jobs, together: Some(&lockstep), ..execution(results, stop) };
+    let settled = sweep(&plan_of(plan), &execution, &notes).unwrap();
     (settled, notes.text())
 }
 
@@ -152,9 +154,9 @@ fn a_mixed_plan_leaves_the_bytes_that_its_runs_leave_alone() {
     let plan = mixed_plan();
     let expected = alone(&plan);
     let manifest = |i: usize| Manifest::parse(&expected[i]["manifest.json"]).unwrap();
-    assert_eq!(manifest(4).stopped, Some(StopReason::Grokked));
+    assert_eq!(manifest(4).stopped, Some(StopReason::milestone("grokked")));
     assert!(manifest(4).epochs < 400, "{}", manifest(4).epochs);
-    assert_eq!(manifest(5).stopped, Some(StopReason::Diverged));
+    assert_eq!(manifest(5).stopped, Some(StopReason::milestone("diverged")));
     for (slots, jobs, is_eager) in [(1, 1, true), (3, 2, false), (3, 3, true), (20, 2, false)] {
         let root = tempfile::tempdir().unwrap();
         let waiting = Mutex::new(Vec::new());
@@ -202,7 +204,7 @@ fn runs_stopped_at_any_round_are_resumed_on_either_path() {
             side_by_side(root.path(), &plan, 2, &NEVER, &watched(2, |_, _| Ok(())))
         } else {
             let notes = Notes::default();
-            (sweep(&plan, &execution(root.path(), &NEVER), &notes).unwrap(), notes.text())
+            (sweep(&plan_of(&plan), &execution(root.path(), &NEVER), &notes).unwrap(), notes.text())
         };
         let is_done = |s: &Settled| matches!(s, Settled::Finished(_) | Settled::Already(_));
         assert!(settled.iter().all(is_done), "{rounds}: {settled:?}");

@@ -1,14 +1,11 @@
 //! The rounds of one group of replicas. Between two epochs the device is asked for what the closing one wants; while it
 //! computes the next, the host draws the batches of the one after, probes, writes files and begins other runs.
 
-use super::{
-    super::{Entry, Execution, Reporter, guarded},
-    SLOTS_AT_MOST,
-    slot::SlotRun,
-};
+use super::{SLOTS_AT_MOST, slot::SlotRun};
 use crate::{
     kinds::operations::engine::{ReplicaEpoch, Replicas},
-    kinds::operations::train::TrainError,
+    run::Failure,
+    sweep::{Entry, Execution, Reporter, guarded},
 };
 use rayon::prelude::*;
 use std::{
@@ -229,10 +226,7 @@ impl<'a> Group<'a> {
 }
 
 /// Does something for a run; a failure ends that run alone.
-fn attend<'a>(
-    place: &mut Option<SlotRun<'a>>,
-    what: impl FnOnce(&mut SlotRun<'a>) -> Result<(), TrainError>,
-) {
+fn attend<'a>(place: &mut Option<SlotRun<'a>>, what: impl FnOnce(&mut SlotRun<'a>) -> Result<(), Failure>) {
     let Some(run) = place else { return };
     if let Err(reason) = guarded(|| what(run))
         && let Some(run) = place.take()
