@@ -2,34 +2,34 @@
 //!
 //! The way data takes:
 //! ```text
-//! tasks/add.toml → task: a table of equations → data: split, batches of epoch e → engine or model: loss, gradients
-//!   → optim: new parameters; every 20 epochs: probe: W, moments of X → a row of numbers
-//!   → store: metrics.csv, spectra.csv, parameters → analysis: runs.csv, rmse.csv → render: table, figure
+//! experiment file → experiment: a plan of runs → kinds: the data, the model, the steps, the numbers of an evaluation
+//!   → sweep: lock, begin or resume, train (run), settle → store: metrics.csv, spectra.csv, parameters
+//!   → analysis: runs.csv, rmse.csv → render: table, figure, report
 //! ```
-//! One direction, and each step is a room of its own:
+//! One direction, and each step is a room of its own. The first group knows no kind of run:
 //!
 //! | module | |
 //! |---|---|
-//! | [`task`](kinds::operations::task) | what is learned: definition files, expressions over ℤ/p and Sₙ, the table |
-//! | [`config`](kinds::operations::config) | what a run is: every choice, presets, experiment files, identity |
-//! | [`data`](kinds::operations::data) | train/validation split, batch order, seeded streams |
-//! | [`model`](kinds::operations::model) | ordered parameters, initial values, the transformer in plain candle operations |
-//! | [`engine`](kinds::operations::engine) | who computes a step; its products are those of the crate `groklab-kernels` |
-//! | [`optim`](kinds::operations::optim) | AdamW and SGD with their state in the open; candle-optimisers by name |
-//! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop; the crate `groklab-probe` |
-//! | [`train`](kinds::operations::train) | the loop, evaluation, milestones, stopping |
+//! | [`run`] | what a run is: kind, plan, columns, milestones, state, identity, and the training loop |
 //! | [`store`] | the only place that knows files |
 //! | [`sweep`] | many runs: over a pool of threads, or side by side on one device |
-//! | [`analysis`] | reads results, never trains: summaries, RMSE with bootstrap, the paper beside them |
+//! | [`experiment`] | experiment files: a named study as a grid of runs |
+//! | [`kinds`] | the list of kinds, a folder each |
+//! | [`kinds::operations`] | binary operations: task, split, transformer, engines (CPU, CUDA), optimisers, diagnostics |
+//! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop; the crate `groklab-probe` |
+//! | [`analysis`] | reads results, never trains: [`analysis::general`] of any kind, the rest of binary operations and their paper |
+//! | [`studies`] | what a paper asks of runs: claims and figures |
 //! | [`render`] | summaries to tables and figures, as bytes |
 //! | [`mod@bench`] | how fast a step is on this machine |
 //! | [`program`] | which build this is |
 //! | [`tensors`] | tensors in other people's files, read block by block; in the crate `groklab-probe` |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
+//! `docs/add-a-kind.md` says how to add a kind of your own.
+//!
 //! # A run in memory
 //! ```
-//! use groklab::{kinds::operations::config::{PlannedRun, Preset}, kinds::operations::engine::{self, EngineChoice, Precision}, kinds::operations::task::Task, kinds::operations::train::Trainer};
+//! use groklab::kinds::operations::{columns::COLUMNS, config::{PlannedRun, Preset}, engine::{self, EngineChoice, Precision}, task::Task, train::Trainer};
 //!
 //! let mut config = Preset::Paper.config("add", 0.05, 0);
 //! (config.model.d_model, config.model.d_mlp) = (16, 32);
@@ -37,8 +37,9 @@
 //! let device = candle_core::Device::Cpu;
 //! let (mut engine, _) = engine::build(EngineChoice::Auto, Precision::F32, &run.config.model, run.task.n_symbols, &device)?;
 //! let mut trainer = Trainer::new(&run)?;
-//! let (row, _) = trainer.measure(engine.as_mut(), 0)?;
-//! assert!((row.lar - row.lar_spectra).abs() < 1e-5 && row.train_accuracy < 0.2);
+//! let (row, _) = trainer.measure(engine.as_mut())?;
+//! let get = |name: &str| row[COLUMNS.iter().position(|column| column.name == name).unwrap()];
+//! assert!((get("lar") - get("lar_spectra")).abs() < 1e-5 && get("train_accuracy") < 0.2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -53,6 +54,7 @@ pub mod program;
 pub mod render;
 pub mod run;
 pub mod store;
+pub mod studies;
 pub mod sweep;
 
 pub use groklab_probe::tensors;

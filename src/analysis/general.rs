@@ -25,6 +25,8 @@ pub struct Study {
     pub name: String,
     /// The kind of its runs.
     pub kind: &'static dyn Kind,
+    /// The study that its plan names.
+    pub study: Option<String>,
     /// The runs, by id.
     pub runs: Vec<Run>,
 }
@@ -36,6 +38,8 @@ pub struct Run {
     pub dir: PathBuf,
     /// How it stands.
     pub manifest: Manifest,
+    /// Diagnostics at the start, at the milestones and at the end, by column.
+    diagnostics: BTreeMap<String, BTreeMap<u64, f64>>,
     /// Its recipe by dotted key.
     settings: Settings,
     /// Its evaluations, perhaps thinned.
@@ -55,6 +59,8 @@ pub struct Setting<'a> {
     pub runs: Vec<&'a Run>,
 }
 
+/// The start of a run as one of its checkpoints.
+pub const INITIAL: &str = "initial";
 /// The end of a run as one of its checkpoints.
 pub const FINAL: &str = "final";
 
@@ -66,10 +72,13 @@ impl Run {
         let marks = record.manifest.milestones.iter();
         let mut at: BTreeMap<String, _> =
             marks.filter_map(|(name, mark)| Some((name.to_owned(), row(mark.epoch)?))).collect();
+        at.extend(row(0).map(|row| (INITIAL.to_owned(), row)));
         let has_diverged = record.manifest.stopped.as_ref().is_some_and(StopReason::is_divergence);
         if record.is_finished() && !has_diverged {
             at.extend(metrics.last().map(|row| (FINAL.to_owned(), (row.mark, row.values.to_vec()))));
         }
+        let epochs: Vec<u64> = at.values().map(|(mark, _)| mark.epoch).collect();
+        let diagnostics = diagnostics(&record, &epochs);
         let mut settings = Settings::new();
         flatten("", &record.recipe, &mut settings);
         settings.insert("data".to_owned(), Value::String(record.manifest.data.clone()));
@@ -87,7 +96,16 @@ impl Run {
         } else {
             metrics
         };
-        Self { dir: record.dir, manifest: record.manifest, settings, curve, evaluations, at, columns }
+        Self {
+            dir: record.dir,
+            manifest: record.manifest,
+            diagnostics,
+            settings,
+            curve,
+            evaluations,
+            at,
+            columns,
+        }
     }
 
     /// Its id.
@@ -121,6 +139,19 @@ impl Run {
         let (_, values) = self.at.get(checkpoint)?;
         let i = self.columns.iter().position(|name| name == column)?;
         values.get(i).copied().filter(|value| value.is_finite())
+    }
+
+    /// A diagnostic at a milestone or at the end.
+    pub fn diagnostic(&self, checkpoint: &str, column: &str) -> Option<f64> {
+        let epoch = self.mark(checkpoint)?.epoch;
+        self.diagnostics.get(column)?.get(&epoch).copied().filter(|value| value.is_finite())
+    }
+
+    /// What each diagnostic whose name begins with `prefix` gained from a checkpoint to the end.
+    pub fn gains(&self, prefix: &str, since: &str) -> Vec<f64> {
+        let columns = self.diagnostics.keys().filter(|name| name.starts_with(prefix));
+        let gain = |column: &String| Some(self.diagnostic(FINAL, column)? - self.diagnostic(since, column)?);
+        columns.filter_map(gain).collect()
     }
 
     /// What became of it, in a word.
@@ -180,6 +211,18 @@ impl Setting<'_> {
     pub fn values(&self, checkpoint: &str, column: &str) -> Vec<f64> {
         self.runs.iter().filter_map(|run| run.value(checkpoint, column)).collect()
     }
+}
+
+/// The diagnostics of a run at some epochs. What cannot be read is missing.
+fn diagnostics(record: &RunRecord, epochs: &[u64]) -> BTreeMap<String, BTreeMap<u64, f64>> {
+    let Ok(Some(table)) = record.diagnostics() else { return BTreeMap::new() };
+    let mut found: BTreeMap<String, BTreeMap<u64, f64>> = BTreeMap::new();
+    for (epoch, values) in table.rows.iter().filter(|(epoch, _)| epochs.contains(epoch)) {
+        for (column, value) in table.columns.iter().zip(values) {
+            found.entry(column.clone()).or_default().insert(*epoch, *value);
+        }
+    }
+    found
 }
 
 /// The median; NaN of nothing.

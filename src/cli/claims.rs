@@ -9,12 +9,17 @@ use super::{
     view::{Seen, ViewArgs},
 };
 use crate::{
-    analysis::{claims::answers, groups, pools},
+    analysis::{
+        claims::{Answers, answers},
+        general::Study,
+        groups, pools,
+    },
     render::{
-        claims::{claims_table, time_table},
+        claims::{LAR_PAPER, claims_table, time_table},
         json::{Answered, claims_json},
         table::text,
     },
+    studies,
 };
 
 /// Test each claim of the paper on these results: yes, no, mixed, or not enough data, with the numbers.
@@ -34,21 +39,37 @@ pub struct ClaimsArgs {
 /// Runs the command; every answer is a success.
 pub fn run(args: &ClaimsArgs) -> miette::Result<()> {
     let Seen { digests: results, studies } = args.view.digests(&args.dir)?;
-    for study in &studies {
-        tell(&format!("{}: no claims are kept for {}", study.name, study.kind.name()));
-    }
     let mut all = Vec::new();
     for experiment in &results.experiments {
         let pools = pools(experiment, &groups(experiment), args.pool.pooling());
-        all.extend(answers(&pools).into_iter().map(|answers| (&experiment.name, answers)));
+        all.extend(answers(&pools).into_iter().map(|answers| (&experiment.name, LAR_PAPER, answers)));
+    }
+    for study in &studies {
+        match answered(study) {
+            Some((paper, answers)) => all.push((&study.name, paper, answers)),
+            None => tell(&format!("{}: its plan names no study, so there are no claims", study.name)),
+        }
     }
     if args.json {
-        let answered = all.iter().map(|(experiment, answers)| Answered { experiment, answers });
+        let answered = all.iter().map(|(experiment, _, answers)| Answered { experiment, answers });
         return print(&claims_json(&answered.collect::<Vec<_>>()).into_diagnostic()?);
     }
-    let tables = all.iter().flat_map(|(name, answers)| {
+    let tables = all.iter().flat_map(|(name, paper, answers)| {
         let times = (!answers.time_to_grok.is_empty()).then(|| time_table(name, answers));
-        [claims_table(name, answers)].into_iter().chain(times)
+        [claims_table(name, paper, answers)].into_iter().chain(times)
     });
     print(&tables.map(|table| text(&table)).collect::<Vec<_>>().join("\n"))
+}
+
+/// The claims of the study that an experiment belongs to, answered, and its paper.
+pub(super) fn answered(study: &Study) -> Option<(&'static str, Answers)> {
+    let asked = studies::of(study)?;
+    let answers = Answers {
+        setting: String::new(),
+        pooled: Vec::new(),
+        runs: study.runs.len(),
+        claims: (asked.claims)(study),
+        time_to_grok: Vec::new(),
+    };
+    Some((asked.paper, answers))
 }

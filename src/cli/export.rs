@@ -71,11 +71,15 @@ fn parquet(results: &Results, out: &Path) -> miette::Result<()> {
     use crate::render::parquet::{RunSpectra, spectra_file};
     for experiment in &results.experiments {
         let runs = experiment.runs.iter().map(|run| {
+            let seed =
+                |key: &str| run.recipe.get(key).and_then(toml::Value::as_integer).map(|seed| seed as u64);
+            let fraction = run.recipe.get("train_fraction").and_then(toml::Value::as_float);
             Ok(RunSpectra {
-                task: run.manifest.task.clone(),
-                train_fraction: run.config.train_fraction,
-                seed: run.config.seed,
-                split_seed: run.config.split_seed,
+                task: run.manifest.data.clone(),
+                // other kinds may have neither a fraction nor a seed of the split
+                train_fraction: fraction.unwrap_or(f64::NAN),
+                seed: seed("seed").unwrap_or(0),
+                split_seed: seed("split_seed").or(seed("seed")).unwrap_or(0),
                 rows: run.spectra()?,
             })
         });

@@ -14,6 +14,7 @@ use crate::{
     analysis::{groups, pools},
     render::figure::{Figure, figures, general, png, spectra::is_enough, svg},
     store::write_output,
+    studies,
 };
 
 /// Draw every figure that the runs have data for, as SVG and PNG, and name those that they have none for.
@@ -52,6 +53,9 @@ pub fn run(args: PlotArgs) -> miette::Result<()> {
     for study in &studies {
         study.thinned().iter().for_each(|thinned| tell(thinned));
         write(&args, &study.name, &Figure { name: "curves", pages: general::pages(study) })?;
+        for figure in studies::of(study).map_or_else(Vec::new, |asked| (asked.figures)(study)) {
+            write(&args, &study.name, &figure)?;
+        }
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub fn run(args: &QuickArgs) -> miette::Result<ExitCode> {
     let computer = Computer::open(&args.execution.compute, &plan, None)?;
     say(&format!("{} ({} runs; a transformer groks before your eyes)", experiment.title, plan.len()));
     let results = PathBuf::from("results/quick");
-    record_plan(&results, &plan).map_err(report)?;
+    record_plan(&results, &plan, experiment.study.as_deref()).map_err(report)?;
     let ended = execute(&plan, results.clone(), Some("results".into()), None, &args.execution, &computer)?;
     if let Ended::BySignal(_) = ended {
         return Ok(ended.into());

@@ -8,7 +8,9 @@ use std::{
 use miette::{Context, IntoDiagnostic};
 
 use super::{
-    PoolArgs, deliver,
+    PoolArgs,
+    claims::answered,
+    deliver,
     evidence::evidence,
     is_standard_output, report as diagnostic,
     view::{Seen, ViewArgs},
@@ -20,6 +22,7 @@ use crate::{
         figure::spectra::is_enough,
         report::{GeneralSection, Section, address_part, html},
     },
+    studies,
 };
 
 /// Write a report: one HTML file with tables, interactive figures and a page a run; needs no network.
@@ -65,7 +68,10 @@ pub fn run(args: &ReportArgs) -> miette::Result<()> {
         .iter()
         .map(|study| {
             let links = study.runs.iter().map(|run| Some((run.id().to_owned(), address(&from, &run.dir)?)));
-            GeneralSection { study, links: links.flatten().collect() }
+            let claims = answered(study).map(|(_, answers)| claim_set(&answers));
+            let figures = studies::of(study).map_or_else(Vec::new, |asked| (asked.figures)(study));
+            let links = links.flatten().collect();
+            GeneralSection { study, links, claims: claims.into_iter().collect(), figures }
         })
         .collect();
     let page = html(&sections, &general, notes.as_deref()).map_err(diagnostic)?;

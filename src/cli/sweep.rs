@@ -50,7 +50,8 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     let results = args.out.join(&experiment.name);
-    let PlanChange { dropped, rebudgeted } = record_plan(&results, &plan).map_err(report)?;
+    let PlanChange { dropped, rebudgeted } =
+        record_plan(&results, &plan, experiment.study.as_deref()).map_err(report)?;
     if rebudgeted > 0 {
         say(&format!("{rebudgeted} runs planned before now have another budget"));
     }

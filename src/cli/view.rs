@@ -53,7 +53,7 @@ impl ViewArgs {
         let count = experiments.iter().map(|listed| listed.runs.len()).sum();
         let mut digests = Digests::default();
         let mut studies: Vec<Study> = Vec::new();
-        for Listed { name, runs, is_planned, unplanned } in experiments {
+        for Listed { name, runs, is_planned, unplanned, study } in experiments {
             let experiment = name.clone();
             digests.experiments.push(Experiment { name, is_planned, unplanned, runs: Vec::new() });
             for runs in runs.chunks(AT_ONCE * rayon::current_num_threads()) {
@@ -67,10 +67,15 @@ impl ViewArgs {
                                 study.name == experiment && study.kind.name() == kind.name()
                             };
                             match studies.iter_mut().find(is_its) {
-                                Some(study) => study.runs.push(*run),
+                                Some(known) => known.runs.push(*run),
                                 None => {
                                     let name = experiment.clone();
-                                    studies.push(Study { name, kind, runs: vec![*run] });
+                                    studies.push(Study {
+                                        name,
+                                        kind,
+                                        study: study.clone(),
+                                        runs: vec![*run],
+                                    });
                                 }
                             }
                         }

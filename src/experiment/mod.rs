@@ -56,6 +56,8 @@ pub struct Experiment {
     pub title: String,
     /// What kind its runs are of.
     pub kind: &'static dyn Kind,
+    /// The study that it belongs to, whose claims and figures are its own; none of an experiment by itself.
+    pub study: Option<String>,
     preset: Preset,
     spec: Spec,
     /// Where the text comes from, and the text: for messages.
@@ -70,6 +72,8 @@ struct Spec {
     kind: String,
     #[serde(default)]
     preset: Option<String>,
+    #[serde(default)]
+    study: Option<String>,
     seeds: Vec<u64>,
     #[serde(default)]
     set: Table,
@@ -149,7 +153,7 @@ impl Experiment {
         let text = without_bom(text).to_owned();
         let spec: Spec = toml::from_str(&text).map_err(|error| {
             let place = error.span().unwrap_or(0..0);
-            let remedy = "an experiment has title, seeds, the lists of its kind (of operations: tasks, train_fractions) and, if wanted, kind, preset, [set] and [grid]";
+            let remedy = "an experiment has title, seeds, the lists of its kind (of operations: tasks, train_fractions) and, if wanted, kind, preset, study, [set] and [grid]";
             let problem = match error.message() {
                 limit if limit.contains("recurs") => "keys or values are nested too deep".to_owned(),
                 message => clipped(message, 200),
@@ -180,7 +184,8 @@ impl Experiment {
             fault("preset", problem, format!("presets: {}", names.join(", ")))
         })?;
         let (name, title, origin) = (name.to_owned(), spec.title.clone(), origin.to_owned());
-        let experiment = Self { name, title, kind, preset, spec, origin, text };
+        let study = spec.study.clone();
+        let experiment = Self { name, title, kind, study, preset, spec, origin, text };
         experiment.check_lists()?;
         Ok(experiment)
     }
@@ -200,13 +205,18 @@ impl Experiment {
             let remedy = "write e.g. title = \"x + y, weight decay and depth\"";
             return Err(self.fault(Where::section("title"), problem, remedy));
         }
+        if let Some(study) = spec.study.as_ref().filter(|study| !is_name(study)) {
+            let problem = format!("{} cannot name a study", quote(study));
+            let remedy = "use letters, digits, `_` and `-`, or take the line out";
+            return Err(self.fault(Where::section("study"), &problem, remedy));
+        }
         let known = self.kind.lists();
         if let Some(key) = spec.lists.keys().find(|key| known.iter().all(|(list, _)| list != key)) {
             let names: Vec<_> = known.iter().map(|(list, _)| *list).collect();
             let names = if names.is_empty() { String::new() } else { format!("{}, ", names.join(", ")) };
             let problem = format!("unknown key {}", quote(key));
             let remedy = format!(
-                "an experiment of {} has title, {names}seeds and, if wanted, kind, preset, [set] and [grid]",
+                "an experiment of {} has title, {names}seeds and, if wanted, kind, preset, study, [set] and [grid]",
                 self.kind.name()
             );
             let span = locate_name(&self.text, key).unwrap_or(Span::new(0, 0));

@@ -14,9 +14,11 @@ use crate::analysis::{
 };
 
 const NONE: &str = "–";
+/// The paper of the study of binary operations.
+pub const LAR_PAPER: &str = "arXiv 2605.28975";
 
 /// The claims of one pool of an experiment's runs, each with a line for every part of its test.
-pub fn claims_table(experiment: &str, answers: &Answers) -> Table {
+pub fn claims_table(experiment: &str, paper: &str, answers: &Answers) -> Table {
     let Answers { runs, claims, .. } = answers;
     let heads = [
         ("answer", Align::Left),
@@ -59,10 +61,7 @@ pub fn claims_table(experiment: &str, answers: &Answers) -> Table {
     notes.extend(pooled(&answers.pooled));
     notes.append(&mut against);
     Table {
-        title: format!(
-            "{}: the claims of arXiv 2605.28975 on {runs} runs",
-            named(experiment, &answers.setting)
-        ),
+        title: format!("{}: the claims of {paper} on {runs} runs", named(experiment, &answers.setting)),
         columns: heads.map(|(head, align)| (head.to_owned(), align)).into(),
         rows,
         notes,
@@ -202,7 +201,7 @@ mod tests {
         let runs = runs.map(|run| run.record()).collect();
         let experiment = planned("study", with_tables(runs));
         let all = answers(&pools(&experiment, &groups(&experiment), pooling));
-        let both = all.iter().map(|one| [claims_table("study", one), time_table("study", one)]);
+        let both = all.iter().map(|one| [claims_table("study", LAR_PAPER, one), time_table("study", one)]);
         both.flatten().map(|table| text(&table)).collect::<Vec<_>>().join("\n")
     }
 

@@ -16,20 +16,24 @@ pub struct PlanRow {
     pub run: String,
     /// What tells it from others, by name: task, seed, …
     pub labels: Vec<(String, String)>,
+    /// The study that the experiment belongs to, if it names one.
+    pub study: Option<String>,
     budget: Budget,
 }
 
+const STUDY: &str = "study";
 const BUDGET: [&str; 2] = ["max_epochs", "patience"];
 
 impl PlanRow {
-    fn of(run: &dyn Planned) -> Self {
+    fn of(run: &dyn Planned, study: Option<&str>) -> Self {
         let text = |label| match label {
             Label::Text(text) => text,
             Label::Whole(number) => number.to_string(),
             Label::Real(number) => format!("{number:?}"),
         };
         let labels = run.labels().into_iter().map(|(name, label)| (name.to_owned(), text(label)));
-        Self { run: run.id().to_owned(), labels: labels.collect(), budget: run.budget() }
+        let study = study.map(str::to_owned);
+        Self { run: run.id().to_owned(), labels: labels.collect(), study, budget: run.budget() }
     }
 
     /// How far the run is to go.
@@ -40,21 +44,23 @@ impl PlanRow {
     fn fields(&self) -> impl Iterator<Item = String> {
         let labels = self.labels.iter().map(|(_, text)| text.clone());
         let budget = [self.budget.max_epochs, self.budget.patience].map(|number| number.to_string());
-        [self.run.clone()].into_iter().chain(labels).chain(budget)
+        [self.run.clone()].into_iter().chain(labels).chain(self.study.clone()).chain(budget)
     }
 
     fn header(&self) -> impl Iterator<Item = &str> {
-        ["run"].into_iter().chain(self.labels.iter().map(|(name, _)| name.as_str())).chain(BUDGET)
+        let labels = self.labels.iter().map(|(name, _)| name.as_str());
+        ["run"].into_iter().chain(labels).chain(self.study.as_ref().map(|_| STUDY)).chain(BUDGET)
     }
 
     fn parse(header: &csv::StringRecord, record: &csv::StringRecord) -> Option<Self> {
         let named = || header.iter().zip(record);
         let field = |name: &str| named().find(|(found, _)| *found == name).map(|(_, text)| text);
         let [max_epochs, patience] = BUDGET.map(|name| field(name)?.parse().ok());
-        let labels = named().filter(|(name, _)| *name != "run" && !BUDGET.contains(name));
+        let labels = named().filter(|(name, _)| !["run", STUDY].contains(name) && !BUDGET.contains(name));
         Some(Self {
             run: field("run")?.to_owned(),
             labels: labels.map(|(name, text)| (name.to_owned(), text.to_owned())).collect(),
+            study: field(STUDY).filter(|study| !study.is_empty()).map(str::to_owned),
             budget: Budget { max_epochs: max_epochs?, patience: patience? },
         })
     }
@@ -70,9 +76,13 @@ pub struct PlanChange {
 }
 
 /// Makes `runs` the plan in `dir`, in the place of the one before.
-pub fn record_plan(dir: &Path, runs: &[Arc<dyn Planned>]) -> Result<PlanChange, StoreError> {
+pub fn record_plan(
+    dir: &Path,
+    runs: &[Arc<dyn Planned>],
+    study: Option<&str>,
+) -> Result<PlanChange, StoreError> {
     let _lock = lock::wait_for(dir)?;
-    let rows: Vec<PlanRow> = runs.iter().map(|run| PlanRow::of(run.as_ref())).collect();
+    let rows: Vec<PlanRow> = runs.iter().map(|run| PlanRow::of(run.as_ref(), study)).collect();
     let before = read_plan(dir)?;
     if rows == before {
         return Ok(PlanChange::default());
@@ -130,14 +140,15 @@ mod tests {
     fn a_plan_is_what_was_asked_for_last() {
         let root = tempfile::tempdir().unwrap();
         let mut plan = Experiment::find("quick").unwrap().plan(&[]).unwrap();
-        assert_eq!(record_plan(root.path(), &plan).unwrap(), PlanChange::default());
-        assert_eq!(record_plan(root.path(), &plan).unwrap(), PlanChange::default());
+        assert_eq!(record_plan(root.path(), &plan, None).unwrap(), PlanChange::default());
+        assert_eq!(record_plan(root.path(), &plan, None).unwrap(), PlanChange::default());
         let budget = plan[1].budget();
         plan[1] = plan[1].with_budget(Budget { max_epochs: budget.max_epochs + 1, ..budget });
-        let change = record_plan(root.path(), &plan[1..]).unwrap();
+        let change = record_plan(root.path(), &plan[1..], Some("lar")).unwrap();
         assert_eq!(change, PlanChange { dropped: 1, rebudgeted: 1 });
         let rows = read_plan(root.path()).unwrap();
         assert_eq!(rows.len(), plan.len() - 1);
+        assert!(rows.iter().all(|row| row.study.as_deref() == Some("lar")));
         assert_eq!((&rows[0].run, rows[0].budget()), (&plan[1].id().to_owned(), plan[1].budget()));
     }
 

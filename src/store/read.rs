@@ -171,6 +171,8 @@ pub struct Listed {
     pub is_planned: bool,
     /// Runs that lie there and are not in the plan: left out.
     pub unplanned: Vec<String>,
+    /// The study that its plan names.
+    pub study: Option<String>,
 }
 
 /// A run to be read.
@@ -201,7 +203,8 @@ impl Listed {
             Vec::new()
         });
         let is_planned = !plan.is_empty();
-        let mut listed = Self { name: name_of(dir), is_planned, ..Self::default() };
+        let study = plan.iter().find_map(|row| row.study.clone());
+        let mut listed = Self { name: name_of(dir), is_planned, study, ..Self::default() };
         for child in children.into_iter().filter(|child| is_run(child)) {
             let planned = budgets.get(name_of(&child).as_str()).copied();
             match listed.is_planned && planned.is_none() {
@@ -214,7 +217,7 @@ impl Listed {
 
     /// Reads all of its runs; what cannot be read goes to `damaged`.
     fn read(self, damaged: &mut Vec<ReadError>) -> Experiment {
-        let Self { name, runs, is_planned, unplanned } = self;
+        let Self { name, runs, is_planned, unplanned, .. } = self;
         let mut experiment = Experiment { name, is_planned, unplanned, ..Experiment::default() };
         for run in &runs {
             match run.read() {
@@ -268,7 +271,8 @@ pub fn list_results(dir: &Path, limits: Limits) -> Result<Listing, ReadError> {
         let planned = plan.iter().find(|row| row.run == name_of(&real)).map(PlanRow::budget);
         let (name, is_planned) = (name_of(parent), planned.is_some());
         let runs = vec![ListedRun { dir: real, planned, limits }];
-        listing.experiments.push(Listed { name, runs, is_planned, unplanned: Vec::new() });
+        let study = plan.iter().find_map(|row| row.study.clone());
+        listing.experiments.push(Listed { name, runs, is_planned, unplanned: Vec::new(), study });
         return Ok(listing);
     }
     let below = subdirectories(&real)?;

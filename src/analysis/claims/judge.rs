@@ -125,7 +125,7 @@ pub struct Part {
 }
 
 /// The rule, for one value a run. Values that are not finite belong to broken runs and do not count.
-pub(super) fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
+pub fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
     let mut groups: BTreeMap<&str, Agreement> = BTreeMap::new();
     let finite = || values.iter().filter(|sample| sample.value.is_finite());
     for Sample { group, value } in finite() {
@@ -154,7 +154,7 @@ pub(super) fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
 }
 
 /// The rule for two sets of runs: mean(a) − mean(b), and every pair of one of each must agree.
-pub(super) fn judge_difference(what: &str, expected: Range, a: &[Sample], b: &[Sample]) -> Part {
+pub fn judge_difference(what: &str, expected: Range, a: &[Sample], b: &[Sample]) -> Part {
     let [a, b] = [clusters(a), clusters(b)];
     let (x, y) = (a.values(), b.values());
     let pairs = x.iter().flat_map(|x| y.iter().map(move |y| x - y));

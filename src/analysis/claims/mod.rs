@@ -13,10 +13,11 @@ mod lar;
 
 use serde::Serialize;
 
+pub use crate::analysis::bootstrap::Sample;
 pub use grok::{TimeToGrok, times_to_grok};
-pub use judge::{Agreement, MIN_SHARE, Part, Range, Verdict};
+pub use judge::{Agreement, MIN_SHARE, Part, Range, Verdict, judge, judge_difference};
 
-use super::{Group, Pool, bootstrap::Sample};
+use super::{Group, Pool};
 
 /// A claim of the paper and what our runs say to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +26,7 @@ pub struct Claim {
     pub id: &'static str,
     /// What is claimed.
     pub statement: &'static str,
-    /// Where the paper (arXiv 2605.28975) shows it.
+    /// Where the paper shows it.
     pub source: &'static str,
     /// The answer, from those of the parts: see [`Verdict::of`].
     pub verdict: Verdict,
@@ -34,7 +35,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    fn new(id: &'static str, statement: &'static str, source: &'static str, parts: Vec<Part>) -> Self {
+    /// With the answer of its parts.
+    pub fn new(id: &'static str, statement: &'static str, source: &'static str, parts: Vec<Part>) -> Self {
         let verdict = Verdict::of(&parts);
         Self { id, statement, source, verdict, parts }
     }

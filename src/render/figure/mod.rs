@@ -11,6 +11,7 @@
 //! | [`frequencies`] | – | k95 against the key Fourier frequencies |
 //! | [`matrices`] | – | LAR of every matrix |
 //! | [`general`] | – | every column of runs of any kind |
+//! | [`scale`] | – | a number at the end of runs against a setting |
 //! | [`series`] | – | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub mod agreement;
@@ -26,6 +27,7 @@ pub mod lar;
 mod legend;
 mod looks;
 pub mod matrices;
+pub mod scale;
 mod scene;
 pub mod seeds;
 pub mod series;

@@ -1,13 +1,13 @@
 //! The part of the report on runs of any kind: settings, curves, runs. It reads without JavaScript.
 
 use super::{
-    ReportError, escaped,
+    ClaimSet, ReportError, claims, escaped,
     page::{scroll, table},
 };
 use crate::{
     analysis::general::{Run, Study},
     render::{
-        figure::{general, svg},
+        figure::{Figure, general, svg},
         general::settings_table,
     },
 };
@@ -19,21 +19,31 @@ pub struct GeneralSection<'a> {
     pub study: &'a Study,
     /// Addresses of the runs' directories seen from the report, by run id.
     pub links: BTreeMap<String, String>,
+    /// What its runs say to the claims of its study.
+    pub claims: Vec<ClaimSet>,
+    /// The figures of its study.
+    pub figures: Vec<Figure>,
 }
 
 /// The section as HTML.
 pub(super) fn section(section: &GeneralSection<'_>) -> Result<String, ReportError> {
-    let GeneralSection { study, links } = section;
+    let GeneralSection { study, links, claims, figures } = section;
     let mut out = format!("<section class=\"experiment\">\n<h2>{}</h2>\n", escaped(&study.name));
     out.push_str(&table(&settings_table(study)));
+    out.push_str(&claims::section(claims));
     out.push_str("<h3>Figures</h3>\n");
-    match general::pages(study) {
-        Ok(pages) => {
-            for page in &pages {
-                out.push_str(&format!("<div class=\"scroll\">{}</div>\n", svg(page)?));
+    let curves = general::pages(study);
+    for (name, pages) in
+        figures.iter().map(|figure| (figure.name, &figure.pages)).chain([("curves", &curves)])
+    {
+        match pages {
+            Ok(pages) => {
+                for page in pages {
+                    out.push_str(&format!("<div class=\"scroll\">{}</div>\n", svg(page)?));
+                }
             }
+            Err(reason) => out.push_str(&format!("<p class=\"note\">Not drawn: {name}: {reason}.</p>\n")),
         }
-        Err(reason) => out.push_str(&format!("<p class=\"note\">Not drawn: {reason}.</p>\n")),
     }
     out.push_str(&run_table(study, links));
     out.push_str("</section>\n");

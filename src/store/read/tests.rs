@@ -156,7 +156,7 @@ fn planned(seed: u64, max_epochs: u64) -> Arc<dyn Planned> {
 #[test]
 fn the_runs_of_the_plan_count_as_far_as_its_budget_goes_whatever_lies_beside_them() {
     let (_root, dir) = experiment();
-    record_plan(&dir, &[planned(0, 150), planned(1, 200), planned(7, 150)]).unwrap();
+    record_plan(&dir, &[planned(0, 150), planned(1, 200), planned(7, 150)], None).unwrap();
     let (found, damaged) = read_experiment(&dir, Limits::default());
     assert!(damaged.is_empty() && found.is_planned);
     assert_eq!(found.unplanned, [MadeRun::new("add", 0.5, 2).id()]);

@@ -1,0 +1,44 @@
+//! Runs that differ in one setting, side by side: what nearly every claim is about.
+
+use crate::analysis::general::{Run, Setting, Study};
+use std::collections::BTreeMap;
+
+/// Settings that differ in one key only, by the value of that key.
+pub(super) struct Series<'a> {
+    /// What they have in common and other series of the experiment have not; empty if there is no other.
+    pub label: String,
+    /// Value of the key, and the runs with it, by seed; values increase.
+    pub arms: Vec<(f64, Vec<&'a Run>)>,
+}
+
+impl<'a> Series<'a> {
+    /// The runs with that value.
+    pub fn arm(&self, value: f64) -> &[&'a Run] {
+        self.arms.iter().find(|(v, _)| *v == value).map_or(&[], |(_, runs)| runs)
+    }
+}
+
+/// The series over `key` of an experiment.
+pub(super) fn series<'a>(study: &'a Study, key: &str) -> Vec<Series<'a>> {
+    let prefix = format!("{key}=");
+    let mut found: Vec<Series<'a>> = Vec::new();
+    for Setting { label, runs } in study.settings() {
+        let rest: Vec<&str> = label.split(' ').filter(|part| !part.starts_with(&prefix)).collect();
+        let label = rest.join(" ");
+        let Some(value) = runs.first().and_then(|run| run.number(key)) else { continue };
+        match found.iter_mut().find(|series| series.label == label) {
+            Some(series) => series.arms.push((value, runs)),
+            None => found.push(Series { label, arms: vec![(value, runs)] }),
+        }
+    }
+    for series in &mut found {
+        series.arms.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    }
+    found
+}
+
+/// The pairs of runs of two arms with the same seed.
+pub(super) fn pairs<'a>(a: &[&'a Run], b: &[&'a Run]) -> Vec<(&'a Run, &'a Run)> {
+    let by_seed: BTreeMap<String, &Run> = b.iter().map(|run| (run.seed(), *run)).collect();
+    a.iter().filter_map(|run| Some((*run, *by_seed.get(&run.seed())?))).collect()
+}

@@ -1,0 +1,154 @@
+//! GrokAlign (arXiv 2506.12284): a penalty on the norm of the Jacobian makes networks grok sooner, and centroids align.
+//!
+//! Rules of the claims, fixed before the study was run: `docs/grokalign.md`.
+
+use super::{
+    Study,
+    contrast::{Series, pairs, series},
+};
+use crate::analysis::{
+    claims::{Claim, Range, Sample, judge},
+    general::{self, FINAL, INITIAL, Run},
+};
+
+/// The study.
+pub static STUDY: Study =
+    Study { name: "grokalign", paper: "arXiv 2506.12284", claims, figures: |_| Vec::new() };
+
+/// The strength of the Jacobian term, λ.
+const STRENGTH: &str = "jacobian.strength";
+/// The milestones of the kind `vectors`.
+const TARGET: &str = "target";
+const FITTED: &str = "fitted";
+
+fn claims(study: &general::Study) -> Vec<Claim> {
+    let series = series(study, STRENGTH);
+    vec![
+        fewer_steps(&series),
+        seven_fold(&series),
+        shrinks_jacobian(&series),
+        aligns(&series),
+        robust_later(&series),
+    ]
+}
+
+/// The runs without the term and those with it, for each λ that is not 0.
+fn arms<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (f64, &'s [&'a Run], &'s [&'a Run])> {
+    let without = series.arm(0.0);
+    series
+        .arms
+        .iter()
+        .filter(|(value, _)| *value != 0.0)
+        .map(move |(value, with)| (*value, without, &with[..]))
+}
+
+fn named(series: &Series, what: &str) -> String {
+    if series.label.is_empty() { what.to_owned() } else { format!("{what}, {}", series.label) }
+}
+
+/// Epochs to the target; those of a run that did not get there are at least the epochs it was given.
+fn epochs(run: &Run) -> (f64, bool) {
+    match run.mark(TARGET) {
+        Some(mark) => (mark.epoch.max(1) as f64, true),
+        None => (run.manifest.epochs.max(1) as f64, false),
+    }
+}
+
+/// ln(epochs without the term / epochs with it) of each pair of seeds. A baseline that never got there counts with its budget,
+/// which is too few; a pair in which the run with the term did not, only if the baseline did.
+fn log_ratios(without: &[&Run], with: &[&Run], group: &str) -> Vec<Sample> {
+    let ratio = |(base, run): (&Run, &Run)| {
+        let ((base, base_got), (run, run_got)) = (epochs(base), epochs(run));
+        (base_got || run_got).then(|| Sample { group: group.to_owned(), value: (base / run).ln() })
+    };
+    pairs(without, with).into_iter().filter_map(ratio).collect()
+}
+
+fn fewer_steps(series: &[Series]) -> Claim {
+    let parts = series.iter().flat_map(|series| {
+        arms(series).map(|(strength, without, with)| {
+            let what = named(series, &format!("ln(epochs to the target, λ 0 / λ {strength})"));
+            judge(&what, Range::Above(0.0), log_ratios(without, with, &series.label))
+        })
+    });
+    Claim::new(
+        "ga-fewer-steps",
+        "the Jacobian term reaches the target in fewer epochs",
+        "Fig. 1, Table 1",
+        parts.collect(),
+    )
+}
+
+fn seven_fold(series: &[Series]) -> Claim {
+    // 7.56 ± 0.82
+    let range = Range::Within(6.74f64.ln(), 8.38f64.ln());
+    let parts = series.iter().flat_map(|series| {
+        arms(series).map(move |(strength, without, with)| {
+            let what = named(series, &format!("ln(epochs to the target, λ 0 / λ {strength})"));
+            judge(&what, range, log_ratios(without, with, &series.label))
+        })
+    });
+    Claim::new("ga-seven-fold", "… in 7.56 ± 0.82 times fewer", "Table 1", parts.collect())
+}
+
+fn shrinks_jacobian(series: &[Series]) -> Claim {
+    let share = |run: &&Run, group: &str| {
+        let [start, there] = [INITIAL, TARGET].map(|checkpoint| run.value(checkpoint, "jacobian_norm"));
+        Some(Sample { group: group.to_owned(), value: there? / start? })
+    };
+    let mut parts = Vec::new();
+    for series in series {
+        for (strength, without, with) in arms(series) {
+            let what =
+                |strength: f64| named(series, &format!("‖J‖ at the target / at the start, λ {strength}"));
+            let of = |runs: &[&Run]| runs.iter().filter_map(|run| share(run, &series.label)).collect();
+            parts.push(judge(&what(strength), Range::Below(0.2), of(with)));
+            parts.push(judge(&what(0.0), Range::Above(0.2), of(without)));
+        }
+    }
+    let claim = "the term shrinks the Jacobian below a fifth before the target is reached, weight decay alone does not";
+    Claim::new("ga-shrinks-jacobian", claim, "§3", parts)
+}
+
+/// What a column gained between fitting the training rows and the end.
+fn gain(run: &Run, column: &str) -> Option<f64> {
+    Some(run.value(FINAL, column)? - run.value(FITTED, column)?)
+}
+
+fn aligns(series: &[Series]) -> Claim {
+    let mut parts = Vec::new();
+    for series in series {
+        for (strength, _, with) in arms(series) {
+            for column in ["centroid_align_train", "class_align"] {
+                let sample =
+                    |run: &&Run| Some(Sample { group: series.label.clone(), value: gain(run, column)? });
+                let what = named(series, &format!("{column} at the end − when fitted, λ {strength}"));
+                parts.push(judge(&what, Range::Above(0.0), with.iter().filter_map(sample).collect()));
+            }
+        }
+    }
+    let claim =
+        "centroids align with inputs while the network groks (as the paper defines it, and class by class)";
+    Claim::new("ga-aligns", claim, "Fig. 2", parts)
+}
+
+fn robust_later(series: &[Series]) -> Claim {
+    let mut parts = Vec::new();
+    for series in series {
+        for (strength, _, with) in arms(series) {
+            for prefix in ["noise_", "pgd_"] {
+                let what = named(
+                    series,
+                    &format!("accuracy under {prefix}* at the end − when fitted, λ {strength}"),
+                );
+                let samples = with.iter().flat_map(|run| {
+                    let gains = run.gains(prefix, FITTED);
+                    gains.into_iter().map(|value| Sample { group: series.label.clone(), value })
+                });
+                parts.push(judge(&what, Range::Above(0.0), samples.collect()));
+            }
+        }
+    }
+    let claim = "robustness to noise and to attacks comes late";
+    Claim::new("ga-robust-later", claim, "Fig. 3", parts)
+}

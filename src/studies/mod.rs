@@ -1,0 +1,35 @@
+//! Studies: what a paper asks of runs. Each has its claims, with rules and thresholds fixed before the study is run, and the
+//! figures that its paper shows and others do not need; an experiment file names the study it belongs to.
+//!
+//! The study of binary operations, which came first, is spread over [`analysis`](crate::analysis) and
+//! [`render`](crate::render).
+
+mod contrast;
+pub mod grokalign;
+pub mod strength;
+
+use crate::{
+    analysis::{claims::Claim, general},
+    render::figure::Figure,
+};
+
+/// What a paper asks.
+pub struct Study {
+    /// As in experiment files.
+    pub name: &'static str,
+    /// Its paper.
+    pub paper: &'static str,
+    /// Every claim, answered on the runs of an experiment: yes, no, mixed, or not enough data.
+    pub claims: fn(&general::Study) -> Vec<Claim>,
+    /// Figures of an experiment beside the curves of its columns; what cannot be drawn says why.
+    pub figures: fn(&general::Study) -> Vec<Figure>,
+}
+
+/// Every study of kinds other than binary operations.
+pub static ALL: &[&Study] = &[&grokalign::STUDY, &strength::STUDY];
+
+/// The study that an experiment's plan names.
+pub fn of(study: &general::Study) -> Option<&'static Study> {
+    let name = study.study.as_deref()?;
+    ALL.iter().copied().find(|known| known.name == name)
+}

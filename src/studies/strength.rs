@@ -1,0 +1,139 @@
+//! Over-Alignment vs Over-Fitting (arXiv 2602.00827): how the output scale c of a network rules generalisation when training
+//! stops at a target.
+//!
+//! Rules of the claims, fixed before the study was run: `docs/strength.md`.
+
+use super::{
+    Study,
+    contrast::{Series, series},
+};
+use crate::{
+    analysis::{
+        claims::{Claim, Range, Sample, judge, judge_difference},
+        general::{self, FINAL, Run},
+    },
+    render::figure::{
+        Figure,
+        scale::{Arm, Line, page},
+    },
+};
+
+/// The study.
+pub static STUDY: Study = Study { name: "strength", paper: "arXiv 2602.00827", claims, figures };
+
+/// The output scale, c.
+const SCALE: &str = "model.output_scale";
+const TARGET: &str = "target";
+/// How far to either side of the best scale a drop is looked for.
+const FAR: f64 = 16.0;
+
+fn claims(study: &general::Study) -> Vec<Claim> {
+    let series = series(study, SCALE);
+    vec![interior(&series), over_fitting(&series), target_missed(&series)]
+}
+
+/// Accuracy on held-out rows at the end, whether or not the target was reached: a mean over those that did would be biased.
+fn test(run: &Run) -> Option<f64> {
+    run.value(FINAL, "val_accuracy")
+}
+
+fn is_even(run: &Run) -> bool {
+    run.number("seed").is_some_and(|seed| seed % 2.0 == 0.0)
+}
+
+fn named(series: &Series, what: &str) -> String {
+    if series.label.is_empty() { what.to_owned() } else { format!("{what}, {}", series.label) }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The best scale by the even seeds, of those that have a scale 16 times smaller and one 16 times larger beside them.
+fn best(series: &Series) -> Option<f64> {
+    let has = |value: f64| series.arms.iter().any(|(v, _)| *v == value);
+    let inner = series.arms.iter().filter(|(c, _)| has(c / FAR) && has(c * FAR));
+    let scored = inner.filter_map(|(c, runs)| {
+        let values: Vec<f64> = runs.iter().filter(|run| is_even(run)).filter_map(|run| test(run)).collect();
+        (!values.is_empty()).then(|| (*c, mean(&values)))
+    });
+    scored.max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(c, _)| c)
+}
+
+/// test(c*) − test(other), seed by seed, of the odd seeds.
+fn drops(series: &Series, best: f64, other: f64) -> Vec<Sample> {
+    let odd = |c: f64| series.arm(c).iter().filter(|run| !is_even(run));
+    let there = |seed: String| odd(other).find(|run| run.seed() == seed).and_then(|run| test(run));
+    let drop =
+        |run: &&Run| Some(Sample { group: series.label.clone(), value: test(run)? - there(run.seed())? });
+    odd(best).filter_map(drop).collect()
+}
+
+fn interior(series: &[Series]) -> Claim {
+    let mut parts = Vec::new();
+    for series in series {
+        let Some(c) = best(series) else { continue };
+        for (other, side) in [(c / FAR, "c*/16"), (c * FAR, "16 c*")] {
+            let what = named(series, &format!("test accuracy at c* = 2^{} − at {side}", c.log2()));
+            parts.push(judge(&what, Range::Above(0.0), drops(series, c, other)));
+        }
+    }
+    Claim::new(
+        "fls-interior",
+        "test accuracy has its best output scale in the middle (chosen on even seeds, tested on odd ones)",
+        "Fig. 1",
+        parts,
+    )
+}
+
+fn over_fitting(series: &[Series]) -> Claim {
+    let part = |series: &Series| {
+        let c = best(series)?;
+        let what = named(series, &format!("test accuracy at c* = 2^{} − at 16 c*", c.log2()));
+        Some(judge(&what, Range::Above(0.02), drops(series, c, FAR * c)))
+    };
+    let claim = "weak feature learning over-fits: more than two points are lost at 16 times the best scale";
+    Claim::new("fls-over-fitting", claim, "§4", series.iter().filter_map(part).collect())
+}
+
+fn target_missed(series: &[Series]) -> Claim {
+    let reached = |series: &Series, c: f64| -> Vec<Sample> {
+        let sample = |run: &&Run| Sample {
+            group: series.label.clone(),
+            value: f64::from(u8::from(run.mark(TARGET).is_some())),
+        };
+        series.arm(c).iter().map(sample).collect()
+    };
+    let part = |series: &Series| {
+        let c = best(series)?;
+        let (here, far) = (reached(series, c), reached(series, c / 8.0));
+        let what = named(series, &format!("share that reached the target at c* = 2^{} − at c*/8", c.log2()));
+        (!far.is_empty()).then(|| judge_difference(&what, Range::Above(0.0), &here, &far))
+    };
+    Claim::new(
+        "fls-target-missed",
+        "strong feature learning does not reach the target at all (own question: is the strong side a step-size effect?)",
+        "own",
+        series.iter().filter_map(part).collect(),
+    )
+}
+
+fn figures(study: &general::Study) -> Vec<Figure> {
+    let lines: Vec<Line> = series(study, SCALE)
+        .into_iter()
+        .map(|series| Line {
+            name: series.label.clone(),
+            arms: series
+                .arms
+                .iter()
+                .map(|(c, runs)| Arm {
+                    at: *c,
+                    values: runs.iter().filter_map(|run| test(run)).collect(),
+                    reached: runs.iter().filter(|run| run.mark(TARGET).is_some()).count(),
+                    runs: runs.len(),
+                })
+                .collect(),
+        })
+        .collect();
+    vec![Figure { name: "accuracy", pages: page(&lines, "output scale c", "test accuracy") }]
+}
