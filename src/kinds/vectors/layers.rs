@@ -2,7 +2,7 @@
 
 use super::{
     config::{Config, Diagnostic},
-    evaluation::{Pooled, first, is_probed, layer},
+    evaluation::{Pooled, Seen, first, is_probed, layer},
     train::Trainer,
 };
 use crate::{probe::Probe, run::Failure};
@@ -14,8 +14,11 @@ use groklab_vectors::{
 /// Steps of projected gradient ascent, each of a quarter of its radius.
 const PGD_STEPS: u32 = 10;
 
+/// How a number comes from the probe of a layer.
+type Value = fn(&Probe) -> f64;
+
 /// What is recorded of every layer that is probed, as of the last one in `metrics.csv`.
-const OF_A_LAYER: [(&str, fn(&Probe) -> f64); 4] = [
+const OF_A_LAYER: [(&str, Value); 4] = [
     ("lar", |probe| probe.lar),
     ("k95", |probe| probe.k95.map_or(f64::NAN, f64::from)),
     ("stable_rank", |probe| probe.stable_rank),
@@ -42,14 +45,18 @@ pub(super) fn columns(config: &Config, mlp: &Mlp) -> Vec<String> {
 }
 
 impl Trainer<'_> {
-    /// A value for each column.
-    pub(super) fn diagnose(&mut self, pooled: &Pooled) -> Result<Vec<f64>, Failure> {
+    /// A value for each column, beside what was seen.
+    pub(super) fn diagnose(&mut self, seen: &Seen, pooled: &Pooled) -> Result<Vec<f64>, Failure> {
         let config = &self.run.config;
         let mut values = Vec::with_capacity(self.diagnostics.len());
         if config.asks(Diagnostic::Layers) {
             for l in (0..self.mlp.layers()).filter(|&l| is_probed(&self.mlp, l)) {
-                let probed = layer(&self.mlp, &self.params, l, pooled[l].as_ref())?;
-                let probe = probed.map_or(Probe::UNDEFINED, |(probe, _)| probe);
+                let probe = if l + 1 == self.mlp.layers() {
+                    seen.last
+                } else {
+                    let probed = layer(&self.mlp, &self.params, l, pooled[l].as_ref())?;
+                    probed.map_or(Probe::UNDEFINED, |(probe, _)| probe)
+                };
                 values.extend(OF_A_LAYER.iter().map(|(_, value)| value(&probe)));
             }
         }

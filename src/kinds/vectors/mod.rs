@@ -13,6 +13,7 @@ mod evaluation;
 mod identity;
 mod layers;
 mod plan;
+mod planner;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -134,6 +135,6 @@ impl Kind for Vectors {
     }
 
     fn planner(&self) -> Box<dyn Planner + '_> {
-        Box::new(plan::VectorsPlanner::default())
+        Box::new(planner::VectorsPlanner::default())
     }
 }

@@ -1,16 +1,12 @@
 //! Runs against loops written out beside them, against themselves cut and resumed, and configs that must be refused.
 
 mod configs;
+mod experiments;
 mod files;
 mod resume;
 mod runs;
 
-use super::{
-    VECTORS,
-    config::Config,
-    plan::{VectorsPlanner, VectorsRun},
-    train::Trainer,
-};
+use super::{VECTORS, config::Config, plan::VectorsRun, planner::VectorsPlanner, train::Trainer};
 use crate::{
     probe::Spectra,
     run::{ConfigError, Failure, Kind, Mark, Part, Record, State, parse_override, set, train},

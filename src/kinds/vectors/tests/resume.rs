@@ -58,8 +58,8 @@ const RUNS: [(&str, &[&str]); 6] = [
             "data.source=sub",
             "train.max_epochs=9",
             "probe.every=4",
-            "optim.learning_rate=3.0",
-            "target.at=0.9",
+            "optim.learning_rate=0.3",
+            "target.quantity=none",
         ],
     ),
     (

@@ -1,11 +1,12 @@
 //! Whether a config can be computed with, before any data is looked at.
 
+mod idle;
+
 use super::{
-    config::{Config, Diagnostic, LossName, OptimizerName, Quantity},
-    identity::{LEFT_OUT, recipe},
+    config::{Config, Diagnostic, InitName, LossName, Quantity},
     source::Source,
 };
-use crate::run::{ConfigError, identity::leaves};
+use crate::run::ConfigError;
 
 /// Far above anything this laboratory is for, far below what would exhaust memory unnoticed.
 const MAX_WIDTH: usize = 1 << 14;
@@ -31,7 +32,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             return Err(ConfigError::OutOfRange { key, value, rule });
         }
     }
-    idle(config, &source)
+    idle::check(config, &source)
 }
 
 /// TOML's integers end at 2^63 − 1, and a config must be able to stand in its file.
@@ -53,13 +54,18 @@ fn float(value: f64) -> String {
     format!("{value:?}")
 }
 
+/// As a config writes it.
+fn word(value: impl serde::Serialize) -> String {
+    toml::Value::try_from(value).map(|value| value.to_string()).unwrap_or_default()
+}
+
 fn not_negative(value: f64) -> bool {
     value.is_finite() && value >= 0.0
 }
 
 /// Also as an f32.
 fn positive(value: f64) -> bool {
-    value >= 1e-30 && value <= 1e30
+    (1e-30..=1e30).contains(&value)
 }
 
 fn data(config: &Config, source: &Source) -> Vec<Rule> {
@@ -108,8 +114,8 @@ fn data(config: &Config, source: &Source) -> Vec<Rule> {
 
 fn model(config: &Config) -> Vec<Rule> {
     let model = &config.model;
-    let loss = || format!("{:?} with single_output = {}", model.loss, model.single_output);
-    let is_balanced = matches!(model.init, super::config::InitName::Balanced);
+    let loss = || format!("{} with single_output = {}", word(model.loss), model.single_output);
+    let is_balanced = matches!(model.init, InitName::Balanced);
     vec![
         ((1..=64).contains(&model.depth), "model.depth", model.depth.to_string(), "1 ≤ depth ≤ 64"),
         ((2..=MAX_WIDTH).contains(&model.width), "model.width", model.width.to_string(), "2 ≤ width ≤ 16384"),
@@ -194,7 +200,7 @@ fn probe(config: &Config) -> Vec<Rule> {
         (not_negative(target.at), "target.at", float(target.at), "at ≥ 0"),
         (!of_accuracy || target.at <= 1.0, "target.at", float(target.at), "at ≤ 1: an accuracy is a share"),
         (probe.every >= 1, "probe.every", probe.every.to_string(), "every ≥ 1"),
-        (once, "probe.diagnostics", format!("{:?}", probe.diagnostics), "each name stands there once"),
+        (once, "probe.diagnostics", word(&probe.diagnostics), "each name stands there once"),
         (
             !config.asks(Diagnostic::Neurons) || config.model.depth == 2,
             "probe.diagnostics",
@@ -211,55 +217,4 @@ fn probe(config: &Config) -> Vec<Rule> {
         (list(&probe.noise), "probe.noise", format!("{:?}", probe.noise), rule),
         (list(&probe.pgd), "probe.pgd", format!("{:?}", probe.pgd), rule),
     ]
-}
-
-/// Refuses a value other than the default of a key that means nothing beside the words chosen elsewhere: it would do
-/// nothing, and give the same run a second name.
-fn idle(config: &Config, source: &Source) -> Result<(), ConfigError> {
-    let sgd = config.optim.name == OptimizerName::Sgd;
-    let rows = [Diagnostic::Alignment, Diagnostic::Noise, Diagnostic::Pgd].iter().any(|&d| config.asks(d));
-    let keys = [
-        ("data.width", source.is_drawn(), "width is 40 unless data.source draws rows"),
-        ("data.feature", source.is_mixture(), "feature is 1.0 unless data.source is a mixture"),
-        (
-            "data.deviation",
-            source.is_drawn(),
-            "deviation is 0.5 unless data.source draws rows; data.pixel_noise disturbs any source",
-        ),
-        ("data.lean", *source == Source::Spike, "lean is 0.356 unless data.source is spike"),
-        (
-            "data.epsilon",
-            *source == Source::XorClusters,
-            "epsilon is 0.158 unless data.source is xor-clusters",
-        ),
-        ("data.standardise", source.is_file(), "standardise is true unless data.source is a file"),
-        ("optim.momentum", sgd, "momentum is 0.0 unless optim.name is sgd"),
-        ("optim.beta1", !sgd, "beta1 is 0.9 unless optim.name is adamw; sgd has momentum"),
-        ("optim.beta2", !sgd, "beta2 is 0.999 unless optim.name is adamw"),
-        ("optim.epsilon", !sgd, "epsilon is 1e-8 unless optim.name is adamw"),
-        ("probe.rows", rows, "rows is 500 unless probe.diagnostics has alignment, noise or pgd"),
-        (
-            "probe.jacobian_rows",
-            config.asks(Diagnostic::Jacobian),
-            "jacobian_rows is 64 unless probe.diagnostics has jacobian",
-        ),
-        (
-            "probe.noise",
-            config.asks(Diagnostic::Noise),
-            "noise is [0.5, 1.0] unless probe.diagnostics has noise",
-        ),
-        ("probe.pgd", config.asks(Diagnostic::Pgd), "pgd is [0.1, 0.25] unless probe.diagnostics has pgd"),
-    ];
-    let values = leaves(&recipe(config));
-    for (key, is_used, rule) in keys {
-        let Some(value) = values.get(key) else { continue };
-        if !is_used && !LEFT_OUT.contains(&(key, value.as_str())) {
-            return Err(ConfigError::OutOfRange { key, value: value.clone(), rule });
-        }
-    }
-    if !source.is_file() && !config.data.digest.is_empty() {
-        let rule = "digest is empty unless data.source is a file";
-        return Err(ConfigError::OutOfRange { key: "data.digest", value: config.data.digest.clone(), rule });
-    }
-    Ok(())
 }
