@@ -1,6 +1,7 @@
 //! The kinds of run. [`ALL`] is the one list of them: to add a kind is to write its folder and its line here.
 
 pub mod operations;
+pub mod vectors;
 
 use crate::{
     run::{Budget, Kind, Planned},
@@ -11,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use toml::{Table, Value};
 
 /// Every kind of this crate.
-pub static ALL: &[&'static dyn Kind] = &[&operations::Operations];
+pub static ALL: &[&'static dyn Kind] = &[&operations::Operations, &vectors::VECTORS];
 
 static ADDED: OnceLock<Vec<&'static dyn Kind>> = OnceLock::new();
 

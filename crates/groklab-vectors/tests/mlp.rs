@@ -254,6 +254,24 @@ fn scaling_the_output_is_scaling_the_start() {
 }
 
 #[test]
+fn what_a_layer_hands_on_is_what_the_next_one_reads() {
+    let case = Case::new(&[5, 6, 4, 3], true, 0.5);
+    let mut engine = Engine::new(&case.mlp);
+    let logits = engine.forward(&case.params, &case.inputs).unwrap().to_vec();
+    assert_eq!(engine.activations(2), logits);
+    assert!(engine.activations(0).len() == 7 * 6 && engine.activations(1).iter().all(|&a| a >= 0.0));
+    // the last layer alone, on what the one before it handed on
+    let last = Mlp::new(&[4, 3], true, 0.5).unwrap();
+    let params = &case.params[case.mlp.weight(2).start..];
+    let again = Engine::new(&last).forward(params, engine.activations(1)).unwrap().to_vec();
+    assert_eq!(again, logits);
+
+    let norm = engine.mean_norm(&case.params, &case.v).unwrap();
+    let (_, wanted, _) = case.gradient(Loss::Mse, Some(&Penalty { strength: 1.0, level: None }));
+    assert_eq!(Some(norm), wanted);
+}
+
+#[test]
 fn a_gradient_is_the_same_after_a_larger_batch_and_in_another_engine() {
     let case = Case::new(&[6, 9, 8, 4], true, 0.25);
     let penalty = Penalty { strength: 0.3, level: None };

@@ -116,6 +116,26 @@ impl Engine {
         &self.outputs[self.mlp.layers() - 1][..self.rows * self.mlp.outputs()]
     }
 
+    /// The outputs of layer `l`, from 0, after its ReLU, of the last forward pass, (rows, widths[l + 1]): the inputs of
+    /// layer l + 1. Those of the last layer are [`logits`](Self::logits).
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn activations(&self, l: usize) -> &[f32] {
+        &self.outputs[l][..self.rows * self.mlp.widths()[l + 1]]
+    }
+
+    /// R = mean_i √max(C‖v_iᵀJ(x_i)‖², 1e-8), what a [`Penalty`] makes small, at the last forward pass; as
+    /// [`pull_back`](Self::pull_back).
+    ///
+    /// # Errors
+    /// [`ModelError::Length`] if a buffer does not fit.
+    pub fn mean_norm(&mut self, params: &[f32], v: &[f32]) -> Result<f64, ModelError> {
+        let (rows, width, outputs) = (self.rows, self.mlp.inputs(), self.mlp.outputs());
+        let pulled = self.pull_back(params, v)?.chunks_exact(width);
+        Ok(pulled.map(|g| square(g, outputs).max(FLOOR).sqrt()).sum::<f64>() / rows as f64)
+    }
+
     /// vᵀJ(x), (rows, d), one `v`, (rows, C), a row, at the inputs and parameters of the last forward pass, which `params`
     /// must still be.
     ///
@@ -219,18 +239,17 @@ impl Engine {
         grads: &mut [f32],
     ) -> Result<f64, ModelError> {
         penalty.check()?;
-        self.pull_back(params, v)?;
-        let (rows, width, outputs) = (self.rows, self.mlp.inputs(), self.mlp.outputs() as f64);
-        let square = |g: &[f32]| outputs * g.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>();
-        let pulled = self.cotangents[0][..rows * width].chunks_exact(width);
-        let mean_norm = pulled.clone().map(|g| square(g).max(FLOOR).sqrt()).sum::<f64>() / rows as f64;
+        let mean_norm = self.mean_norm(params, v)?;
         let slope = penalty.slope(mean_norm);
         if slope == 0.0 {
             return Ok(mean_norm);
         }
+        let (rows, width, outputs) = (self.rows, self.mlp.inputs(), self.mlp.outputs());
+        let pulled = self.cotangents[0][..rows * width].chunks_exact(width);
         for (g, t) in pulled.zip(self.tangents[0].chunks_exact_mut(width)) {
-            let square = square(g);
-            let scale = if square > FLOOR { slope * outputs / square.sqrt() / rows as f64 } else { 0.0 };
+            let square = square(g, outputs);
+            let scale =
+                if square > FLOOR { slope * outputs as f64 / square.sqrt() / rows as f64 } else { 0.0 };
             t.iter_mut().zip(g).for_each(|(t, g)| *t = (f64::from(*g) * scale) as f32);
         }
         for l in 0..self.mlp.layers() {
@@ -249,6 +268,11 @@ impl Engine {
         }
         Ok(mean_norm)
     }
+}
+
+/// C‖g‖².
+fn square(g: &[f32], outputs: usize) -> f64 {
+    outputs as f64 * g.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>()
 }
 
 /// Δᵀ·X, (out, in), into the gradient of W_{l+1}, or added to it.
