@@ -51,7 +51,11 @@ fn count(count: Option<u32>) -> f64 {
 /// the training tokens of the pool, n = d; p, q and s as in `groklab_probe`.
 static TABLE: [Entry; 31] = [
     (
-        column("tokens", Unit::Count, "targets trained on so far, steps · batch_size · n_ctx; those that come again count again"),
+        column(
+            "tokens",
+            Unit::Count,
+            "targets trained on so far, steps · batch_size · n_ctx; those that come again count again",
+        ),
         |e| e.tokens,
     ),
     (
@@ -63,7 +67,9 @@ static TABLE: [Entry; 31] = [
         ),
         |e| e.train_loss,
     ),
-    (column("val_loss", Unit::Nats, "mean cross-entropy over the held-out sequences"), |e| e.measured.val_loss),
+    (column("val_loss", Unit::Nats, "mean cross-entropy over the held-out sequences"), |e| {
+        e.measured.val_loss
+    }),
     (
         column(
             "val_excess",
@@ -82,25 +88,36 @@ static TABLE: [Entry; 31] = [
         ),
         |e| e.measured.probe.lar,
     ),
+    (column("lar_val", Unit::Number, "the same over the held-out sequences"), |e| e.measured.lar_val),
     (
-        column("lar_val", Unit::Number, "the same over the held-out sequences"),
-        |e| e.measured.lar_val,
-    ),
-    (
-        column("lar_spectra", Unit::Number, "lar from the spectra, 1 + ½·log_n Σ p_i q_i: a check that travels with every row"),
+        column(
+            "lar_spectra",
+            Unit::Number,
+            "lar from the spectra, 1 + ½·log_n Σ p_i q_i: a check that travels with every row",
+        ),
         |e| e.measured.probe.lar_spectra,
     ),
     (column("k_pred", Unit::Number, "predicted dimension n^(2(1−LAR))"), |e| e.measured.probe.k_pred),
     (
-        column("k90", Unit::Count, "least number of principal components of X (centred) that hold 90 % of the variance"),
+        column(
+            "k90",
+            Unit::Count,
+            "least number of principal components of X (centred) that hold 90 % of the variance",
+        ),
         |e| count(e.measured.probe.k90),
     ),
     (column("k95", Unit::Count, "the same for 95 %"), |e| count(e.measured.probe.k95)),
     (column("k99", Unit::Count, "the same for 99 %"), |e| count(e.measured.probe.k99)),
-    (column("p1", Unit::Share, "share of W's energy in its first right singular vector"), |e| e.measured.probe.p1),
+    (column("p1", Unit::Share, "share of W's energy in its first right singular vector"), |e| {
+        e.measured.probe.p1
+    }),
     (column("q1", Unit::Share, "share of X's energy along that vector"), |e| e.measured.probe.q1),
     (
-        column("l1", Unit::Number, "LAR of the first singular direction alone, L₁ = 1 + ½·log_n(p₁q₁) (arXiv 2605.28975)"),
+        column(
+            "l1",
+            Unit::Number,
+            "LAR of the first singular direction alone, L₁ = 1 + ½·log_n(p₁q₁) (arXiv 2605.28975)",
+        ),
         |e| e.measured.probe.l1,
     ),
     (column("l_3", Unit::Number, "L₃ = 1 + ½·log_n Σ_{i≤3} p_i q_i"), |e| e.partial(3)),
@@ -109,20 +126,29 @@ static TABLE: [Entry; 31] = [
         column("delta_1", Unit::Number, "Δ₁ = LAR − L₁, of lar_spectra: what the other directions add"),
         |e| e.measured.probe.lar_spectra - e.measured.probe.l1,
     ),
-    (column("s1_over_s2", Unit::Number, "s₁/s₂, the gap of W's singular values"), |e| e.ratio(|s| &s.singular_values)),
+    (column("s1_over_s2", Unit::Number, "s₁/s₂, the gap of W's singular values"), |e| {
+        e.ratio(|s| &s.singular_values)
+    }),
     (column("q1_over_q2", Unit::Number, "q₁/q₂"), |e| e.ratio(|s| &s.q)),
-    (column("sigma_p", Unit::Number, "standard deviation of p over its n entries"), |e| e.measured.probe.sigma_p),
-    (column("sigma_q", Unit::Number, "standard deviation of q over its n entries"), |e| e.measured.probe.sigma_q),
+    (column("sigma_p", Unit::Number, "standard deviation of p over its n entries"), |e| {
+        e.measured.probe.sigma_p
+    }),
+    (column("sigma_q", Unit::Number, "standard deviation of q over its n entries"), |e| {
+        e.measured.probe.sigma_q
+    }),
     (column("pearson", Unit::Number, "Pearson correlation of p and q"), |e| e.measured.probe.pearson),
     (column("spearman", Unit::Number, "Spearman rank correlation of p and q"), |e| e.measured.probe.spearman),
     (column("stable_rank", Unit::Number, "‖W‖²_F / s₁²"), |e| e.measured.probe.stable_rank),
-    (
-        column("effective_rank", Unit::Number, "exp(entropy of s/Σs) (Roy & Vetterli 2007)"),
-        |e| e.measured.probe.effective_rank,
-    ),
+    (column("effective_rank", Unit::Number, "exp(entropy of s/Σs) (Roy & Vetterli 2007)"), |e| {
+        e.measured.probe.effective_rank
+    }),
     (column("weight_norm", Unit::Number, "Euclidean norm of all parameters together"), |e| e.weight_norm),
     (
-        column("activation_rms", Unit::Number, "RMS(X): root mean square of the entries of the unembedding's inputs"),
+        column(
+            "activation_rms",
+            Unit::Number,
+            "RMS(X): root mean square of the entries of the unembedding's inputs",
+        ),
         |e| e.measured.activation_rms,
     ),
     (
@@ -134,23 +160,26 @@ static TABLE: [Entry; 31] = [
         ),
         |e| e.grad_norm,
     ),
+    (column("learning_rate", Unit::Number, "rate of the last step; at step 0 that of the first"), |e| {
+        e.learning_rate
+    }),
     (
-        column("learning_rate", Unit::Number, "rate of the last step; at step 0 that of the first"),
-        |e| e.learning_rate,
-    ),
-    (
-        column("pool_loss", Unit::Nats, "mean cross-entropy over the sequences of `lar`, under the parameters of this row"),
+        column(
+            "pool_loss",
+            Unit::Nats,
+            "mean cross-entropy over the sequences of `lar`, under the parameters of this row",
+        ),
         |e| e.measured.pool_loss,
     ),
-    (
-        column("gap", Unit::Nats, "generalisation gap val_loss − train_loss"),
-        |e| e.measured.val_loss - e.train_loss,
-    ),
+    (column("gap", Unit::Nats, "generalisation gap val_loss − train_loss"), |e| {
+        e.measured.val_loss - e.train_loss
+    }),
 ];
 
 /// The columns.
 pub fn columns() -> &'static [Column] {
-    static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| TABLE.iter().map(|(column, _)| *column).collect());
+    static COLUMNS: LazyLock<Vec<Column>> =
+        LazyLock::new(|| TABLE.iter().map(|(column, _)| *column).collect());
     &COLUMNS
 }
 

@@ -182,7 +182,8 @@ impl OptimizerName {
 impl Config {
     /// Sizes as the model takes them.
     pub fn sizes(&self) -> TextConfig {
-        let ModelConfig { n_layers, d_model, n_heads, d_mlp, n_ctx, tied, rope_base, norm_epsilon } = self.model;
+        let ModelConfig { n_layers, d_model, n_heads, d_mlp, n_ctx, tied, rope_base, norm_epsilon } =
+            self.model;
         TextConfig {
             vocabulary: self.data.vocabulary,
             sequence: n_ctx,
@@ -210,7 +211,8 @@ impl Config {
 impl OptimConfig {
     /// The learning rate by step.
     pub fn schedule(&self) -> Schedule {
-        let rate = if self.name == OptimizerName::Muon { self.muon.learning_rate } else { self.learning_rate };
+        let rate =
+            if self.name == OptimizerName::Muon { self.muon.learning_rate } else { self.learning_rate };
         let shape = match self.schedule {
             ScheduleName::Cosine => Shape::Cosine,
             ScheduleName::Constant => Shape::Constant,

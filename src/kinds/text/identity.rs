@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_canonical_form_is_sorted_short_and_complete() {
-        let other = config(&["data.tokens=16384", "optim.name=muon", "optim.muon.learning_rate=2e-2", "seed=3"]);
+        let other =
+            config(&["data.tokens=16384", "optim.name=muon", "optim.muon.learning_rate=2e-2", "seed=3"]);
         assert_eq!(
             canonical(&other, "abc"),
             r#"{"data":"abc","data.tokens":16384,"kind":"text","optim.muon.learning_rate":0.02,"optim.name":"muon","seed":3}"#
@@ -121,9 +122,17 @@ mod tests {
     fn what_determines_numbers_or_what_is_observed_makes_another_run() {
         let base = config(&[]);
         for key in [
-            "seed=1", "data.tokens=512", "data.held_out=8", "data.language_seed=8", "model.tied=true",
-            "optim.learning_rate=1e-3", "optim.schedule_steps=801", "optim.clip=2", "probe.every=10",
-            "probe.tokens=512", "probe.diagnostics=[]",
+            "seed=1",
+            "data.tokens=512",
+            "data.held_out=8",
+            "data.language_seed=8",
+            "model.tied=true",
+            "optim.learning_rate=1e-3",
+            "optim.schedule_steps=801",
+            "optim.clip=2",
+            "probe.every=10",
+            "probe.tokens=512",
+            "probe.diagnostics=[]",
         ] {
             assert_ne!(canonical(&config(&[key]), "abc"), canonical(&base, "abc"), "{key}");
         }

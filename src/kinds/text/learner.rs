@@ -104,7 +104,8 @@ impl<'a> TextLearner<'a> {
         let before = (0..here).rev().find(|&round| cadence.is_due(round));
         let steps = u128::from(self.run.config.optim.schedule_steps);
         let is_past = |round: u64, percent: u64| 100 * u128::from(round) >= u128::from(percent) * steps;
-        let is_first = |percent| is_past(here, percent) && before.is_some_and(|before| !is_past(before, percent));
+        let is_first =
+            |percent| is_past(here, percent) && before.is_some_and(|before| !is_past(before, percent));
         SPECTRA_AT.iter().filter(|(percent, _)| is_first(*percent)).map(|(_, name)| *name).collect()
     }
 
@@ -147,7 +148,12 @@ impl State for TextLearner<'_> {
 
     fn snapshot(&self) -> Option<Snapshot> {
         let Course { next_epoch, step, milestones, .. } = &self.course;
-        let mut counters = Counters { next_epoch: *next_epoch, step: *step, milestones: milestones.clone(), ..Default::default() };
+        let mut counters = Counters {
+            next_epoch: *next_epoch,
+            step: *step,
+            milestones: milestones.clone(),
+            ..Default::default()
+        };
         self.memory.save(&mut counters);
         let slots = optimizer::slots(self.optimizer.as_ref(), self.model.layout());
         Some(Snapshot { counters, params: self.params.clone(), slots })
@@ -159,13 +165,16 @@ impl State for TextLearner<'_> {
         // the step that diverged is not counted
         let undone = 1 + u64::from(counters.milestones.diverged().is_some());
         if round < 1 || step > round || step + undone < round || params.len() != self.params.len() {
-            return Err(format!("a checkpoint at step {step} before round {round} is not one of this run").into());
+            return Err(
+                format!("a checkpoint at step {step} before round {round} is not one of this run").into()
+            );
         }
         let memory = Memory::load(&counters)?;
         optimizer::restore(self.optimizer.as_mut(), self.model.layout(), &slots, step)?;
         self.params = params;
         self.memory = memory;
-        (self.course.next_epoch, self.course.step, self.course.milestones) = (round, step, counters.milestones);
+        (self.course.next_epoch, self.course.step, self.course.milestones) =
+            (round, step, counters.milestones);
         Ok(())
     }
 }
@@ -191,7 +200,8 @@ impl Learner for TextLearner<'_> {
     fn observe(&mut self, pass: Pass, record: &mut dyn Record) -> Result<(), Failure> {
         let (evaluation, diagnosed) = self.evaluate(self.run.has_diagnostics())?;
         let measured = &evaluation.measured;
-        let is_finite = pass == Pass::Complete && measured.val_loss.is_finite() && measured.pool_loss.is_finite();
+        let is_finite =
+            pass == Pass::Complete && measured.val_loss.is_finite() && measured.pool_loss.is_finite();
         let (seen, after) = self.memory.see(measured.probe.lar, measured.val_loss);
         let mut noted = self.course.note(is_finite, &seen);
         if noted.part == Part::Trajectory {

@@ -98,7 +98,9 @@ impl Memory {
         let mut memory = Self::default();
         for (name, value) in memory.fields() {
             let bits = counters.memory.get(name);
-            *value = f64::from_bits(*bits.ok_or_else(|| format!("a checkpoint without {name} is not one of a text"))?);
+            *value = f64::from_bits(
+                *bits.ok_or_else(|| format!("a checkpoint without {name} is not one of a text"))?,
+            );
         }
         Ok(memory)
     }

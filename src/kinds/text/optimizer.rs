@@ -47,7 +47,10 @@ pub fn restore(
 ) -> Result<(), Failure> {
     let mut own = optimizer.slots_mut();
     let fits = own.len() == slots.len()
-        && own.iter().zip(slots).all(|((name, _), (from, values))| name == from && values.len() == layout.len());
+        && own
+            .iter()
+            .zip(slots)
+            .all(|((name, _), (from, values))| name == from && values.len() == layout.len());
     if !fits {
         return Err("the checkpoint's slots are not those of this run's optimiser".into());
     }

@@ -8,8 +8,8 @@ use super::{
     source::{Corpus, CorpusKind, Source},
 };
 use crate::run::{
-    Budget, Cadence, ConfigError, Data, Document, EngineChoice, Failure, Kind, Label, Place, PlanError, Planned,
-    Planner, Started,
+    Budget, Cadence, ConfigError, Data, Document, EngineChoice, Failure, Kind, Label, Place, PlanError,
+    Planned, Planner, Started,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use toml::Table;
@@ -145,7 +145,9 @@ impl Planned for TextRun {
 
     fn start<'a>(&'a self, place: &Place) -> Result<Started<'a>, Failure> {
         if place.engine == EngineChoice::Factored {
-            return Err("language models have no factored engine; leave --engine at auto, or take plain".into());
+            return Err(
+                "language models have no factored engine; leave --engine at auto, or take plain".into()
+            );
         }
         let learner = TextLearner::new(self, &place.device)?;
         Ok((Box::new(learner), "plain".to_owned()))
