@@ -86,11 +86,7 @@ impl Config {
     fn optim_rules(&self) -> Vec<Rule> {
         let optim = &self.optim;
         let decay = optim.weight_decay;
-        let fits = match optim.name {
-            OptimizerName::Adam => decay == 0.0,
-            OptimizerName::AdamW => decay > 0.0,
-            OptimizerName::Muon => decay >= 0.0,
-        };
+        let fits = decay == 0.0 || (decay > 0.0 && optim.name != OptimizerName::Adam);
         let steps = optim.schedule_steps;
         vec![
             above_zero("optim.learning_rate", optim.learning_rate),
@@ -101,7 +97,7 @@ impl Config {
                 "optim.weight_decay",
                 format!("{decay:?}"),
                 fits && decay.is_finite(),
-                "it is 0 with adam, above 0 with adamw, and 0 or more with muon",
+                "it is 0 with adam, and 0 or more with adamw and muon",
             ),
             ("optim.schedule_steps", steps.to_string(), steps > 0, "it is 1 or more"),
             (

@@ -52,7 +52,7 @@ pub fn recipe(config: &Config) -> Table {
 }
 
 /// The canonical form of a config whose corpus has that digest. Keys that change no number do not enter: those of muon
-/// with another optimiser, of adam with muon, of the language with a text; nor does a text's path.
+/// with another optimiser, of adam with muon, of the language with a text; nor does a text's path. AdamW without decay is Adam.
 pub fn canonical(config: &Config, data_digest: &str) -> String {
     let mut table = recipe(config);
     let source = Source::parse(&config.data.source);
@@ -68,6 +68,9 @@ pub fn canonical(config: &Config, data_digest: &str) -> String {
     if let Some(optim) = table.get_mut("optim").and_then(Value::as_table_mut) {
         let unread = if config.optim.name == OptimizerName::Muon { "learning_rate" } else { "muon" };
         optim.remove(unread);
+        if config.optim.name == OptimizerName::AdamW && config.optim.weight_decay == 0.0 {
+            optim.insert("name".into(), OptimizerName::Adam.name().into());
+        }
     }
     identity::canonical(&table, LEFT_OUT, &[("kind", super::NAME), ("data", data_digest)])
 }
@@ -148,6 +151,7 @@ mod tests {
         same(&[], &["optim.muon.learning_rate=1", "optim.muon.scaling=original"]);
         same(&["optim.name=muon"], &["optim.name=muon", "optim.learning_rate=1"]);
         same(&["data.source=text:a.txt"], &["data.source=text:./b/a.txt", "data.language_seed=1"]);
+        same(&[], &["optim.name=adamw"]);
         same(&["optim.clip=2"], &["optim.clip=2.0"]);
     }
 }

@@ -316,7 +316,7 @@ fn what_cannot_be_done_is_refused() {
         ("model.n_heads=3", "model.d_model = 64 is out of range: each of model.n_heads heads"),
         ("model.n_layers=0", "model.n_layers = 0 is out of range"),
         ("optim.weight_decay=0.1", "optim.weight_decay = 0.1 is out of range: it is 0 with adam"),
-        ("optim.name=adamw", "optim.weight_decay = 0.0 is out of range"),
+        ("optim.weight_decay=-1", "optim.weight_decay = -1.0 is out of range"),
         ("optim.clip=0", "optim.clip = 0.0 is out of range"),
         ("optim.beta1=1", "optim.beta1 = 1.0 is out of range"),
         ("optim.warmup_steps=801", "optim.warmup_steps = 801 is out of range"),
