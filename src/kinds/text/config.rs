@@ -40,7 +40,8 @@ pub struct DataConfig {
     pub tokens: usize,
     /// Number of ids; 256 of bytes.
     pub vocabulary: usize,
-    /// Seed of the language's tables.
+    /// Seed of the language's tables. How uneven its words are decides how far LAR rises at first: of seeds 0 … 23 at 512
+    /// words, 22 has a unigram entropy (5.17 nats) and a floor (3.63) like the prototype's that set the studies' sizes.
     pub language_seed: u64,
     /// Sequences held out for validation: documents of the language, of a text the first of its last tenth.
     pub held_out: usize,

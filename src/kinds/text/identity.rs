@@ -11,7 +11,7 @@ use toml::{Table, Value};
 pub const LEFT_OUT: LeftOut = &[
     ("data.batch_size", "8"),
     ("data.held_out", "64"),
-    ("data.language_seed", "7"),
+    ("data.language_seed", "22"),
     ("data.source", "\"language\""),
     ("data.tokens", "0"),
     ("data.vocabulary", "512"),

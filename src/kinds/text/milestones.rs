@@ -15,7 +15,7 @@ pub static MILESTONES: [Milestone; 3] = [
     Milestone {
         name: "peak",
         about: "the first evaluation at which `lar` is more than .01 below its greatest so far, which is above .51: \
-                the peak itself lies at an earlier evaluation",
+                the first peak lies at an earlier evaluation, and LAR may rise above it again",
         has_spectra: false,
         stop: Stop::Never,
     },
@@ -103,5 +103,49 @@ impl Memory {
             );
         }
         Ok(memory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names seen at each of a row of evaluations.
+    fn seen(rows: &[(f64, f64)]) -> Vec<Vec<&'static str>> {
+        let mut memory = Memory::default();
+        let mut all = Vec::new();
+        for &(lar, val_loss) in rows {
+            let (seen, after) = memory.see(lar, val_loss);
+            all.push(seen);
+            memory = after;
+        }
+        all
+    }
+
+    #[test]
+    fn a_peak_is_seen_when_it_is_left_and_overfitting_two_percent_above_the_least() {
+        let rows =
+            [(0.5, 6.0), (0.48, 5.0), (0.7, 4.0), (0.691, 4.01), (0.689, 4.021), (0.72, 4.081), (0.6, 3.0)];
+        let expected: [&[&str]; 7] =
+            [&[], &[], &[], &[], &["peak", "val_rise"], &["val_rise", "overfit"], &["peak"]];
+        assert_eq!(seen(&rows), expected);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_no_extremes() {
+        assert_eq!(seen(&[(0.6, 4.0), (f64::NAN, f64::NAN), (0.6, 4.0)]), [[""; 0]; 3]);
+    }
+
+    #[test]
+    fn a_step_and_what_counters_keep_of_it_are_the_same_to_the_bit() {
+        let mut memory = Memory::default().see(0.6, 4.0).1;
+        memory.step(0.1, f64::NAN);
+        let mut counters = Counters::default();
+        memory.save(&mut counters);
+        let mut again = Counters::default();
+        Memory::load(&counters).unwrap().save(&mut again);
+        assert_eq!(again.memory, counters.memory);
+        counters.memory.remove("batches");
+        assert!(Memory::load(&counters).unwrap_err().to_string().contains("without batches"));
     }
 }

@@ -36,10 +36,8 @@ impl Planner for TextPlanner {
     fn plan(&mut self, config: &Table) -> Result<Arc<dyn Planned>, PlanError> {
         let mut config = checked(config)?;
         let data = &config.data;
-        let key = format!(
-            "{} {} {} {} {}",
-            data.vocabulary, data.language_seed, config.model.n_ctx, data.digest, data.source
-        );
+        let key =
+            format!("{} {} {} {}", data.vocabulary, data.language_seed, config.model.n_ctx, data.source);
         let corpus = match self.corpora.get(&key) {
             Some(corpus) => corpus.clone(),
             None => {
@@ -48,6 +46,7 @@ impl Planner for TextPlanner {
                 corpus
             }
         };
+        corpus.check_digest(&data.source, &data.digest)?;
         feed::check_plan(&config, &corpus)?;
         if Source::parse(&config.data.source) != Some(Source::Language) {
             config.data.digest.clone_from(&corpus.digest);

@@ -49,14 +49,14 @@ pub enum SourceError {
     #[diagnostic(help("data.source names the text: text:PATH or bytes:PATH, a path from here"))]
     Corpus(#[from] CorpusError),
     /// It has changed.
-    #[error("{}: its SHA-256 is {found}, not {wanted}", path.display())]
+    #[error("{path}: its SHA-256 is {found}, not {wanted}")]
     #[diagnostic(help(
         "the text has changed since data.digest was written: put the old one back, \
          or leave data.digest empty for another run with this one"
     ))]
     Changed {
         /// The text.
-        path: PathBuf,
+        path: String,
         /// What it has now.
         found: String,
         /// What the config asks for.
@@ -114,20 +114,29 @@ pub enum CorpusKind {
 impl Corpus {
     /// Draws the tables of the language, or reads the text.
     pub fn load(config: &Config) -> Result<Self, PlanError> {
-        let DataConfig { vocabulary, language_seed, digest, .. } = &config.data;
+        let DataConfig { vocabulary, language_seed, .. } = &config.data;
         match Source::parse(&config.data.source) {
             None | Some(Source::Language) => Self::language(*vocabulary, *language_seed),
             Some(Source::Bytes(path)) => {
-                let text = read(&path, digest)?;
+                let text = Text::read(&path)?;
                 Self::text(&text, &Tokenizer::Bytes, config)
             }
             Some(Source::Text(path)) => {
-                let text = read(&path, digest)?;
+                let text = Text::read(&path)?;
                 let (train, _) = text.hold_out(HELD_OUT_SHARE)?;
                 let bpe = Bpe::train(&path.display().to_string(), train, *vocabulary, None)?;
                 Self::text(&text, &Tokenizer::Bpe(Box::new(bpe)), config)
             }
         }
+    }
+
+    /// Whether it is the text that a config asks for, where it asks for one.
+    pub fn check_digest(&self, source: &str, wanted: &str) -> Result<(), PlanError> {
+        if wanted.is_empty() || wanted.eq_ignore_ascii_case(&self.digest) {
+            return Ok(());
+        }
+        let path = source.split_once(':').map_or(source, |(_, path)| path).to_owned();
+        Err(SourceError::Changed { path, found: self.digest.clone(), wanted: wanted.to_owned() }.into())
     }
 
     fn language(vocabulary: usize, seed: u64) -> Result<Self, PlanError> {
@@ -155,15 +164,6 @@ impl Corpus {
         let stem = text.path.file_stem().map_or_else(|| "text".into(), |stem| stem.to_string_lossy());
         Ok(Self { name: plain(&stem), digest: text.digest.clone(), kind, documents: vec![listing(text)] })
     }
-}
-
-fn read(path: &Path, wanted: &str) -> Result<Text, PlanError> {
-    let text = Text::read(path)?;
-    if !wanted.is_empty() && !wanted.eq_ignore_ascii_case(&text.digest) {
-        let (path, found, wanted) = (path.to_owned(), text.digest, wanted.to_owned());
-        return Err(SourceError::Changed { path, found, wanted }.into());
-    }
-    Ok(text)
 }
 
 /// Letters, digits, `_` and `-` of a name, which then can name a directory.
