@@ -5,6 +5,7 @@ mod claims;
 mod completions;
 mod diagnostics;
 mod evidence;
+mod experiments;
 mod export;
 mod gpu_check;
 mod kinds;
@@ -99,6 +100,8 @@ enum Command {
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// List the experiments that come with the program
+    Experiments,
     /// List the kinds of run, or show the presets, config keys, columns and milestones of one
     Kinds(kinds::KindsArgs),
     /// List what a run can record besides the probe, with formula, source and cost
@@ -139,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Experiments => experiments::run().map(|()| ExitCode::SUCCESS),
         Command::Kinds(args) => kinds::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),

@@ -19,8 +19,7 @@ use toml::Value;
 /// Arguments of `groklab sweep`.
 #[derive(Args)]
 pub struct SweepArgs {
-    /// Experiment file, or the name of one that comes with the program (binary-ops, evening, add-fractions,
-    /// batch-dip, quick)
+    /// Experiment file, or the name of one that comes with the program (`groklab experiments` lists them)
     experiment: String,
     /// Runs at a time; with runs side by side on a device, threads [default: one a core]
     #[arg(long)]

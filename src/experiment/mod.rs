@@ -33,13 +33,36 @@ use std::{
 };
 use toml::{Table, Value};
 
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../experiments/", $name, ".toml")))),*]
+    };
+}
+
 /// The experiments that come with the program: (name, file).
-pub const SHIPPED_EXPERIMENTS: [(&str, &str); 5] = [
-    ("binary-ops", include_str!("../../experiments/binary-ops.toml")),
-    ("evening", include_str!("../../experiments/evening.toml")),
-    ("add-fractions", include_str!("../../experiments/add-fractions.toml")),
-    ("batch-dip", include_str!("../../experiments/batch-dip.toml")),
-    ("quick", include_str!("../../experiments/quick.toml")),
+pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
+    "quick",
+    "binary-ops",
+    "evening",
+    "add-fractions",
+    "batch-dip",
+    "grokalign-quick",
+    "grokalign-digits",
+    "grokalign-digits-mse",
+    "grokalign-xor",
+    "strength-quick",
+    "strength-digits",
+    "strength-size",
+    "strength-mixture",
+    "strength-minority",
+    "strength-phase",
+    "lm-quick",
+    "lm-sizes",
+    "lm-tied",
+    "lm-decay",
+    "lm-schedule",
+    "lm-text",
+    "lm-medium",
 ];
 
 /// Runs of one experiment at most.
@@ -125,7 +148,7 @@ pub enum ExperimentError {
 }
 
 fn shipped_names() -> String {
-    SHIPPED_EXPERIMENTS.map(|(name, _)| name).join(", ")
+    SHIPPED_EXPERIMENTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 impl Experiment {

@@ -1,6 +1,7 @@
 //! The kinds of run. [`ALL`] is the one list of them: to add a kind is to write its folder and its line here.
 
 pub mod operations;
+pub mod text;
 pub mod vectors;
 
 use crate::{
@@ -12,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use toml::{Table, Value};
 
 /// Every kind of this crate.
-pub static ALL: &[&'static dyn Kind] = &[&operations::Operations, &vectors::VECTORS];
+pub static ALL: &[&'static dyn Kind] = &[&operations::Operations, &vectors::VECTORS, &text::TEXT];
 
 static ADDED: OnceLock<Vec<&'static dyn Kind>> = OnceLock::new();
 

@@ -21,8 +21,7 @@ use std::{
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct SlurmArgs {
-    /// Experiment file, or the name of one that comes with the program (binary-ops, evening, add-fractions,
-    /// batch-dip, quick)
+    /// Experiment file, or the name of one that comes with the program (`groklab experiments` lists them)
     experiment: String,
     /// Tasks of the job array, one a node; never more than there are runs for
     #[arg(long, value_name = "N")]

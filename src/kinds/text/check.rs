@@ -1,0 +1,146 @@
+//! Whether a config can be computed with: ranges, and what fits together.
+
+use super::{
+    config::{Config, OptimizerName},
+    diagnostics,
+    source::Source,
+};
+use crate::run::ConfigError;
+
+/// Largest number of ids.
+const MAX_VOCABULARY: usize = 1 << 20;
+/// Largest size of anything else: keeps products of sizes far from overflow.
+const MAX_SIZE: usize = 1 << 16;
+
+type Rule = (&'static str, String, bool, &'static str);
+
+impl Config {
+    /// Ranges, and what fits together; looks at no data.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rules = self.data_rules().into_iter().chain(self.model_rules()).chain(self.optim_rules());
+        for (key, value, holds, rule) in rules.chain(self.probe_rules()) {
+            if !holds {
+                return Err(ConfigError::OutOfRange { key, value, rule });
+            }
+        }
+        diagnostics::choose(&self.probe.diagnostics).map(drop)
+    }
+
+    fn data_rules(&self) -> Vec<Rule> {
+        let data = &self.data;
+        let source = Source::parse(&data.source);
+        let least = match source {
+            // the twelve classes of the language need their least sizes
+            Some(Source::Language) => 169,
+            _ => 256,
+        };
+        let is_bytes = matches!(source, Some(Source::Bytes(_)));
+        let is_whole = self.model.n_ctx > 0 && data.tokens.is_multiple_of(self.model.n_ctx);
+        let is_hex = |digest: &str| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+        let sources = "it is language, text:PATH or bytes:PATH";
+        vec![
+            ("data.source", data.source.clone(), source.is_some(), sources),
+            (
+                "data.digest",
+                data.digest.clone(),
+                data.digest.is_empty() || (is_hex(&data.digest) && source != Some(Source::Language)),
+                "it is empty, or of a text the 64 hexadecimal digits of its SHA-256",
+            ),
+            (
+                "data.vocabulary",
+                data.vocabulary.to_string(),
+                (least..=MAX_VOCABULARY).contains(&data.vocabulary) && (!is_bytes || data.vocabulary == 256),
+                "it is 169 to 1048576 of the language, 256 to 1048576 of a text, and 256 of bytes",
+            ),
+            size("data.batch_size", data.batch_size),
+            size("data.held_out", data.held_out),
+            (
+                "data.tokens",
+                data.tokens.to_string(),
+                is_whole && (data.tokens == 0 || data.tokens >= self.tokens_per_step()),
+                "it is 0, or a multiple of model.n_ctx that holds at least one batch",
+            ),
+        ]
+    }
+
+    fn model_rules(&self) -> Vec<Rule> {
+        let model = &self.model;
+        let is_even = model.n_heads > 0 && model.d_model.is_multiple_of(2 * model.n_heads);
+        vec![
+            size("model.n_layers", model.n_layers),
+            size("model.d_mlp", model.d_mlp),
+            size("model.n_ctx", model.n_ctx),
+            size("model.n_heads", model.n_heads),
+            size("model.d_model", model.d_model),
+            (
+                "model.d_model",
+                model.d_model.to_string(),
+                is_even,
+                "each of model.n_heads heads has a whole, even number of channels",
+            ),
+            above_zero("model.rope_base", model.rope_base),
+            above_zero("model.norm_epsilon", model.norm_epsilon),
+        ]
+    }
+
+    fn optim_rules(&self) -> Vec<Rule> {
+        let optim = &self.optim;
+        let decay = optim.weight_decay;
+        let fits = decay == 0.0 || (decay > 0.0 && optim.name != OptimizerName::Adam);
+        let steps = optim.schedule_steps;
+        vec![
+            above_zero("optim.learning_rate", optim.learning_rate),
+            share("optim.beta1", optim.beta1),
+            share("optim.beta2", optim.beta2),
+            above_zero("optim.epsilon", optim.epsilon),
+            (
+                "optim.weight_decay",
+                format!("{decay:?}"),
+                fits && decay.is_finite(),
+                "it is 0 with adam, and 0 or more with adamw and muon",
+            ),
+            ("optim.schedule_steps", steps.to_string(), steps > 0, "it is 1 or more"),
+            (
+                "optim.warmup_steps",
+                optim.warmup_steps.to_string(),
+                optim.warmup_steps <= steps,
+                "it is at most optim.schedule_steps",
+            ),
+            above_zero("optim.clip", optim.clip),
+            above_zero("optim.muon.learning_rate", optim.muon.learning_rate),
+            above_zero("optim.muon.matrix_rate", optim.muon.matrix_rate),
+            share("optim.muon.momentum", optim.muon.momentum),
+            (
+                "optim.muon.iterations",
+                optim.muon.iterations.to_string(),
+                (1..=100).contains(&optim.muon.iterations),
+                "it is 1 to 100",
+            ),
+        ]
+    }
+
+    fn probe_rules(&self) -> Vec<Rule> {
+        let every = self.probe.every;
+        vec![
+            ("probe.every", every.to_string(), every > 0, "it is 1 or more"),
+            (
+                "probe.tokens",
+                self.probe.tokens.to_string(),
+                (1..=1 << 24).contains(&self.probe.tokens),
+                "it is 1 to 16777216",
+            ),
+        ]
+    }
+}
+
+fn size(key: &'static str, value: usize) -> Rule {
+    (key, value.to_string(), (1..=MAX_SIZE).contains(&value), "it is 1 to 65536")
+}
+
+fn above_zero(key: &'static str, value: f64) -> Rule {
+    (key, format!("{value:?}"), value.is_finite() && value > 0.0, "it is a number above 0")
+}
+
+fn share(key: &'static str, value: f64) -> Rule {
+    (key, format!("{value:?}"), (0.0..1.0).contains(&value), "it is 0 or more and below 1")
+}
