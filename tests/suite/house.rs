@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["kinds", "probe"]),
     ("analysis", &["kinds", "probe", "run", "store"]),
     ("render", &["analysis", "kinds", "run", "store"]),
-    ("studies", &["analysis", "render", "run"]),
+    ("studies", &["analysis", "probe", "render", "run"]),
     (
         "cli",
         &[

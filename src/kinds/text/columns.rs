@@ -82,7 +82,7 @@ static TABLE: [Entry; 31] = [
         column(
             "lar",
             Unit::Number,
-            "log-alignment ratio log_n( RMS(X Wᵀ) / (RMS(W)·RMS(X)) ) (Shehper & Vaswani, arXiv 2605.28975, eq. 1); X over the \
+            "log-alignment ratio log_n( RMS(X Wᵀ) / (RMS(W)·RMS(X)) ) (arXiv 2605.28975, eq. 1); X over the \
              last batches that hold probe.tokens tokens, as the model sees them now; before there are so many, over the first \
              batches, of which some are yet to come",
         ),

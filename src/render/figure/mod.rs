@@ -12,6 +12,7 @@
 //! | [`matrices`] | – | LAR of every matrix |
 //! | [`general`] | – | every column of runs of any kind |
 //! | [`scale`] | – | a number at the end of runs against a setting |
+//! | [`follows`] | – | one quantity against another over the steps of runs |
 //! | [`series`] | – | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub mod agreement;
@@ -19,6 +20,7 @@ mod axes;
 mod backend;
 mod bins;
 pub mod dip;
+pub mod follows;
 pub mod frequencies;
 pub mod general;
 mod grid;
