@@ -68,7 +68,7 @@ impl PoolArgs {
 const EXIT_CODES: &str = "Exit codes: 0 all went well; 1 a run failed, or gave other bytes when run again; \
 2 wrong usage; 3 unusable input (a task, an experiment, a config key, a directory, a damaged run); \
 4 no CUDA device to check; \
-130, 143 stopped by SIGINT (Ctrl-C) or SIGTERM after saving, a second one stops at once.";
+129, 130, 143 stopped by SIGHUP, SIGINT (Ctrl-C) or SIGTERM after saving, a second one stops at once.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -13,7 +13,7 @@ use candle_core::Device;
 use clap::Args;
 use miette::{Context, IntoDiagnostic};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
 };
 use std::{
@@ -168,7 +168,7 @@ pub fn execute(
     Ok(summarise(plan, &settled, &execution.results, signals.caught()))
 }
 
-/// The first SIGINT or SIGTERM asks the runs to save and stop, the second ends the process at once.
+/// The first SIGINT, SIGTERM or SIGHUP (the terminal was closed) asks the runs to save and stop, the second ends the process at once.
 struct Signals {
     stop: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
@@ -177,7 +177,7 @@ struct Signals {
 impl Signals {
     fn watch() -> miette::Result<Self> {
         let signals = Self { stop: Arc::default(), signal: Arc::default() };
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
             let watch = || {
                 // in this order: the second signal finds the flag that the first one set
                 flag::register_conditional_shutdown(signal, 128 + signal, signals.stop.clone())?;

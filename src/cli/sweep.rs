@@ -26,8 +26,9 @@ pub struct SweepArgs {
     jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     precision: PrecisionArgs,
-    /// Epochs at most, instead of the experiment's: runs that got less far go on, those that got further stay as they are
-    #[arg(long)]
+    /// Epochs at most (steps, of kinds whose rounds are steps), instead of the experiment's: runs that got less far go on,
+    /// those that got further stay as they are
+    #[arg(long, visible_alias = "max-steps")]
     max_epochs: Option<u32>,
     /// Only every n-th run, starting with the i-th, as i/n
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]

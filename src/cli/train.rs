@@ -3,7 +3,7 @@
 use super::run::{Computer, ExecutionArgs, PrecisionArgs, execute};
 use crate::{
     kinds,
-    run::{self, ConfigError, Kind, Planned, parse_override},
+    run::{self, Budget, ConfigError, Kind, Planned, parse_override},
 };
 use clap::Args;
 use miette::IntoDiagnostic;
@@ -26,9 +26,9 @@ pub struct RunArgs {
     /// Of operations: share of the table used for training [default: 0.5]
     #[arg(long)]
     pub fraction: Option<f64>,
-    /// Seed of parameters, batch order and, unless split_seed is set, of the split
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    /// Seed of parameters, batch order and, unless split_seed is set, of the split [default: 0]
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Starting point of the config [default: the first of the kind; of operations paper]
     #[arg(long)]
     pub preset: Option<String>,
@@ -60,9 +60,10 @@ impl RunArgs {
         let mut config: Table = toml::from_str(preset.toml).into_diagnostic()?;
         self.put(kind, &mut config, "task", self.task.clone().map(Value::String))?;
         self.put(kind, &mut config, "train_fraction", self.fraction.map(Value::Float))?;
-        let seed = i64::try_from(self.seed).map_err(|_| ConfigError::OutOfRange {
+        let seed = self.seed.unwrap_or(0);
+        let seed = i64::try_from(seed).map_err(|_| ConfigError::OutOfRange {
             key: "seed",
-            value: self.seed.to_string(),
+            value: seed.to_string(),
             rule: "the number is below 2^63 = 9223372036854775808",
         })?;
         let mut set = vec![("seed".to_owned(), Value::Integer(seed))];
@@ -70,6 +71,14 @@ impl RunArgs {
             set.push(parse_override(text)?);
         }
         set.extend(self.precision.overrides());
+        let given = |key: &str| {
+            self.seed.is_some() && key == "seed" || self.fraction.is_some() && key == "train_fraction"
+        };
+        for (i, (key, _)) in set.iter().enumerate().skip(1) {
+            if given(key) || set[1..i].iter().any(|(other, _)| other == key) {
+                return Err(ConfigError::Twice(key.clone()).into());
+            }
+        }
         let config = run::set(kind, &config, &set)?;
         kind.check(&config)?;
         Ok(kind.planner().plan(&config)?)
@@ -112,6 +121,9 @@ const OUT: &str = "results/train";
 pub struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
+    /// Epochs at most (steps, of kinds whose rounds are steps), instead of the preset's
+    #[arg(long, visible_alias = "max-steps")]
+    max_epochs: Option<u32>,
     /// Directory for the run's own directory
     #[arg(long, default_value = OUT)]
     out: PathBuf,
@@ -121,7 +133,11 @@ pub struct TrainArgs {
 
 /// Trains the run.
 pub fn run(args: &TrainArgs) -> miette::Result<ExitCode> {
-    let plan = [args.run.plan()?];
+    let mut plan = [args.run.plan()?];
+    if let Some(max_epochs) = args.max_epochs {
+        let budget = plan[0].budget();
+        plan[0] = plan[0].with_budget(Budget { max_epochs: max_epochs.into(), ..budget });
+    }
     let computer = Computer::open(&args.execution.compute, &plan, None)?;
     // of a directory elsewhere nobody has said that experiments lie beside it
     let beside = (args.out == Path::new(OUT)).then(|| "results".into());

@@ -24,7 +24,7 @@ const LISTED: usize = 5;
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct ViewArgs {
     /// Look at the runs as if they had been given so many epochs at most [default: what the experiment asks for]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", visible_alias = "max-steps")]
     max_epochs: Option<u64>,
     /// Look at the runs as if they had gone on so many epochs after grokking [default: what the experiment asks for]
     #[arg(long, value_name = "N")]

@@ -131,6 +131,10 @@ impl Experiment {
             let remedy = "write the largest into [set]; `groklab table --max-epochs N` looks at less of it";
             return Err(self.fault(Where::key("grid", key), &problem, remedy));
         }
+        if let Some((key, _)) = set.iter().find(|(key, _)| grid.contains_key(key)) {
+            let remedy = "take it out of [set]: the grid gives it its values";
+            return Err(self.fault(Where::key("grid", key), "[set] sets this key too", remedy));
+        }
         if let Some((key, _)) = extra.iter().find(|(key, _)| grid.contains_key(key)) {
             let remedy = "leave the option out, or take the key out of the grid";
             return Err(self.fault(Where::key("grid", key), "an option sets this key too", remedy));

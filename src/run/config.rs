@@ -20,6 +20,10 @@ pub enum ConfigError {
         /// The known keys.
         help: String,
     },
+    /// One key with two values.
+    #[error("{} is set twice", quote(.0))]
+    #[diagnostic(help("leave one of the two out: it could not be seen which of them holds"))]
+    Twice(String),
     /// A value of the wrong type or an unknown choice.
     #[error("{key} = {value}: {reason}")]
     #[diagnostic(help(
@@ -80,6 +84,7 @@ impl ConfigError {
     pub(crate) fn keys(&self) -> Vec<&str> {
         match self {
             Self::NotAPair(_) => Vec::new(),
+            Self::Twice(key) => vec![key],
             Self::UnknownKey { key, .. } | Self::BadValue { key, .. } => vec![key],
             Self::EmptySide { .. } => vec!["train_fraction"],
             Self::OutOfRange { key: "model.d_model", .. } => vec!["model.d_model", "model.n_heads"],
@@ -111,7 +116,15 @@ pub fn set(kind: &dyn Kind, config: &Table, settings: &Settings) -> Result<Table
     for (key, value) in settings {
         let seed_before = config.get("seed").cloned();
         let listed = kind.lists().iter().any(|(_, item)| item == key && *item == "task");
-        let known = || format!("known keys: {}", known_keys(kind, &config).join(", "));
+        let known = || {
+            let keys = known_keys(kind, &config);
+            match nearest(key, &keys) {
+                Some(near) => {
+                    format!("did you mean `{near}`? `groklab kinds {}` lists all keys", kind.name())
+                }
+                None => format!("known keys: {}", keys.join(", ")),
+            }
+        };
         if listed || leaf(&config, key).is_none() {
             return Err(ConfigError::UnknownKey { key: key.clone(), help: known() });
         }
@@ -149,6 +162,21 @@ fn leaf_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
+/// The key that was probably meant: by spelling as a whole or of its last word, or by initials (`lr`).
+fn nearest<'k>(key: &str, keys: &'k [String]) -> Option<&'k str> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().replace('-', "_");
+    let initials =
+        |key: &str| last(key).split('_').filter_map(|word| word.chars().next()).collect::<String>();
+    let score = |known: &String| {
+        let (own, other) = (last(key), last(known));
+        let by_initials = if own.len() > 1 && own == initials(known) { 0.95 } else { 0.0 };
+        strsim::jaro_winkler(key, known).max(strsim::jaro_winkler(&own, &other)).max(by_initials)
+    };
+    let scored = keys.iter().map(|known| (score(known), known));
+    let (best, near) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best > 0.85).then_some(near.as_str())
+}
+
 fn known_keys(kind: &dyn Kind, config: &Table) -> Vec<String> {
     let mut keys = Vec::new();
     collect("", config, &mut keys);
@@ -162,6 +190,27 @@ fn collect(prefix: &str, table: &Table, keys: &mut Vec<String>) {
         match value {
             Value::Table(inner) => collect(&format!("{prefix}{key}."), inner, keys),
             _ => keys.push(format!("{prefix}{key}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_meant_is_found_by_spelling_by_the_last_word_or_by_initials() {
+        let keys = ["optim.learning_rate", "optim.weight_decay", "train.max_epochs", "model.d_model", "seed"];
+        let keys = keys.map(str::to_owned);
+        for (typed, meant) in [
+            ("optim.lr", Some("optim.learning_rate")),
+            ("optim.learning-rate", Some("optim.learning_rate")),
+            ("weight_decay", Some("optim.weight_decay")),
+            ("max_epoch", Some("train.max_epochs")),
+            ("model.dmodel", Some("model.d_model")),
+            ("colour", None),
+        ] {
+            assert_eq!(nearest(typed, &keys), meant, "{typed}");
         }
     }
 }
