@@ -40,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "run",
         ],
     ),
+    ("kinds/vectors", &["probe", "run"]),
     ("experiment", &["excerpt", "kinds", "run"]),
     ("bench", &["kinds", "probe"]),
     ("analysis", &["kinds", "probe", "run", "store"]),

@@ -57,15 +57,23 @@ pub(super) fn recipe(config: &Config) -> Table {
     table
 }
 
-/// The canonical form; `source` is the source's word, without a path, and `digest` that of the data.
-pub(super) fn canonical_form(config: &Config, source: &str, digest: &str) -> String {
-    let mut recipe = recipe(config);
+/// The recipe without the place of the user's files, and without their digest, which is a fact of its own.
+pub(super) fn placeless(mut recipe: Table, source: &str) -> Table {
     if let Some(data) = recipe.get_mut("data").and_then(|data| data.as_table_mut()) {
-        // where the files lie is not what they are
         data.insert("source".to_owned(), source.into());
         data.remove("digest");
     }
-    canonical(&recipe, LEFT_OUT, &[("kind", super::NAME), ("data", digest)])
+    recipe
+}
+
+/// The keys in which two recipes differ.
+pub(super) fn differences(here: &Table, there: &Table) -> Vec<String> {
+    crate::run::identity::differences(here, there, LEFT_OUT)
+}
+
+/// The canonical form; `source` is the source's word, without a path, and `digest` that of the data.
+pub(super) fn canonical_form(config: &Config, source: &str, digest: &str) -> String {
+    canonical(&placeless(recipe(config), source), LEFT_OUT, &[("kind", super::NAME), ("data", digest)])
 }
 
 /// Name of the run and of its directory.

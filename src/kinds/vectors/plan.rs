@@ -84,6 +84,14 @@ impl Planned for VectorsRun {
         identity::recipe(&self.config)
     }
 
+    fn differences(&self, found: &Table) -> Vec<String> {
+        let mut found = found.clone();
+        found.remove("kind");
+        // where the files lay is no difference: their contents are in the id
+        let here = identity::placeless(self.recipe(), self.source.word());
+        identity::differences(&identity::placeless(found, self.source.word()), &here)
+    }
+
     fn budget(&self) -> Budget {
         self.config.train
     }

@@ -36,6 +36,9 @@ fn npy_files_are_known_by_their_contents_and_not_by_their_place() {
     let (first, moved) =
         (plan("grokalign-digits", &settings(&source)), plan("grokalign-digits", &settings(&elsewhere)));
     assert_eq!((first.id(), first.data()), (moved.id(), moved.data()));
+    assert_eq!(first.differences(&moved.recipe()), Vec::<String>::new());
+    let other = plan("grokalign-digits", &[&settings(&source)[..], &["model.biases=true"]].concat());
+    assert_eq!(first.differences(&other.recipe()), ["model.biases: true, not false"]);
     assert!(first.id().starts_with("npy-n12-s0-"), "{}", first.id());
     assert_eq!(first.data().sizes, [("train_rows", 12), ("val_rows", 18), ("inputs", 4), ("classes", 3)]);
     let document = &first.documents()[0];

@@ -109,7 +109,7 @@ fn a_snapshot_of_another_run_is_refused() {
     let broken: [fn(&mut Snapshot); 5] = [
         |s| s.counters.step = 5,
         |s| s.counters.next_epoch = 0,
-        |s| drop(s.params.pop()),
+        |s| s.params.truncate(1),
         |s| s.slots[0].0 = "w".into(),
         |s| drop(s.slots.pop()),
     ];
