@@ -42,7 +42,7 @@ fn twenty_steps_agree_with_pytorch() {
         ("adamw", Box::new(Adam::new(decayed, &layout))),
         ("muon", Box::new(Muon::new(muon, &layout).unwrap())),
     ];
-    let schedule = Schedule { rate: 0.02, warmup: 4, steps: STEPS, shape: Shape::Cosine };
+    let schedule = Schedule { rate: 0.002, warmup: 4, steps: STEPS, shape: Shape::Cosine };
     for (name, mut optimizer) in optimizers {
         let expected = &oracle[name];
         let model = Transformer::new(config.clone(), DType::F32, &Device::Cpu).unwrap();
@@ -67,8 +67,7 @@ fn twenty_steps_agree_with_pytorch() {
         let theirs = list(&expected["params"]);
         assert_eq!(theirs.len(), params.len().div_ceil(3));
         worst[2] = sampled.zip(theirs).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
-        println!("{name}: {worst:?}");
-        // what twenty steps make of f32's rounding; a step moves a parameter by up to .02
-        assert!(worst[0] < 2e-5 && worst[1] < 2e-4 && worst[2] < 2e-4, "{name}: {worst:?}");
+        // PyTorch in f32 and in f64 differ by 1.4e-6, 6e-5 and 3e-7; a step moves a parameter by up to 2e-3
+        assert!(worst[0] < 1e-5 && worst[1] < 3e-4 && worst[2] < 3e-6, "{name}: {worst:?}");
     }
 }
