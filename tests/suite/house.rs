@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kinds/vectors", &["probe", "run"]),
+    ("kinds/text", &["excerpt", "probe", "program", "run"]),
     ("experiment", &["excerpt", "kinds", "run"]),
     ("bench", &["kinds", "probe"]),
     ("analysis", &["kinds", "probe", "run", "store"]),
