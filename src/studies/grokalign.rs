@@ -6,9 +6,12 @@ use super::{
     Study,
     contrast::{Series, pairs, series},
 };
-use crate::analysis::{
-    claims::{Claim, Range, Sample, judge},
-    general::{self, FINAL, INITIAL, Run},
+use crate::{
+    analysis::{
+        claims::{Claim, Range, Sample, judge},
+        general::{self, FINAL, INITIAL, Run},
+    },
+    store::RunState,
 };
 
 /// The study.
@@ -46,11 +49,13 @@ fn named(series: &Series, what: &str) -> String {
     if series.label.is_empty() { what.to_owned() } else { format!("{what}, {}", series.label) }
 }
 
-/// Epochs to the target; those of a run that did not get there are at least the epochs it was given.
-fn epochs(run: &Run) -> (f64, bool) {
+/// Epochs to the target; those of a run that did not get there are at least the epochs it was given. None of a run that is
+/// still on its way there.
+fn epochs(run: &Run) -> Option<(f64, bool)> {
     match run.mark(TARGET) {
-        Some(mark) => (mark.epoch.max(1) as f64, true),
-        None => (run.manifest.epochs.max(1) as f64, false),
+        Some(mark) => Some((mark.epoch.max(1) as f64, true)),
+        None if run.manifest.state == RunState::Finished => Some((run.manifest.epochs.max(1) as f64, false)),
+        None => None,
     }
 }
 
@@ -58,7 +63,7 @@ fn epochs(run: &Run) -> (f64, bool) {
 /// which is too few; a pair in which the run with the term did not, only if the baseline did.
 fn log_ratios(without: &[&Run], with: &[&Run], group: &str) -> Vec<Sample> {
     let ratio = |(base, run): (&Run, &Run)| {
-        let ((base, base_got), (run, run_got)) = (epochs(base), epochs(run));
+        let ((base, base_got), (run, run_got)) = (epochs(base)?, epochs(run)?);
         (base_got || run_got).then(|| Sample { group: group.to_owned(), value: (base / run).ln() })
     };
     pairs(without, with).into_iter().filter_map(ratio).collect()

@@ -46,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench", &["kinds", "probe"]),
     ("analysis", &["kinds", "probe", "run", "store"]),
     ("render", &["analysis", "kinds", "run", "store"]),
-    ("studies", &["analysis", "probe", "render", "run"]),
+    ("studies", &["analysis", "probe", "render", "run", "store"]),
     (
         "cli",
         &[
