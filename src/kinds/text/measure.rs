@@ -9,6 +9,9 @@ use groklab_text::{
     model::{Transformer, cross_entropy},
 };
 
+/// Is shown the inputs of the unembedding, and the logits.
+type Seen<'a> = &'a mut dyn FnMut(&[f32], &[f32]) -> Result<(), Failure>;
+
 /// What was measured of the model as it stands.
 #[derive(Debug)]
 pub struct Measured {
@@ -77,12 +80,7 @@ impl Subject<'_> {
     }
 
     /// Mean loss over `batches`. `seen` gets the inputs of the unembedding and the logits of each; `energies` is added to.
-    fn forward(
-        &self,
-        batches: &[Batch],
-        energies: &mut [[f64; 2]],
-        seen: &mut dyn FnMut(&[f32], &[f32]) -> Result<(), Failure>,
-    ) -> Result<f64, Failure> {
+    fn forward(&self, batches: &[Batch], energies: &mut [[f64; 2]], seen: Seen) -> Result<f64, Failure> {
         let config = self.model.config();
         let (mut sum, mut count) = (0.0, 0);
         for (inputs, targets) in batches {
