@@ -269,23 +269,15 @@ fn attention_first(series: &[Series]) -> Claim {
 }
 
 fn muon_peaks_higher(study: &general::Study) -> Claim {
-    let mut parts = Vec::new();
-    for tokens in [0.0] {
-        let of = |name: &str| -> Vec<Sample> {
-            let runs = study.runs.iter().filter(|run| run.setting("optim.name") == name);
-            let runs = runs.filter(|run| run.number(TOKENS) == Some(tokens));
-            runs.filter_map(|run| Some(Sample { group: "fresh".into(), value: peak(run)?.1 })).collect()
-        };
-        let (muon, adam) = (of("muon"), of("adam"));
-        if !muon.is_empty() && !adam.is_empty() {
-            parts.push(judge_difference(
-                "peak of LAR on fresh text, Muon − Adam",
-                Range::Above(0.0),
-                &muon,
-                &adam,
-            ));
-        }
-    }
+    let of = |name: &str| -> Vec<Sample> {
+        let runs = study.runs.iter().filter(|run| run.setting("optim.name") == name);
+        let fresh = runs.filter(|run| run.number(TOKENS) == Some(0.0));
+        fresh.filter_map(|run| Some(Sample { group: "fresh".into(), value: peak(run)?.1 })).collect()
+    };
+    let (muon, adam) = (of("muon"), of("adam"));
+    let what = "peak of LAR on fresh text, Muon − Adam";
+    let part = || judge_difference(what, Range::Above(0.0), &muon, &adam);
+    let parts = if muon.is_empty() || adam.is_empty() { Vec::new() } else { vec![part()] };
     Claim::new("lm-muon-peak", "LAR peaks higher under Muon than under Adam", "Fig. 8", parts)
 }
 

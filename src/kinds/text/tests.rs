@@ -145,7 +145,9 @@ fn a_run_that_is_killed_after_every_step_is_the_same_to_the_bit() {
         let mut snapshot = None;
         loop {
             let (mut learner, _) = run.start(&place()).unwrap();
-            snapshot.take().map(|snapshot| learner.restore(snapshot).unwrap());
+            if let Some(snapshot) = snapshot.take() {
+                learner.restore(snapshot).unwrap();
+            }
             notebook.rounds.set(0);
             notebook.most = Some(1);
             let stopped = run::train(learner.as_mut(), &mut notebook).unwrap();
