@@ -10,7 +10,6 @@ mod export;
 mod gpu_check;
 mod kinds;
 mod man;
-mod memory;
 mod plot;
 mod probe;
 mod progress;
@@ -19,6 +18,7 @@ mod quick;
 mod report;
 mod run;
 mod slurm;
+mod spark;
 mod status;
 mod sweep;
 mod table;
@@ -122,8 +122,7 @@ enum Command {
 
 /// Parses the command line, runs the command and maps what happened to an exit code.
 pub fn main() -> ExitCode {
-    // one thread a run: a product must never wait for, or steal from, another run's threads
-    gemm::set_threading_threshold(usize::MAX);
+    crate::sweep::limit_threads();
     let cli = Cli::parse();
     let level = if cli.verbose { tracing::Level::INFO } else { tracing::Level::WARN };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).without_time();

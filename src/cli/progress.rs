@@ -1,7 +1,11 @@
 //! Progress of a sweep: a bar and one line per live run on a terminal, plain lines elsewhere.
 
-use super::tell;
+use super::{
+    spark::{History, short, watched},
+    tell,
+};
 use crate::{
+    excerpt::clipped,
     run::{Kind, Planned},
     store::Manifest,
     sweep::{Live, Reporter, Settled},
@@ -10,7 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
     collections::BTreeMap,
     io::IsTerminal,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -27,21 +31,34 @@ pub struct Progress {
 #[derive(Default)]
 struct State {
     settled: usize,
-    bars: BTreeMap<String, ProgressBar>,
+    /// Rounds that each run goes at most, as far as known; and those that are done.
+    rounds: BTreeMap<String, (u64, u64)>,
+    bars: BTreeMap<String, RunBar>,
     last_line: BTreeMap<String, Instant>,
 }
 
+/// The line of a run on its way.
+struct RunBar {
+    bar: ProgressBar,
+    /// What is followed, and how it went.
+    followed: Vec<(&'static str, usize, History)>,
+}
+
 impl Progress {
-    /// For a plan of `runs`.
-    pub fn new(runs: usize) -> Self {
+    /// For a plan.
+    pub fn new(plan: &[Arc<dyn Planned>]) -> Self {
+        let rounds: BTreeMap<_, _> =
+            plan.iter().map(|run| (run.id().to_owned(), (run.budget().max_epochs, 0))).collect();
         let bars = std::io::stderr().is_terminal().then(|| {
             let all = MultiProgress::new();
-            let bar = all.add(ProgressBar::new(runs as u64));
-            bar.set_style(style("{bar:30.cyan/dim} {pos}/{len} runs  {elapsed}"));
+            let bar = all.add(ProgressBar::new(rounds.values().map(|(most, _)| most).sum()));
+            bar.set_style(style("{bar:24.cyan/dim} {msg}, {elapsed}, {eta} left at most"));
+            bar.set_message(format!("0/{} runs", plan.len()));
             bar.enable_steady_tick(Duration::from_secs(1)); // the clock runs on between events
             (all, bar)
         });
-        Self { runs, bars, state: Mutex::default() }
+        let state = State { rounds, ..State::default() };
+        Self { runs: plan.len(), bars, state: Mutex::new(state) }
     }
 
     /// Clears the bars.
@@ -70,15 +87,25 @@ impl Reporter for Progress {
         let mut state = self.state();
         match &self.bars {
             Some((all, _)) => {
-                let bar = state.bars.entry(run.id().to_owned()).or_insert_with(|| {
+                let line = state.bars.entry(run.id().to_owned()).or_insert_with(|| {
                     let bar = all.add(ProgressBar::new(live.max_epochs));
-                    bar.set_style(style("{bar:12.green/dim} {msg}"));
-                    bar
+                    bar.set_style(style("{msg} {bar:8.green/dim} {prefix}"));
+                    let watched = watched(run.kind()).into_iter();
+                    let followed = watched.map(|(name, place)| (name, place, History::default()));
+                    RunBar { bar, followed: followed.collect() }
                 });
+                if live.is_new {
+                    for (_, place, history) in &mut line.followed {
+                        history.push(row.get(*place).copied().unwrap_or(f64::NAN));
+                    }
+                }
                 if live.is_new || live.epoch.is_multiple_of(5) {
-                    bar.set_length(live.expected_end);
-                    bar.set_position(live.epoch);
-                    bar.set_message(describe(run, live, row));
+                    line.bar.set_length(live.expected_end);
+                    line.bar.set_position(live.epoch);
+                    line.bar.set_message(format!("{:<18}", clipped(name(run), 18)));
+                    line.bar.set_prefix(line.describe(live, row));
+                    state.rounds.insert(run.id().to_owned(), (live.expected_end, live.epoch));
+                    self.count(&state);
                 }
             }
             None => {
@@ -98,12 +125,13 @@ impl Reporter for Progress {
     fn settled(&self, run: &dyn Planned, settled: &Settled) {
         let mut state = self.state();
         state.settled += 1;
-        if let Some(bar) = state.bars.remove(run.id()) {
-            bar.finish_and_clear();
+        if let Some(line) = state.bars.remove(run.id()) {
+            line.bar.finish_and_clear();
         }
-        if let Some((_, bar)) = &self.bars {
-            bar.set_position(state.settled as u64);
+        if let Some((most, _)) = state.rounds.get(run.id()).copied() {
+            state.rounds.insert(run.id().to_owned(), (most, most));
         }
+        self.count(&state);
         let line = match settled {
             Settled::Finished(m) => format!("{}  {}", run.id(), history(m)),
             Settled::Already(m) => format!("{}  {} (had got there before)", run.id(), history(m)),
@@ -115,7 +143,43 @@ impl Reporter for Progress {
     }
 }
 
-/// One line on a live run.
+impl Progress {
+    /// The bar of the whole: rounds done of those that may be.
+    fn count(&self, state: &State) {
+        let Some((_, bar)) = &self.bars else { return };
+        bar.set_length(state.rounds.values().map(|(most, _)| most).sum());
+        bar.set_position(state.rounds.values().map(|(_, done)| done).sum());
+        bar.set_message(format!("{}/{} runs", state.settled, self.runs));
+    }
+}
+
+impl RunBar {
+    /// Round, what is followed, and the time left, in 52 characters at most.
+    fn describe(&self, live: &Live, row: &[f64]) -> String {
+        let mut text = format!("{:>6}", live.epoch);
+        for (name, place, history) in &self.followed {
+            let value = short(row.get(*place).copied().unwrap_or(f64::NAN));
+            text.push_str(&format!(" {name}{value} {}", history.sparkline()));
+        }
+        format!("{text} {}", time_left(live))
+    }
+}
+
+/// In a few characters: `8m39`, `2h05`.
+fn time_left(live: &Live) -> String {
+    let rate = live.done_here as f64 / live.elapsed.as_secs_f64().max(1e-9);
+    if rate <= 0.0 {
+        return "?".to_owned();
+    }
+    let seconds = (live.expected_end.saturating_sub(live.epoch) as f64 / rate) as u64;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}", seconds / 60, seconds % 60),
+        _ => format!("{}h{:02}", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// One line on a live run, for a log.
 fn describe(run: &dyn Planned, live: &Live, row: &[f64]) -> String {
     let rate = live.done_here as f64 / live.elapsed.as_secs_f64().max(1e-9);
     let left = match rate > 0.0 {

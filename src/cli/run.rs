@@ -1,13 +1,13 @@
 //! What every command that trains has in common: the options of execution, signals, and the end of a sweep.
 
-use super::{memory, progress::Progress, report, say, tell};
+use super::{progress::Progress, report, say, tell};
 use crate::{
     kinds::operations::{
         engine::{DeviceChoice, Precision, Shape, open_device, open_replicas},
-        lockstep::Lockstep,
+        lockstep::{Lockstep, beside_device},
     },
     run::{EngineChoice, Place, Planned},
-    sweep::{Execution, Settled, Together, sweep},
+    sweep::{Execution, Settled, Together, memory, sweep},
 };
 use candle_core::Device;
 use clap::Args;
@@ -135,7 +135,7 @@ pub fn execute(
     let choice = args.compute.engine;
     let limit = args.replicas.map(NonZeroUsize::get);
     let open = |shape: &Shape, waiting: usize| {
-        let most = memory::beside_device(shape);
+        let most = beside_device(shape);
         if most < waiting.min(limit.unwrap_or(usize::MAX)) {
             tell(&format!(
                 "this machine's memory has room for {most} runs side by side, {waiting} are to be done"
@@ -162,7 +162,7 @@ pub fn execute(
         checkpoint_every: Duration::from_secs_f64(args.checkpoint_every),
         stop: &signals.stop,
     };
-    let progress = Progress::new(plan.len());
+    let progress = Progress::new(plan);
     let settled = sweep(plan, &execution, &progress).map_err(report)?;
     progress.finish();
     Ok(summarise(plan, &settled, &execution.results, signals.caught()))

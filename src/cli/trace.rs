@@ -13,7 +13,7 @@
 //!
 //! The metadata entry `groklab` is a JSON object with `config` (TOML) and `n_symbols`; the tokens are x, n_symbols (the operator), y, n_symbols + 1 (=).
 
-use super::{deliver, memory, report, tell, train::RunArgs};
+use super::{deliver, report, tell, train::RunArgs};
 use crate::{
     cli::run::ComputeArgs,
     kinds::operations::model::ParamLayout,
@@ -21,6 +21,7 @@ use crate::{
     kinds::operations::{engine, lockstep::operations},
     run::{Mark, State},
     store::{metrics_csv, named_tensors, read_parameters, safetensors_bytes},
+    sweep::memory,
 };
 use clap::Args;
 use safetensors::Dtype;

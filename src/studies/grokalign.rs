@@ -1,6 +1,6 @@
 //! GrokAlign (arXiv 2506.12284): a penalty on the norm of the Jacobian makes networks grok sooner, and centroids align.
 //!
-//! Rules of the claims, fixed before the study was run: `docs/grokalign.md`.
+//! Rules of the claims, fixed before the study was run: `docs/grokalign/README.md`.
 
 use super::{
     Study,

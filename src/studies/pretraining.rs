@@ -1,7 +1,7 @@
 //! The second half of arXiv 2605.28975: while a language model trains, LAR of its unembedding rises to a peak and declines;
 //! when the model overfits it declines faster, and its distance from a run that cannot overfit follows the gap.
 //!
-//! Rules of the claims, fixed before the study was run: `docs/language-models.md`.
+//! Rules of the claims, fixed before the study was run: `docs/language-models/README.md`.
 
 use super::{
     Study,

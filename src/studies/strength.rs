@@ -1,7 +1,7 @@
 //! Over-Alignment vs Over-Fitting (arXiv 2602.00827): how the output scale c of a network rules generalisation when training
 //! stops at a target.
 //!
-//! Rules of the claims, fixed before the study was run: `docs/strength.md`.
+//! Rules of the claims, fixed before the study was run: `docs/strength/README.md`.
 
 use super::{
     Study,

@@ -10,6 +10,7 @@ mod attempt;
 mod budget_tests;
 #[cfg(test)]
 pub(crate) mod fault_tests;
+pub mod memory;
 mod recorder;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::{
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -72,12 +74,26 @@ pub enum Settled {
     Failed(String),
 }
 
-/// The pool of threads could not be started.
+/// A sweep that could not begin.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start {jobs} threads: {source}")]
-pub struct PoolError {
-    jobs: usize,
-    source: rayon::ThreadPoolBuildError,
+pub enum SweepError {
+    /// The pool of threads could not be started.
+    #[error("cannot start {jobs} threads: {source}")]
+    Threads {
+        /// So many were asked for.
+        jobs: usize,
+        /// Why.
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// The runs do not fit into memory together.
+    #[error(transparent)]
+    Memory(#[from] memory::TooLittleMemory),
+}
+
+/// One thread a run: a product must never wait for, or steal from, another run's threads. Of a library that trains without
+/// [`sweep`], this is to be called first.
+pub fn limit_threads() {
+    gemm::set_threading_threshold(usize::MAX);
 }
 
 /// Runs them all, in order of the plan as threads come free. A failing run does not stop the others.
@@ -86,11 +102,15 @@ pub fn sweep(
     plan: &[Arc<dyn Planned>],
     execution: &Execution,
     reporter: &dyn Reporter,
-) -> Result<Vec<Settled>, PoolError> {
+) -> Result<Vec<Settled>, SweepError> {
+    limit_threads();
+    if execution.together.is_none() {
+        memory::check(plan, NonZeroUsize::new(execution.jobs))?;
+    }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(execution.jobs)
         .build()
-        .map_err(|source| PoolError { jobs: execution.jobs, source })?;
+        .map_err(|source| SweepError::Threads { jobs: execution.jobs, source })?;
     let mut settled: Vec<Settled> = plan.iter().map(|_| Settled::Elsewhere).collect();
     note_those_left_alone(plan, execution, reporter);
     loop {

@@ -13,11 +13,11 @@ mod tests;
 
 use super::{
     config::{OptimizerName, PlannedRun, train_rows},
-    engine::{EngineError, Replicas, Shape},
+    engine::{EngineError, Replicas, Shape, footprint_beside_device},
 };
 use crate::{
     run::Planned,
-    sweep::{Entry, Execution, Reporter, Together, guarded},
+    sweep::{Entry, Execution, Reporter, Together, guarded, memory},
 };
 use group::Group;
 use rayon::prelude::*;
@@ -31,6 +31,12 @@ const SLOTS_AT_MOST: usize = 200;
 
 /// Opens a group of replicas of this shape for so many runs as are waiting, or for as many of them as it has room for.
 pub type Open<'a> = dyn Fn(&Shape, usize) -> Result<Box<dyn Replicas>, EngineError> + Sync + 'a;
+
+/// Runs side by side on a device that this machine's memory can hold its share of, at least one.
+pub fn beside_device(shape: &Shape) -> usize {
+    let fit = |bytes: u64| usize::try_from(bytes / footprint_beside_device(shape)).unwrap_or(usize::MAX);
+    memory::available().map_or(usize::MAX, |bytes| fit(bytes).max(1))
+}
 
 /// Runs side by side on what `open` opens. Those with another optimiser than adamw go alone, on the CPU.
 pub struct Lockstep<'a> {

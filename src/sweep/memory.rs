@@ -1,10 +1,7 @@
 //! Whether a plan fits into memory: said before anything is written, because an allocation that fails later
 //! ends the whole process.
 
-use crate::{
-    kinds::operations::engine::{Shape, footprint_beside_device},
-    run::Planned,
-};
+use crate::run::Planned;
 use std::{fs, num::NonZeroUsize, sync::Arc};
 
 /// A plan that this machine has no memory for.
@@ -53,15 +50,9 @@ fn fits(
     })
 }
 
-/// Runs side by side on a device that this machine can hold its share of, at least one.
-pub fn beside_device(shape: &Shape) -> usize {
-    let fit = |bytes: u64| usize::try_from(bytes / footprint_beside_device(shape)).unwrap_or(usize::MAX);
-    available().map_or(usize::MAX, |bytes| fit(bytes).max(1))
-}
-
 /// Bytes that can still be had: the least of what the kernel calls available, the control group's limit and the
 /// limit on address space. None where the system does not say (not Linux).
-fn available() -> Option<u64> {
+pub fn available() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let free =
         read("/proc/meminfo").and_then(|text| number_after(&text, "MemAvailable:")).map(|kib| kib << 10);
