@@ -3,6 +3,7 @@
 mod bench;
 mod claims;
 mod completions;
+mod corpus;
 mod diagnostics;
 mod evidence;
 mod experiments;
@@ -100,6 +101,9 @@ enum Command {
     /// List, show, check and export the operations to learn
     #[command(subcommand)]
     Tasks(tasks::TasksCommand),
+    /// Show, sample or tokenise what language models read
+    #[command(subcommand)]
+    Corpus(corpus::CorpusCommand),
     /// List the experiments that come with the program
     Experiments,
     /// List the kinds of run, or show the presets, config keys, columns and milestones of one
@@ -141,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Corpus(command) => corpus::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Experiments => experiments::run().map(|()| ExitCode::SUCCESS),
         Command::Kinds(args) => kinds::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),

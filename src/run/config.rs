@@ -162,19 +162,25 @@ fn leaf_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
     }
 }
 
-/// The key that was probably meant: by spelling as a whole or of its last word, or by initials (`lr`).
+/// Bytes of a key that may be one at all.
+const LONGEST: usize = 64;
+
+/// The key that was probably meant: by the spelling of its last word, or by initials (`lr`).
 fn nearest<'k>(key: &str, keys: &'k [String]) -> Option<&'k str> {
+    if key.len() > LONGEST {
+        return None;
+    }
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().replace('-', "_");
     let initials =
         |key: &str| last(key).split('_').filter_map(|word| word.chars().next()).collect::<String>();
     let score = |known: &String| {
         let (own, other) = (last(key), last(known));
         let by_initials = if own.len() > 1 && own == initials(known) { 0.95 } else { 0.0 };
-        strsim::jaro_winkler(key, known).max(strsim::jaro_winkler(&own, &other)).max(by_initials)
+        strsim::jaro_winkler(&own, &other).max(by_initials)
     };
     let scored = keys.iter().map(|known| (score(known), known));
     let (best, near) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best > 0.85).then_some(near.as_str())
+    (best > 0.88).then_some(near.as_str())
 }
 
 fn known_keys(kind: &dyn Kind, config: &Table) -> Vec<String> {
@@ -199,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_meant_is_found_by_spelling_by_the_last_word_or_by_initials() {
+    fn what_was_meant_is_found_by_the_spelling_of_the_last_word_or_by_initials() {
         let keys = ["optim.learning_rate", "optim.weight_decay", "train.max_epochs", "model.d_model", "seed"];
         let keys = keys.map(str::to_owned);
         for (typed, meant) in [
@@ -209,6 +215,7 @@ mod tests {
             ("max_epoch", Some("train.max_epochs")),
             ("model.dmodel", Some("model.d_model")),
             ("colour", None),
+            ("model.depth", None),
         ] {
             assert_eq!(nearest(typed, &keys), meant, "{typed}");
         }

@@ -59,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "render",
             "run",
             "store",
+            "studies",
             "sweep",
             "tensors",
         ],

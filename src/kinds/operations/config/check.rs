@@ -36,6 +36,9 @@ impl RunConfig {
     pub fn table(&self) -> Table {
         let mut table = Table::try_from(self).unwrap_or_default();
         table.entry("precision").or_insert_with(|| self.precision.name().into());
+        if let Some(Value::Table(data)) = table.get_mut("data") {
+            data.entry("label_noise").or_insert_with(|| self.data.label_noise.into());
+        }
         if let Some(Value::Table(probe)) = table.get_mut("probe") {
             probe.entry("diagnostics").or_insert_with(|| self.probe.diagnostics.clone().into());
         }
@@ -155,6 +158,12 @@ impl RunConfig {
                 "train.max_epochs",
                 train.max_epochs.to_string(),
                 "1 ≤ max_epochs ≤ 1000000000",
+            ),
+            (
+                (0.0..=1.0).contains(&data.label_noise),
+                "data.label_noise",
+                float(data.label_noise),
+                "0 ≤ label_noise ≤ 1",
             ),
             (probe.every >= 1, "probe.every", probe.every.to_string(), "every ≥ 1"),
         ];

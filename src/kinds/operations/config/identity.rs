@@ -10,6 +10,7 @@ const NOT_IDENTITY: [&str; 2] = ["task", "train"];
 /// whatever becomes of the presets: a value left out here means that value in every results directory there is.
 const LEFT_OUT: LeftOut = &[
     ("data.batch_size", "512"),
+    ("data.label_noise", "0.0"),
     ("data.last_batch", "\"keep\""),
     ("model.activation", "\"gelu\""),
     ("model.bias", "false"),
@@ -93,10 +94,11 @@ mod tests {
 
     #[test]
     fn every_key_has_a_value_that_is_left_out_or_always_enters() {
-        let mut keys: Vec<String> =
-            identity::leaves(&set(&["precision=tf32", "probe.diagnostics=[]"]).recipe())
-                .into_keys()
-                .collect();
+        let mut keys: Vec<String> = identity::leaves(
+            &set(&["precision=tf32", "probe.diagnostics=[]", "data.label_noise=0.5"]).recipe(),
+        )
+        .into_keys()
+        .collect();
         keys.sort_unstable();
         let mut known: Vec<_> = LEFT_OUT.iter().map(|(key, _)| *key).collect();
         known.extend(["seed", "split_seed", "train_fraction"]);
@@ -113,6 +115,7 @@ mod tests {
             "model.tied=true",
             "optim.learning_rate=2e-3",
             "data.last_batch=drop",
+            "data.label_noise=0.1",
             "probe.every=10",
             "probe.dense_until=5",
             "probe.diagnostics=[]",

@@ -206,6 +206,10 @@ pub struct DataConfig {
     pub batch_size: usize,
     /// What happens to the rows left over at the end of an epoch.
     pub last_batch: LastBatch,
+    /// Share of the training rows that get a wrong answer. The key came after the first studies: at 0 it is left out of
+    /// files, so that runs keep their ids.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub label_noise: f64,
 }
 
 /// What happens to the rows left over at the end of an epoch.

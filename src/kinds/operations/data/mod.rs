@@ -7,7 +7,7 @@ use crate::{
     kinds::operations::config::{LastBatch, train_rows},
     kinds::operations::task::Equation,
 };
-use rand::seq::SliceRandom;
+use rand::{Rng, seq::SliceRandom};
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use sha2::{Digest, Sha256};
 
@@ -57,6 +57,25 @@ impl Split {
         let val = shuffled.split_off(train);
         Ok(Self { train: shuffled, val })
     }
+
+    /// Gives `floor(rows · share)` training rows a wrong answer, any of the other symbols (the outliers of Power et al.,
+    /// arXiv 2201.02177, §3.2.2), drawn with the stream `labels` of `seed`. A task of one symbol has no wrong answer.
+    #[must_use]
+    pub fn with_label_noise(mut self, share: f64, n_symbols: usize, seed: u64) -> Self {
+        let wrong = train_rows(self.train.len(), share);
+        if wrong == 0 || n_symbols < 2 {
+            return self;
+        }
+        let mut draws = stream(seed, "labels", 0);
+        let mut rows: Vec<usize> = (0..self.train.len()).collect();
+        rows.shuffle(&mut draws);
+        for row in rows.into_iter().take(wrong) {
+            let answer = &mut self.train[row].answer;
+            let other = draws.random_range(0..n_symbols - 1);
+            *answer = (other + usize::from(other >= usize::from(*answer))) as u16;
+        }
+        self
+    }
 }
 
 /// Order of the training rows in one epoch.
@@ -98,6 +117,25 @@ mod tests {
 
     fn equations(n: u16) -> Vec<Equation> {
         (0..n).map(|x| Equation { x, y: 0, answer: 0 }).collect()
+    }
+
+    #[test]
+    fn so_many_training_rows_have_a_wrong_answer_and_no_other_row_changes() {
+        let clean = Split::new(&equations(200), 0.5, 3).unwrap();
+        let noisy = clean.clone().with_label_noise(0.1, 7, 3);
+        let changed: Vec<_> = clean
+            .train
+            .iter()
+            .zip(&noisy.train)
+            .filter(|(a, b)| a.answer != b.answer)
+            .map(|(_, b)| b)
+            .collect();
+        assert_eq!((changed.len(), noisy.train.len(), &noisy.val), (10, 100, &clean.val));
+        assert!(changed.iter().all(|row| (1..7).contains(&row.answer)), "an answer is never itself: 0");
+        assert_eq!(noisy, clean.clone().with_label_noise(0.1, 7, 3));
+        assert_ne!(noisy, clean.clone().with_label_noise(0.1, 7, 4));
+        assert_eq!(clean, clean.clone().with_label_noise(0.0, 7, 3));
+        assert_eq!(clean, clean.clone().with_label_noise(0.5, 1, 3));
     }
 
     #[test]
