@@ -57,6 +57,7 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "strength-minority",
     "strength-phase",
     "lm-quick",
+    "lm-core",
     "lm-sizes",
     "lm-tied",
     "lm-decay",

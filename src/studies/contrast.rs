@@ -12,6 +12,11 @@ pub(super) struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
+    /// What its runs are called where they stand against a claim.
+    pub fn group(&self) -> String {
+        if self.label.is_empty() { "all runs".to_owned() } else { self.label.clone() }
+    }
+
     /// The runs with that value.
     pub fn arm(&self, value: f64) -> &[&'a Run] {
         self.arms.iter().find(|(v, _)| *v == value).map_or(&[], |(_, runs)| runs)

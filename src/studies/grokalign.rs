@@ -73,7 +73,7 @@ fn fewer_steps(series: &[Series]) -> Claim {
     let parts = series.iter().flat_map(|series| {
         arms(series).map(|(strength, without, with)| {
             let what = named(series, &format!("ln(epochs to the target, λ 0 / λ {strength})"));
-            judge(&what, Range::Above(0.0), log_ratios(without, with, &series.label))
+            judge(&what, Range::Above(0.0), log_ratios(without, with, &series.group()))
         })
     });
     Claim::new(
@@ -90,7 +90,7 @@ fn seven_fold(series: &[Series]) -> Claim {
     let parts = series.iter().flat_map(|series| {
         arms(series).map(move |(strength, without, with)| {
             let what = named(series, &format!("ln(epochs to the target, λ 0 / λ {strength})"));
-            judge(&what, range, log_ratios(without, with, &series.label))
+            judge(&what, range, log_ratios(without, with, &series.group()))
         })
     });
     Claim::new("ga-seven-fold", "… in 7.56 ± 0.82 times fewer", "Table 1", parts.collect())
@@ -106,7 +106,7 @@ fn shrinks_jacobian(series: &[Series]) -> Claim {
         for (strength, without, with) in arms(series) {
             let what =
                 |strength: f64| named(series, &format!("‖J‖ at the target / at the start, λ {strength}"));
-            let of = |runs: &[&Run]| runs.iter().filter_map(|run| share(run, &series.label)).collect();
+            let of = |runs: &[&Run]| runs.iter().filter_map(|run| share(run, &series.group())).collect();
             parts.push(judge(&what(strength), Range::Below(0.2), of(with)));
             parts.push(judge(&what(0.0), Range::Above(0.2), of(without)));
         }
@@ -125,8 +125,7 @@ fn aligns(series: &[Series]) -> Claim {
     for series in series {
         for (strength, _, with) in arms(series) {
             for column in ["centroid_align_train", "class_align"] {
-                let sample =
-                    |run: &&Run| Some(Sample { group: series.label.clone(), value: gain(run, column)? });
+                let sample = |run: &&Run| Some(Sample { group: series.group(), value: gain(run, column)? });
                 let what = named(series, &format!("{column} at the end − when fitted, λ {strength}"));
                 parts.push(judge(&what, Range::Above(0.0), with.iter().filter_map(sample).collect()));
             }
@@ -146,11 +145,13 @@ fn robust_later(series: &[Series]) -> Claim {
                     series,
                     &format!("accuracy under {prefix}* at the end − when fitted, λ {strength}"),
                 );
-                let samples = with.iter().flat_map(|run| {
+                // a run counts once: the mean over the strengths of the disturbance
+                let sample = |run: &&Run| {
                     let gains = run.gains(prefix, FITTED);
-                    gains.into_iter().map(|value| Sample { group: series.label.clone(), value })
-                });
-                parts.push(judge(&what, Range::Above(0.0), samples.collect()));
+                    let mean = gains.iter().sum::<f64>() / gains.len() as f64;
+                    (!gains.is_empty()).then(|| Sample { group: series.group(), value: mean })
+                };
+                parts.push(judge(&what, Range::Above(0.0), with.iter().filter_map(sample).collect()));
             }
         }
     }

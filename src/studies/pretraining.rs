@@ -80,7 +80,7 @@ fn with_baseline<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (f64, &
 }
 
 fn sample(series: &Series, value: f64) -> Sample {
-    Sample { group: series.label.clone(), value }
+    Sample { group: series.group(), value }
 }
 
 fn half(study: &general::Study) -> Claim {

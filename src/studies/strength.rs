@@ -64,8 +64,7 @@ fn best(series: &Series) -> Option<f64> {
 fn drops(series: &Series, best: f64, other: f64) -> Vec<Sample> {
     let odd = |c: f64| series.arm(c).iter().filter(|run| !is_even(run));
     let there = |seed: String| odd(other).find(|run| run.seed() == seed).and_then(|run| test(run));
-    let drop =
-        |run: &&Run| Some(Sample { group: series.label.clone(), value: test(run)? - there(run.seed())? });
+    let drop = |run: &&Run| Some(Sample { group: series.group(), value: test(run)? - there(run.seed())? });
     odd(best).filter_map(drop).collect()
 }
 
@@ -99,7 +98,7 @@ fn over_fitting(series: &[Series]) -> Claim {
 fn target_missed(series: &[Series]) -> Claim {
     let reached = |series: &Series, c: f64| -> Vec<Sample> {
         let sample = |run: &&Run| Sample {
-            group: series.label.clone(),
+            group: series.group(),
             value: f64::from(u8::from(run.mark(TARGET).is_some())),
         };
         series.arm(c).iter().map(sample).collect()
