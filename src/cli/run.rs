@@ -4,7 +4,7 @@ use super::{progress::Progress, report, say, tell};
 use crate::{
     kinds::operations::{
         engine::{DeviceChoice, Precision, Shape, open_device, open_replicas},
-        lockstep::{Lockstep, beside_device},
+        lockstep::{Lockstep, beside_device, operations},
     },
     run::{EngineChoice, Place, Planned},
     sweep::{Execution, Settled, Together, memory, sweep},
@@ -89,8 +89,16 @@ impl Computer {
         plan: &[Arc<dyn Planned>],
         jobs: Option<NonZeroUsize>,
     ) -> miette::Result<Self> {
-        let device = open_device(args.device).map_err(report)?;
-        let is_side_by_side = device.is_cuda() && args.engine != EngineChoice::Plain;
+        // a plan is of one kind
+        let has_cuda = plan.first().is_none_or(|run| run.kind().has_cuda());
+        let choice = match args.device {
+            DeviceChoice::Auto if !has_cuda => DeviceChoice::Cpu,
+            choice => choice,
+        };
+        let device = open_device(choice).map_err(report)?;
+        // other kinds go one by one, on the device too
+        let is_operations = plan.iter().any(|run| operations(run.as_ref()).is_some());
+        let is_side_by_side = device.is_cuda() && args.engine != EngineChoice::Plain && is_operations;
         // beside a device as many as there is memory for
         if !is_side_by_side {
             memory::check(plan, jobs)?;

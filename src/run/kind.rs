@@ -24,6 +24,10 @@ pub trait Kind: Sync {
     fn headline(&self) -> &'static [Headline];
     /// Named starting points; the first is the default.
     fn presets(&self) -> &'static [Preset];
+    /// Whether a run can be computed on a CUDA device.
+    fn has_cuda(&self) -> bool {
+        true
+    }
     /// Lists of an experiment file besides `seeds`, slowest first: (name of the list, config key of its items).
     fn lists(&self) -> &'static [(&'static str, &'static str)] {
         &[]

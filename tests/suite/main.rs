@@ -10,6 +10,7 @@ mod fingerprint;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod house;
+mod kinds;
 mod outputs;
 mod probe;
 mod probe_layers;

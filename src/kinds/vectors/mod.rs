@@ -110,6 +110,10 @@ impl Kind for Vectors {
         "classifiers of vectors: digits, mixtures, clusters, or your own files"
     }
 
+    fn has_cuda(&self) -> bool {
+        false
+    }
+
     fn columns(&self) -> &'static [Column] {
         &column::COLUMNS
     }
