@@ -18,7 +18,6 @@ use toml::{Table, Value};
 #[derive(Args)]
 pub struct RunArgs {
     /// Of operations: task name (see `groklab tasks list`) or the path of a task file
-    #[arg(required_if_eq("kind", "operations"))]
     pub task: Option<String>,
     /// What kind of run (see `groklab kinds`)
     #[arg(long, default_value = "operations")]
@@ -58,6 +57,12 @@ impl RunArgs {
             )
         })?;
         let mut config: Table = toml::from_str(preset.toml).into_diagnostic()?;
+        if self.task.is_none() && config.contains_key("task") {
+            return Err(miette::miette!(
+                help = "such as `groklab train add`; `groklab tasks list` names them",
+                "a run on a binary operation needs a task"
+            ));
+        }
         self.put(kind, &mut config, "task", self.task.clone().map(Value::String))?;
         self.put(kind, &mut config, "train_fraction", self.fraction.map(Value::Float))?;
         let seed = self.seed.unwrap_or(0);

@@ -8,7 +8,6 @@ use groklab::run::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use toml::Table;
-
 /// Everything that determines the numbers of a run, and as `train` how far it is followed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +78,6 @@ fn typed(config: &Table) -> Result<Config, ConfigError> {
 }
 
 struct Toys;
-
 impl Planner for Toys {
     fn plan(&mut self, config: &Table) -> Result<Arc<dyn Planned>, PlanError> {
         let config = typed(config)?;
@@ -145,7 +143,7 @@ impl Planned for ToyRun {
     }
 }
 
-/// A run in memory.
+/// In memory.
 struct ToyLearner<'a> {
     config: &'a Config,
     course: Course,
