@@ -23,7 +23,7 @@ expect() {
   grep -q "$text" "$out/said" || { cat "$out/said" >&2; fail "$* did not say: $text"; }
 }
 sweep() { "$groklab" sweep tests/cuda/small.toml --out "$@"; }
-tiny=(--set model.d_model=16 --set model.n_heads=2 --set model.d_mlp=24 --set data.batch_size=32)
+tiny=(--set model.d_model=16 --set model.n_heads=2 --set model.d_mlp=24)
 train() { "$groklab" train tests/cuda/add11.toml --device cuda "${tiny[@]}" "$@"; }
 
 say "without a device"
