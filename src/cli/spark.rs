@@ -75,7 +75,7 @@ pub fn short(value: f64) -> String {
     match value.abs() {
         _ if value.is_nan() => "     –".to_owned(),
         0.0 => " 0.000".to_owned(),
-        size if size >= 1e5 || size < 1e-3 => format!("{value:>6.0e}"),
+        size if !(1e-3..1e5).contains(&size) => format!("{value:>6.0e}"),
         size if size >= 100.0 => format!("{value:>6.0}"),
         size if size >= 10.0 => format!("{value:>6.2}"),
         _ => format!("{value:>6.3}"),

@@ -8,6 +8,8 @@ mod contrast;
 pub mod grokalign;
 pub mod pretraining;
 pub mod strength;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     analysis::{claims::Claim, general},

@@ -1,8 +1,8 @@
 //! Classifiers of vectors: ReLU networks that learn digits, mixtures and clusters, with the Jacobian term of GrokAlign
 //! (arXiv 2506.12284) and the output scale of feature-learning strength (arXiv 2602.00827).
 //!
-//! The way data takes: [`source`] → rows → [`train`]: batches, steps of `groklab-vectors` → [`evaluation`]: what the
-//! [`column`]s are made of → a row; [`layers`] → diagnostics. A run is a function of its [`config`]; every draw comes from a
+//! The way data takes: `source` → rows → `train`: batches, steps of `groklab-vectors` → `evaluation`: what the
+//! `column`s are made of → a row; `layers` → diagnostics. A run is a function of its `config`; every draw comes from a
 //! stream of (seed, name, index), so that going on is computing on.
 
 mod check;

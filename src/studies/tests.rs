@@ -1,0 +1,125 @@
+//! The claims on made-up runs whose answers are known beforehand.
+
+use super::{grokalign, pretraining, strength};
+use crate::{
+    analysis::{
+        claims::{Claim, Verdict},
+        general::{Run, Study},
+    },
+    kinds,
+    run::{Mark, Milestones, StopReason},
+    store::{Metrics, RunRecord, RunState, made::MadeRun},
+};
+use toml::{Table, Value};
+
+/// A run with these settings, milestones and rows of (epoch, values), finished unless said.
+fn run(
+    seed: u64,
+    settings: &[(&str, &str, Value)],
+    marks: &[(&'static str, u64)],
+    columns: &[&str],
+    rows: &[(u64, Vec<f64>)],
+) -> RunRecord {
+    let mut record = MadeRun::new("add", 0.5, seed).record();
+    let mut recipe = Table::from_iter([("seed".to_owned(), Value::Integer(seed as i64))]);
+    for (section, key, value) in settings {
+        let section = recipe.entry(*section).or_insert_with(|| Table::new().into());
+        section.as_table_mut().unwrap().insert((*key).to_owned(), value.clone());
+    }
+    let last = rows.last().unwrap().0;
+    let mark = |epoch| Mark { epoch, step: epoch };
+    let mut metrics = Metrics::new(columns.iter().map(|name| (*name).to_owned()).collect());
+    rows.iter().for_each(|(epoch, values)| metrics.push(mark(*epoch), values));
+    record.manifest.milestones =
+        marks.iter().map(|(name, epoch)| (*name, mark(*epoch))).collect::<Milestones>();
+    (record.manifest.epochs, record.manifest.state) = (last, RunState::Finished);
+    record.manifest.stopped = Some(StopReason::BUDGET);
+    RunRecord { recipe, metrics, ..record }
+}
+
+fn study(kind: &str, runs: Vec<RunRecord>) -> Study {
+    let runs = runs.into_iter().map(|run| Run::of(run, 1)).collect();
+    Study { name: "made".into(), kind: kinds::find(kind).unwrap(), study: None, runs }
+}
+
+fn claim(claims: Vec<Claim>, id: &str) -> Claim {
+    claims.into_iter().find(|claim| claim.id == id).unwrap()
+}
+
+/// A run that reached its target at that epoch, or was given 1,000 epochs in vain.
+fn aligned(seed: u64, strength: f64, target: Option<u64>) -> RunRecord {
+    let marks: Vec<_> = target.map(|epoch| ("target", epoch)).into_iter().collect();
+    let rows = [0, target.unwrap_or(1000)].map(|epoch| (epoch, vec![0.5]));
+    run(seed, &[("jacobian", "strength", strength.into())], &marks, &["lar"], &rows)
+}
+
+#[test]
+fn the_ratio_of_epochs_is_that_of_pairs_and_a_baseline_in_vain_counts_with_its_budget() {
+    let answer =
+        |runs: Vec<RunRecord>| claim((grokalign::STUDY.claims)(&study("vectors", runs)), "ga-fewer-steps");
+    let pairs = |with: fn(u64) -> Option<u64>, without: fn(u64) -> Option<u64>| -> Vec<RunRecord> {
+        (0..5).flat_map(|seed| [aligned(seed, 0.0, without(seed)), aligned(seed, 0.1, with(seed))]).collect()
+    };
+    let five = answer(pairs(|seed| Some(20 + seed), |seed| Some(100 + 5 * seed)));
+    assert_eq!(five.verdict, Verdict::Yes);
+    assert!((five.parts[0].mean.unwrap() - 5f64.ln()).abs() < 1e-12);
+    let censored = answer(pairs(|_| Some(20), |_| None));
+    assert!((censored.parts[0].mean.unwrap() - 50f64.ln()).abs() < 1e-12, "{censored:?}");
+    assert_eq!(answer(pairs(|_| Some(100), |_| Some(20))).verdict, Verdict::No);
+    let mut running = pairs(|_| Some(20), |_| None);
+    running.iter_mut().for_each(|run| run.manifest.state = RunState::Running);
+    assert_eq!(answer(running).parts[0].runs, 0, "a baseline on its way has not failed");
+}
+
+/// A run at output scale c with this accuracy at its end.
+fn scaled(seed: u64, c: f64, accuracy: f64) -> RunRecord {
+    let rows = [(0, vec![0.1]), (50, vec![accuracy])];
+    run(seed, &[("model", "output_scale", c.into())], &[("target", 50)], &["val_accuracy"], &rows)
+}
+
+#[test]
+fn the_best_scale_is_chosen_on_even_seeds_and_tested_on_odd_ones() {
+    let answer = |accuracy: fn(u64, f64) -> f64| {
+        let runs = (0..10).flat_map(|seed| {
+            [-8, -4, 0, 4, 8].map(|octave| {
+                let c = 2f64.powi(octave);
+                scaled(seed, c, accuracy(seed, c) + 0.001 * seed as f64)
+            })
+        });
+        claim((strength::STUDY.claims)(&study("vectors", runs.collect())), "fls-interior")
+    };
+    let peak = answer(|_, c| 0.5 - 0.02 * c.log2().abs());
+    assert_eq!(peak.verdict, Verdict::Yes);
+    assert_eq!((peak.parts.len(), peak.parts[0].runs), (2, 5));
+    assert!((peak.parts[0].mean.unwrap() - 0.08).abs() < 1e-12);
+    // what even seeds show alone is a winner's curse
+    let luck = answer(
+        |seed, c| if seed % 2 == 0 { 0.5 - 0.02 * c.log2().abs() } else { 0.3 + 0.02 * c.log2().abs() },
+    );
+    assert_eq!(luck.verdict, Verdict::No);
+}
+
+/// A language model whose LAR lies below the baseline's by `fall` of its gap.
+fn reading(seed: u64, tokens: i64, fall: f64) -> RunRecord {
+    let columns = ["lar", "gap", "val_loss", "train_loss", "l1", "delta_1", "weight_norm", "k95"];
+    let rows: Vec<_> = (0..=40)
+        .map(|i| {
+            let gap = if tokens == 0 { 0.0 } else { 0.01 * (i * i) as f64 / (tokens as f64 / 1000.0) };
+            let wave = 0.001 * ((i + seed) as f64).sin();
+            (20 * i, vec![0.7 + wave - fall * gap, gap, 4.0 + gap, 4.0, 0.6, 0.1, 30.0, 9.0])
+        })
+        .collect();
+    run(seed, &[("data", "tokens", tokens.into())], &[], &columns, &rows)
+}
+
+#[test]
+fn a_differential_that_follows_the_gap_is_a_yes_and_one_that_runs_against_it_a_no() {
+    let answer = |fall: f64| {
+        let runs = (0..5).flat_map(|seed| [0, 4000, 16000].map(|tokens| reading(seed, tokens, fall)));
+        claim((pretraining::STUDY.claims)(&study("text", runs.collect())), "lm-tracks-gap")
+    };
+    let follows = answer(0.05);
+    assert_eq!((follows.verdict, follows.parts[0].runs), (Verdict::Yes, 5));
+    assert!(follows.parts[0].mean.unwrap() > 0.95, "{follows:?}");
+    assert_eq!(answer(-0.05).verdict, Verdict::No);
+}
