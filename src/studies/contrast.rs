@@ -17,6 +17,11 @@ impl<'a> Series<'a> {
         if self.label.is_empty() { "all runs".to_owned() } else { self.label.clone() }
     }
 
+    /// `what` of these runs.
+    pub fn named(&self, what: &str) -> String {
+        if self.label.is_empty() { what.to_owned() } else { format!("{what}, {}", self.label) }
+    }
+
     /// The runs with that value.
     pub fn arm(&self, value: f64) -> &[&'a Run] {
         self.arms.iter().find(|(v, _)| *v == value).map_or(&[], |(_, runs)| runs)

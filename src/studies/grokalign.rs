@@ -45,10 +45,6 @@ fn arms<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (f64, &'s [&'a R
         .map(move |(value, with)| (*value, without, &with[..]))
 }
 
-fn named(series: &Series, what: &str) -> String {
-    if series.label.is_empty() { what.to_owned() } else { format!("{what}, {}", series.label) }
-}
-
 /// Epochs to the target; those of a run that did not get there are at least the epochs it was given. None of a run that is
 /// still on its way there.
 fn epochs(run: &Run) -> Option<(f64, bool)> {
@@ -72,7 +68,7 @@ fn log_ratios(without: &[&Run], with: &[&Run], group: &str) -> Vec<Sample> {
 fn fewer_steps(series: &[Series]) -> Claim {
     let parts = series.iter().flat_map(|series| {
         arms(series).map(|(strength, without, with)| {
-            let what = named(series, &format!("ln(epochs to the target, λ 0 / λ {strength})"));
+            let what = series.named(&format!("ln(epochs to the target, λ 0 / λ {strength})"));
             judge(&what, Range::Above(0.0), log_ratios(without, with, &series.group()))
         })
     });
@@ -89,7 +85,7 @@ fn seven_fold(series: &[Series]) -> Claim {
     let range = Range::Within(6.74f64.ln(), 8.38f64.ln());
     let parts = series.iter().flat_map(|series| {
         arms(series).map(move |(strength, without, with)| {
-            let what = named(series, &format!("ln(epochs to the target, λ 0 / λ {strength})"));
+            let what = series.named(&format!("ln(epochs to the target, λ 0 / λ {strength})"));
             judge(&what, range, log_ratios(without, with, &series.group()))
         })
     });
@@ -105,7 +101,7 @@ fn shrinks_jacobian(series: &[Series]) -> Claim {
     for series in series {
         for (strength, without, with) in arms(series) {
             let what =
-                |strength: f64| named(series, &format!("‖J‖ at the target / at the start, λ {strength}"));
+                |strength: f64| series.named(&format!("‖J‖ at the target / at the start, λ {strength}"));
             let of = |runs: &[&Run]| runs.iter().filter_map(|run| share(run, &series.group())).collect();
             parts.push(judge(&what(strength), Range::Below(0.2), of(with)));
             parts.push(judge(&what(0.0), Range::Above(0.2), of(without)));
@@ -126,7 +122,7 @@ fn aligns(series: &[Series]) -> Claim {
         for (strength, _, with) in arms(series) {
             for column in ["centroid_align_train", "class_align"] {
                 let sample = |run: &&Run| Some(Sample { group: series.group(), value: gain(run, column)? });
-                let what = named(series, &format!("{column} at the end − when fitted, λ {strength}"));
+                let what = series.named(&format!("{column} at the end − when fitted, λ {strength}"));
                 parts.push(judge(&what, Range::Above(0.0), with.iter().filter_map(sample).collect()));
             }
         }
@@ -141,10 +137,8 @@ fn robust_later(series: &[Series]) -> Claim {
     for series in series {
         for (strength, _, with) in arms(series) {
             for prefix in ["noise_", "pgd_"] {
-                let what = named(
-                    series,
-                    &format!("accuracy under {prefix}* at the end − when fitted, λ {strength}"),
-                );
+                let what =
+                    series.named(&format!("accuracy under {prefix}* at the end − when fitted, λ {strength}"));
                 // a run counts once: the mean over the strengths of the disturbance
                 let sample = |run: &&Run| {
                     let gains = run.gains(prefix, FITTED);

@@ -45,10 +45,6 @@ fn claims(study: &general::Study) -> Vec<Claim> {
     ]
 }
 
-fn named(series: &Series, what: &str) -> String {
-    if series.label.is_empty() { what.to_owned() } else { format!("{what}, {}", series.label) }
-}
-
 /// A column by step.
 fn column(run: &Run, name: &str) -> BTreeMap<u64, f64> {
     let values = run.curve.column(name).into_iter().flatten();
@@ -110,14 +106,14 @@ fn plateau(series: &[Series]) -> Claim {
                 lar.iter().filter(|(step, _)| 8 * **step >= 5 * last).map(|(s, v)| (*s as f64, *v)).collect();
             Some(sample(series, -100.0 * slope(&late)?))
         };
-        let what = named(series, "decline of LAR per 100 steps over the last three eighths, fresh text");
+        let what = series.named("decline of LAR per 100 steps over the last three eighths, fresh text");
         let fresh = series.arm(0.0);
         parts.push(judge(&what, Range::Within(-0.005, 0.008), fresh.iter().filter_map(rate).collect()));
         let place = |run: &&Run| {
             let (step, _) = peak(run)?;
             Some(sample(series, step as f64 / run.manifest.epochs.max(1) as f64))
         };
-        let what = named(series, "share of the training at which LAR peaks, fresh text");
+        let what = series.named("share of the training at which LAR peaks, fresh text");
         parts.push(judge(&what, Range::Below(0.15), fresh.iter().filter_map(place).collect()));
     }
     Claim::new("lm-plateau", "without overfitting LAR peaks early and declines slowly", "Fig. 5", parts)
@@ -141,7 +137,7 @@ fn overfit_lower(series: &[Series]) -> Claim {
         let lower = flagged(series).filter_map(|(fresh, run, _)| {
             Some(sample(series, fresh.value(FINAL, "lar")? - run.value(FINAL, "lar")?))
         });
-        judge(&named(series, "LAR at the end, fresh − overfit"), Range::Above(0.02), lower.collect())
+        judge(&series.named("LAR at the end, fresh − overfit"), Range::Above(0.02), lower.collect())
     };
     Claim::new(
         "lm-overfit-lower",
@@ -178,7 +174,7 @@ fn tracks_gap(series: &[Series]) -> Claim {
     let part = |series: &Series| {
         let seeds = seeds(series);
         let rho = seeds.iter().filter_map(|seed| Some(sample(series, correlation(series, seed, "lar")?)));
-        let what = named(series, "Spearman of (LAR fresh − LAR) and the gap, over steps and sizes");
+        let what = series.named("Spearman of (LAR fresh − LAR) and the gap, over steps and sizes");
         judge(&what, Range::Above(0.8), rho.collect())
     };
     let claim = "the distance of LAR from a run that cannot overfit follows the generalisation gap";
@@ -193,7 +189,7 @@ fn rivals(series: &[Series]) -> Claim {
                 let [lar, other] = ["lar", rival].map(|name| correlation(series, seed, name).map(f64::abs));
                 Some(sample(series, lar? - other?))
             };
-            let what = named(series, &format!("|Spearman| with the gap, LAR − {rival}"));
+            let what = series.named(&format!("|Spearman| with the gap, LAR − {rival}"));
             let seeds = seeds(series);
             parts.push(judge(&what, Range::Above(0.0), seeds.iter().filter_map(better).collect()));
         }
@@ -216,10 +212,8 @@ fn leads(series: &[Series]) -> Claim {
             let (least, _) = loss.into_iter().min_by(|(_, a), (_, b)| a.total_cmp(b))?;
             Some(sample(series, least as f64 - alarm(fresh, run)? as f64))
         });
-        let what = named(
-            series,
-            "step of the least validation loss − step from which the differential stays > .015",
-        );
+        let what =
+            series.named("step of the least validation loss − step from which the differential stays > .015");
         judge(&what, Range::Above(0.0), lead.collect())
     };
     let claim = "LAR leaves its baseline before the validation loss turns";
@@ -237,7 +231,7 @@ fn first_direction(series: &[Series]) -> Claim {
             Some(sample(series, fall("l1", fresh, run, step)? / fall("lar", fresh, run, step)?))
         });
         parts.push(judge(
-            &named(series, "fall of L₁ / fall of LAR at the flag"),
+            &series.named("fall of L₁ / fall of LAR at the flag"),
             Range::Above(0.8),
             l1.collect(),
         ));
@@ -245,7 +239,7 @@ fn first_direction(series: &[Series]) -> Claim {
             let [delta, lar] = ["delta_1", "lar"].map(|name| fall(name, fresh, run, step));
             Some(sample(series, (delta? / lar?).abs()))
         });
-        let what = named(series, "|change of Δ₁| / fall of LAR at the flag");
+        let what = series.named("|change of Δ₁| / fall of LAR at the flag");
         parts.push(judge(&what, Range::Below(0.25), delta.collect()));
     }
     Claim::new("lm-l1", "the fall is that of the first singular direction", "Fig. 7", parts)
@@ -260,7 +254,7 @@ fn attention_first(series: &[Series]) -> Claim {
             Some(sample(series, fall(ATTENTION)? - own))
         });
         let what =
-            named(series, "fall at the end, LAR of the first attention output − LAR of the unembedding");
+            series.named("fall at the end, LAR of the first attention output − LAR of the unembedding");
         judge(&what, Range::Above(0.0), larger.collect())
     };
     let claim =

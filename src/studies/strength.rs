@@ -41,10 +41,6 @@ fn is_even(run: &Run) -> bool {
     run.number("seed").is_some_and(|seed| seed % 2.0 == 0.0)
 }
 
-fn named(series: &Series, what: &str) -> String {
-    if series.label.is_empty() { what.to_owned() } else { format!("{what}, {}", series.label) }
-}
-
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -73,7 +69,7 @@ fn interior(series: &[Series]) -> Claim {
     for series in series {
         let Some(c) = best(series) else { continue };
         for (other, side) in [(c / FAR, "c*/16"), (c * FAR, "16 c*")] {
-            let what = named(series, &format!("test accuracy at c* = 2^{} − at {side}", c.log2()));
+            let what = series.named(&format!("test accuracy at c* = 2^{} − at {side}", c.log2()));
             parts.push(judge(&what, Range::Above(0.0), drops(series, c, other)));
         }
     }
@@ -88,7 +84,7 @@ fn interior(series: &[Series]) -> Claim {
 fn over_fitting(series: &[Series]) -> Claim {
     let part = |series: &Series| {
         let c = best(series)?;
-        let what = named(series, &format!("test accuracy at c* = 2^{} − at 16 c*", c.log2()));
+        let what = series.named(&format!("test accuracy at c* = 2^{} − at 16 c*", c.log2()));
         Some(judge(&what, Range::Above(0.02), drops(series, c, FAR * c)))
     };
     let claim = "weak feature learning over-fits: more than two points are lost at 16 times the best scale";
@@ -106,7 +102,7 @@ fn target_missed(series: &[Series]) -> Claim {
     let part = |series: &Series| {
         let c = best(series)?;
         let (here, far) = (reached(series, c), reached(series, c / 8.0));
-        let what = named(series, &format!("share that reached the target at c* = 2^{} − at c*/8", c.log2()));
+        let what = series.named(&format!("share that reached the target at c* = 2^{} − at c*/8", c.log2()));
         (!far.is_empty()).then(|| judge_difference(&what, Range::Above(0.0), &here, &far))
     };
     Claim::new(

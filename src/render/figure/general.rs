@@ -7,7 +7,7 @@ use super::{
     grid::{Grid, heading},
     legend::{Key, legend, legend_height, legend_lines},
     scene::{Scene, Side},
-    theme::{CURVE, Color, FAINT, INK, SERIES, SMALL, TEXT, sequential},
+    theme::{CURVE, FAINT, INK, SMALL, TEXT, one_of},
 };
 use crate::{
     analysis::{
@@ -88,11 +88,11 @@ fn draw(
     panel.grid(scene, y, ticks.iter().map(|(value, _)| *value));
     for (i, (curve, setting)) in curves.iter().zip(settings).enumerate() {
         if setting.runs.len() > 1 {
-            band(scene, &binned(panel, y, curve), color(i, settings.len()));
+            band(scene, &binned(panel, y, curve), one_of(i, settings.len()));
         }
     }
     for (i, curve) in curves.iter().enumerate() {
-        stroke(scene, &binned(panel, y, curve), color(i, settings.len()), CURVE);
+        stroke(scene, &binned(panel, y, curve), one_of(i, settings.len()), CURVE);
     }
     panel.frame(scene);
     panel.side_axis(scene, y, &ticks, false, Some(INK));
@@ -113,11 +113,6 @@ fn scale(column: &Column, curves: &[Vec<CurvePoint>]) -> Scale {
     Scale::Linear(low - room, high + room)
 }
 
-/// Few settings by colours that can be told apart, many by their order.
-fn color(i: usize, count: usize) -> Color {
-    if count <= SERIES.len() { SERIES[i] } else { sequential(i as f64 / (count - 1) as f64) }
-}
-
 fn legend_entries(settings: &[Setting<'_>]) -> Vec<(Key, String)> {
     let name = |setting: &Setting<'_>| {
         let runs = setting.runs.len();
@@ -130,5 +125,5 @@ fn legend_entries(settings: &[Setting<'_>]) -> Vec<(Key, String)> {
     let step = count.div_ceil(NAMED).max(1);
     let is_named = |i: usize| i.is_multiple_of(step) || i + 1 == count;
     let entries = settings.iter().enumerate().filter(|(i, _)| is_named(*i));
-    entries.map(|(i, setting)| (Key::Curve(color(i, count)), name(setting))).collect()
+    entries.map(|(i, setting)| (Key::Curve(one_of(i, count)), name(setting))).collect()
 }

@@ -7,7 +7,7 @@ use super::{
     grid::heading,
     legend::{Key, legend, legend_height, legend_lines},
     scene::{Scene, Shape, Side},
-    theme::{CURVE, Color, INK, SERIES, TEXT, sequential},
+    theme::{CURVE, INK, TEXT, one_of},
 };
 
 /// A curve.
@@ -45,7 +45,7 @@ pub fn page(lines: &[Line], setting: &str, number: &str) -> Result<Vec<Scene>, U
         return Err(Undrawn::NoEvaluation);
     }
     let entries: Vec<(Key, String)> =
-        lines.iter().enumerate().map(|(i, line)| (Key::Curve(color(i, lines.len())), named(line))).collect();
+        lines.iter().enumerate().map(|(i, line)| (Key::Curve(one_of(i, lines.len())), named(line))).collect();
     let key = legend_lines(&entries, SIZE.0);
     let top = 14.0 + legend_height(&key) + 24.0;
     let x = Scale::Log(first / 1.4, last * 1.4);
@@ -64,7 +64,7 @@ pub fn page(lines: &[Line], setting: &str, number: &str) -> Result<Vec<Scene>, U
         panel.side_axis(&mut scene, scale, &ticks, false, Some(INK));
     }
     for (i, line) in lines.iter().enumerate() {
-        let color = color(i, lines.len());
+        let color = one_of(i, lines.len());
         let drawn = || line.arms.iter().filter(|arm| arm.at > 0.0 && !arm.values.is_empty());
         let mean = |arm: &Arm| arm.values.iter().sum::<f64>() / arm.values.len() as f64;
         scene.line(drawn().map(|arm| upper.at(y, (arm.at, mean(arm)))).collect(), color, CURVE);
@@ -87,8 +87,4 @@ pub fn page(lines: &[Line], setting: &str, number: &str) -> Result<Vec<Scene>, U
 
 fn named(line: &Line) -> String {
     if line.name.is_empty() { "all runs".to_owned() } else { line.name.clone() }
-}
-
-fn color(i: usize, count: usize) -> Color {
-    if count <= SERIES.len() { SERIES[i] } else { sequential(i as f64 / (count - 1) as f64) }
 }

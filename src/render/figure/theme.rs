@@ -44,3 +44,8 @@ pub fn sequential(place: f64) -> Color {
     let mix = |a: u8, b: u8| (f64::from(a) + (f64::from(b) - f64::from(a)) * at.fract()).round() as u8;
     (mix(low.0, high.0), mix(low.1, high.1), mix(low.2, high.2))
 }
+
+/// The colour of the `i`-th of so many: few by colours that can be told apart, many by their order.
+pub fn one_of(i: usize, count: usize) -> Color {
+    if count <= SERIES.len() { SERIES[i] } else { sequential(i as f64 / (count - 1) as f64) }
+}
