@@ -48,6 +48,20 @@ pub fn spectral_entropy(values: &[f64]) -> f64 {
     values.iter().map(|v| v / total).filter(|&s| s > 0.0).map(|s| -s * s.ln()).sum()
 }
 
+/// exp(−Σ p ln p), p = λ / Σλ, over the eigenvalues of the centred covariance of X: the "RankMe" of Spectral Lens
+/// (arXiv 2605.05683), between 1 and n; NaN if all are 0.
+///
+/// Not the RankMe of Garrido et al., [`rankme`], which takes shares of singular values of the X that is not centred: of the
+/// same X this one is smaller, since squares weigh the large directions more.
+pub fn rankme_of_eigenvalues(eigenvalues: &[f64]) -> f64 {
+    spectral_entropy(eigenvalues).exp()
+}
+
+/// Share of the `count` largest of `values`, which descend, in their sum; NaN if all are 0.
+pub fn top_share(values: &[f64], count: usize) -> f64 {
+    values.iter().take(count).sum::<f64>() / values.iter().sum::<f64>()
+}
+
 /// (Σλ)² / Σλ², over the eigenvalues of the centred covariance of X: between 1 and n; NaN if all are 0 (Gao et al. 2017).
 pub fn participation_ratio(eigenvalues: &[f64]) -> f64 {
     eigenvalues.iter().sum::<f64>().powi(2) / eigenvalues.iter().map(|v| v * v).sum::<f64>()
@@ -99,6 +113,9 @@ mod tests {
             assert!((spectral_entropy(&values) - (k as f64).ln()).abs() < 1e-14);
         }
         assert!(participation_ratio(&[0.0; 3]).is_nan() && spectral_entropy(&[0.0; 3]).is_nan());
+        assert!((rankme_of_eigenvalues(&[0.5, 0.25, 0.25]) - 8f64.sqrt()).abs() < 1e-14); // 1½ bits
+        assert_eq!((top_share(&[3.0, 2.0, 1.0, 2.0], 2), top_share(&[3.0, 1.0], 10)), (0.625, 1.0));
+        assert!(top_share(&[0.0; 3], 1).is_nan() && rankme_of_eigenvalues(&[]).is_nan());
         // 3² / (2² + 1²)
         assert!((participation_ratio(&[2.0, 1.0]) - 9.0 / 5.0).abs() < 1e-15);
     }

@@ -22,6 +22,24 @@ pub enum ProbeError {
         /// Width of a row.
         n: usize,
     },
+    /// Hidden states do not divide into sequences.
+    #[error(
+        "activations hold {found} numbers, not a whole number of sequences of {positions} states of width {n}"
+    )]
+    PartialSequence {
+        /// Length of the buffer.
+        found: usize,
+        /// States of a sequence.
+        positions: usize,
+        /// Width of a state.
+        n: usize,
+    },
+    /// A covariance over n − 1 needs n ≥ 2.
+    #[error("{found} sample(s) of activations: a covariance needs 2 or more")]
+    TooFewSamples {
+        /// How many there are.
+        found: u64,
+    },
     /// Two things that belong to one linear map disagree about its shape.
     #[error("{what} is {found}, expected {expected}: both must come from the same linear map")]
     Mismatch {

@@ -25,7 +25,8 @@
 //!
 //! Beside the probe stand single diagnostics, pure functions too: [`participation_ratio`], [`spectral_entropy`],
 //! [`rankme`], [`head_and_tail`] of a spectrum, [`attention_entropy`], [`ClassSums`], [`Fourier`] norms and ablations,
-//! [`gini`]; and of weights alone [`weight_spectrum`], the heavy tail of a spectrum, [`fit_tail`], and its bulk,
+//! [`gini`]; spectra of activations and of per-sample gradients, [`Activations`], [`GradientFactors`], their slopes,
+//! [`slope_in`], and how far two are from each other, [`jensen_shannon`] (Spectral Lens); and of weights alone [`weight_spectrum`], the heavy tail of a spectrum, [`fit_tail`], and its bulk,
 //! [`fit_bulk`], and what shuffling its entries leaves, [`compare_shuffled`]. [`tensors`] reads the tensors of other people's files, block by block.
 //!
 //! # Of matrices at hand
@@ -64,6 +65,7 @@
 //! way for matrices too large to decompose, over their Gram matrices: [`RowPool`], [`WeightGram`] and [`probe_gram`]
 //! use rayon's threads and, where asked to, f32 products.
 
+mod activations;
 mod attention;
 mod bulk;
 mod classes;
@@ -72,12 +74,16 @@ mod decay;
 #[cfg(test)]
 mod diagnostics_tests;
 mod dimension;
+mod divergence;
 mod error;
 mod fourier;
+mod gradients;
 mod gram;
 #[cfg(test)]
 mod gram_tests;
 mod lar;
+#[cfg(test)]
+mod lens_tests;
 mod moments;
 mod pool;
 mod scatter;
@@ -91,16 +97,20 @@ pub mod tensors;
 mod tests;
 mod weights;
 
+pub use activations::{ActivationSpectrum, Activations, Pooling, SpectrumShape, unit_rms};
 pub use attention::attention_entropy;
 pub use bulk::{Bulk, fit_bulk};
 pub use classes::{ClassDistances, ClassSums};
 pub use correlation::{pearson, spearman, standard_deviation};
-pub use decay::{PowerLaw, head_and_tail};
+pub use decay::{HEAD, PowerLaw, WindowSlope, head_and_tail, slope_in, tail_window};
 pub use dimension::{
-    components_for, effective_rank, participation_ratio, rankme, spectral_entropy, stable_rank,
+    components_for, effective_rank, participation_ratio, rankme, rankme_of_eigenvalues, spectral_entropy,
+    stable_rank, top_share,
 };
+pub use divergence::jensen_shannon;
 pub use error::ProbeError;
 pub use fourier::{Fourier, KEY_ENERGY, KeyFrequencies, gini};
+pub use gradients::{GradientFactors, GradientSpectrum, Way, gradient_spectrum};
 pub use gram::WeightGram;
 pub use lar::{k_pred, lar_from_norms, lar_from_spectra, lar_from_spread, partial_lar};
 pub use moments::{Moments, square_sum, weight_norm};

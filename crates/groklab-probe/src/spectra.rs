@@ -221,7 +221,7 @@ impl Moments {
 }
 
 /// NaN where they could not be found.
-fn covariance_eigenvalues(moments: &Moments, par: Par) -> Vec<f64> {
+pub(super) fn covariance_eigenvalues(moments: &Moments, par: Par) -> Vec<f64> {
     let (n, rows) = (moments.n, moments.rows as f64);
     let mean_square = moments.input_square_sum() / rows;
     let (covariance, rounding) = match &moments.scatter {
