@@ -61,6 +61,11 @@ impl Layout {
         self.params.iter()
     }
 
+    /// In order, all.
+    pub fn as_slice(&self) -> &[Param] {
+        &self.params
+    }
+
     /// By name.
     pub fn get(&self, name: &str) -> Option<&Param> {
         self.params.iter().find(|param| param.name == name)

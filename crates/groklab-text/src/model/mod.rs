@@ -1,6 +1,7 @@
-//! A decoder of Gemma-2 blocks, in ordinary candle operations that all have a backward pass.
+//! Decoders in ordinary candle operations that all have a backward pass: Gemma-2 blocks, [`Transformer`], and the toy of
+//! Spectral Lens, [`LensModel`]; [`SampleGradients`] of either.
 //!
-//! x ← embed·√d; in each block x ← x + RMS(attn(RMS(x))), x ← x + RMS(mlp(RMS(x))); logits = unembed(RMS(x)).
+//! Of Gemma-2: x ← embed·√d; in each block x ← x + RMS(attn(RMS(x))), x ← x + RMS(mlp(RMS(x))); logits = unembed(RMS(x)).
 //!
 //! | part | here |
 //! |---|---|
@@ -11,27 +12,52 @@
 //! candle-nn's own norms, softmax and rotary embedding cut gradients without an error, so none of them is used, and a
 //! gradient that is missing or not finite is an error here.
 
-mod config;
+mod architecture;
+mod decoder;
+mod gemma;
 mod init;
+mod lens;
+#[cfg(test)]
+mod lens_tests;
 mod operations;
+mod pass;
+mod samples;
 #[cfg(test)]
 mod tests;
-mod transformer;
 
-pub use config::TextConfig;
+pub use architecture::{AnyConfig, Architecture};
+pub use decoder::{Decoder, Transformer};
+pub use gemma::TextConfig;
 pub use init::initial_parameters;
+pub use lens::{LensConfig, LensModel, Stage};
 pub use operations::{Rope, cross_entropy, rms_norm};
-pub use transformer::{Observer, Transformer};
+pub use pass::{Observer, Pass, Tap};
+pub use samples::{Factors, SampleGradients, sample_factors, sample_gradients};
 
 /// A model that cannot be made or run as asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// An unknown preset.
-    #[error("no preset {name:?}; there are lm-small, lm-medium")]
+    #[error("no preset {name:?}; there are {known}")]
     Preset {
         /// What was asked for.
         name: String,
+        /// Those there are.
+        known: &'static str,
+    },
+    /// Switches that contradict each other.
+    #[error(
+        "a head that begins at zero must be the model's own: tied to the embedding, all of it would be zero and stay so"
+    )]
+    ZeroHead,
+    /// A parameter that is not there, or is not of the kind that is asked for.
+    #[error("{name}: {expected}")]
+    NoSuchMap {
+        /// What was asked for.
+        name: String,
+        /// What can be.
+        expected: &'static str,
     },
     /// A size of nothing.
     #[error("{size} = 0: must be 1 or more")]
@@ -76,4 +102,15 @@ pub enum ModelError {
     /// A tensor operation failed.
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
+}
+
+/// Whether sizes are sizes, and heads can be rotated.
+fn check_sizes(sizes: &[(&'static str, usize)], d_model: usize, heads: usize) -> Result<(), ModelError> {
+    if let Some(&(size, _)) = sizes.iter().find(|(_, value)| *value == 0) {
+        return Err(ModelError::Zero { size });
+    }
+    if !d_model.is_multiple_of(2 * heads) {
+        return Err(ModelError::Heads { d_model, heads });
+    }
+    Ok(())
 }

@@ -7,8 +7,13 @@ use candle_core::{D, DType, Device, Result, Tensor};
 /// # Errors
 /// If shapes do not fit.
 pub fn rms_norm(x: &Tensor, gain: &Tensor, epsilon: f64) -> Result<Tensor> {
-    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?; // (N, 1)
-    x.broadcast_div(&(mean_square + epsilon)?.sqrt()?)?.broadcast_mul(&(gain + 1.0)?)
+    unit_rms(x, epsilon)?.broadcast_mul(&(gain + 1.0)?)
+}
+
+/// The same without gain.
+pub(super) fn unit_rms(x: &Tensor, epsilon: f64) -> Result<Tensor> {
+    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?; // (…, 1)
+    x.broadcast_div(&(mean_square + epsilon)?.sqrt()?)
 }
 
 /// Softmax over the last dimension.

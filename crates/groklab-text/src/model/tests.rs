@@ -7,7 +7,7 @@ use rand::Rng;
 use rand_distr::StandardNormal;
 use serde_json::Value;
 
-const DEVICE: Device = Device::Cpu;
+pub(super) const DEVICE: Device = Device::Cpu;
 
 fn tiny(tied: bool) -> TextConfig {
     TextConfig {
@@ -22,21 +22,21 @@ fn tiny(tied: bool) -> TextConfig {
     }
 }
 
-fn ignore(_: &str, _: &Tensor) -> candle_core::Result<()> {
+pub(super) fn ignore(_: &str, _: &Tensor) -> candle_core::Result<()> {
     Ok(())
 }
 
-fn random(count: usize, scale: f64, index: u64) -> Vec<f64> {
+pub(super) fn random(count: usize, scale: f64, index: u64) -> Vec<f64> {
     let mut rng = stream(1, "model test", index);
     (0..count).map(|_| scale * rng.sample::<f64, _>(StandardNormal)).collect()
 }
 
-fn ids(count: usize, vocabulary: u32, index: u64) -> Vec<u32> {
+pub(super) fn ids(count: usize, vocabulary: u32, index: u64) -> Vec<u32> {
     let mut rng = stream(2, "model test", index);
     (0..count).map(|_| rng.random_range(0..vocabulary)).collect()
 }
 
-fn host(tensor: &Tensor) -> Vec<f64> {
+pub(super) fn host(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
 

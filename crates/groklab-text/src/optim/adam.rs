@@ -36,6 +36,9 @@ impl AdamConfig {
     /// As in the study of the log-alignment ratio (arXiv 2605.28975): β 0.95 and 0.999, ε 1e-8, no decay.
     pub const LAR: Self =
         Self { beta1: 0.95, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, decay: Decay::Matrices };
+
+    /// As in the toy of Spectral Lens (arXiv 2605.05683): β 0.9 and 0.999, ε 1e-8, no decay.
+    pub const LENS: Self = Self { beta1: 0.9, ..Self::LAR };
 }
 
 /// Adam, or with decay AdamW.

@@ -56,6 +56,17 @@ impl MuonConfig {
         weight_decay: 0.0,
         adam: AdamConfig::LAR,
     };
+
+    /// As in the toy of Spectral Lens (arXiv 2605.05683): matrices at 50 times the learning rate without decay, the rest by
+    /// AdamW with a decay of 0.01.
+    pub const LENS: Self = Self {
+        momentum: 0.95,
+        iterations: 5,
+        scaling: Scaling::Original,
+        matrix_rate: 50.0,
+        weight_decay: 0.0,
+        adam: AdamConfig { weight_decay: 0.01, ..AdamConfig::LENS },
+    };
 }
 
 /// Muon with Adam for what is no hidden matrix.
