@@ -57,6 +57,11 @@ impl Activations {
         Self { pooling, moments: Moments::new(d, 0) }
     }
 
+    /// d.
+    pub fn width(&self) -> usize {
+        self.moments.n
+    }
+
     /// Pools whole sequences of `positions` states: `hidden` is (B, T, d) row-major.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! Tensors are copied to the host and widened to f64 before anything is computed, so a half-precision model is
 //! probed as exactly as a double-precision one.
 
-use super::{Moments, Probe, ProbeError, Spectra, probe};
+use super::{Activations, Moments, Probe, ProbeError, Spectra, probe};
 use candle_core::{DType, Device, Tensor};
 
 /// Probes a linear map from its weights `w`, (m, n) as in `candle_nn::Linear`, and one batch of its inputs
@@ -60,6 +60,26 @@ impl Moments {
     }
 }
 
+impl Activations {
+    /// Pools hidden states given as a tensor, (…, d), of whole sequences of `positions` states one after the other: (B, T, d)
+    /// or (B·T, d).
+    ///
+    /// # Errors
+    /// If the tensor is not of a float dtype, or does not divide into sequences of this width.
+    pub fn add_tensor(&mut self, hidden: &Tensor, positions: usize) -> Result<(), ProbeError> {
+        let width = hidden.dims().last().copied().unwrap_or(0);
+        if width != self.width() {
+            let expected = self.width();
+            return Err(ProbeError::Mismatch {
+                what: "last dimension of activations",
+                found: width,
+                expected,
+            });
+        }
+        self.add(&host_f64("activations", hidden)?, positions)
+    }
+}
+
 fn host_f64(what: &'static str, tensor: &Tensor) -> Result<Vec<f64>, ProbeError> {
     if !tensor.dtype().is_float() {
         return Err(unfit(what, tensor, "a float dtype"));
@@ -75,6 +95,7 @@ fn unfit(what: &'static str, tensor: &Tensor, expected: &'static str) -> ProbeEr
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pooling;
     use super::*;
 
     /// Small integers over 8, exact in every float dtype.
@@ -107,6 +128,24 @@ mod tests {
                 pooled.add_tensor(&x.narrow(0, start, 8).unwrap()).unwrap();
             }
             assert_eq!(from_tensor_and_moments(&w, &pooled).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn activations_of_a_tensor_are_those_of_its_rows() {
+        let (d, positions) = (3, 4);
+        let x = grid(6 * positions, d);
+        for pooling in [Pooling::Last, Pooling::Mean, Pooling::Token] {
+            let mut expected = Activations::new(d, pooling);
+            expected.add(&x, positions).unwrap();
+            let flat = Tensor::from_slice(&x, (6 * positions, d), &Device::Cpu).unwrap();
+            for tensor in [flat.reshape((6, positions, d)).unwrap(), flat.to_dtype(DType::BF16).unwrap()] {
+                let mut found = Activations::new(d, pooling);
+                found.add_tensor(&tensor, positions).unwrap();
+                assert_eq!(found, expected);
+                assert!(Activations::new(d + 1, pooling).add_tensor(&tensor, positions).is_err());
+                assert!(found.add_tensor(&tensor, 5).is_err());
+            }
         }
     }
 

@@ -112,25 +112,20 @@ impl<A: Architecture> Decoder<A> {
         length: usize,
         tap: Tap,
     ) -> std::result::Result<Tensor, ModelError> {
-        self.check_ids("input id", inputs)?;
-        if length == 0
-            || length > self.config.sequence()
-            || inputs.is_empty()
-            || !inputs.len().is_multiple_of(length)
-        {
-            let expected = format!("1 to {}, and a whole number of sequences", self.config.sequence());
-            return Err(ModelError::Mismatch { what: "sequence length", found: length, expected });
-        }
-        let mut pass = Pass {
-            params: self.vars.iter().zip(self.layout.as_slice()),
-            tap,
-            rope: &self.rope,
-            mask: self.mask.narrow(0, 0, length)?.narrow(1, 0, length)?,
-            rows: inputs.len() / length,
-            length,
-        };
-        let ids = Tensor::from_slice(inputs, inputs.len(), &self.device)?;
-        Ok(self.config.forward(&mut pass, &ids)?)
+        Ok(self.pass(inputs, length, tap, None)?.0)
+    }
+
+    /// The residual stream behind each block, (B·T, d), no gradients: for spectra of activations of any layer. It is not
+    /// normalised; what the unembedding reads, an [`Observer`] is shown.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn block_outputs(
+        &self,
+        inputs: &[u32],
+        length: usize,
+    ) -> std::result::Result<Vec<Tensor>, ModelError> {
+        Ok(self.pass(inputs, length, &mut |_, _, y| Ok(y), Some(Vec::new()))?.1)
     }
 
     /// [`Self::loss`], with something behind each linear map.
@@ -178,6 +173,36 @@ impl<A: Architecture> Decoder<A> {
             grads[param.range.clone()].copy_from_slice(&values);
         }
         Ok(())
+    }
+
+    fn pass(
+        &self,
+        inputs: &[u32],
+        length: usize,
+        tap: Tap,
+        states: Option<Vec<Tensor>>,
+    ) -> std::result::Result<(Tensor, Vec<Tensor>), ModelError> {
+        self.check_ids("input id", inputs)?;
+        if length == 0
+            || length > self.config.sequence()
+            || inputs.is_empty()
+            || !inputs.len().is_multiple_of(length)
+        {
+            let expected = format!("1 to {}, and a whole number of sequences", self.config.sequence());
+            return Err(ModelError::Mismatch { what: "sequence length", found: length, expected });
+        }
+        let mut pass = Pass {
+            params: self.vars.iter().zip(self.layout.as_slice()),
+            tap,
+            rope: &self.rope,
+            mask: self.mask.narrow(0, 0, length)?.narrow(1, 0, length)?,
+            rows: inputs.len() / length,
+            length,
+            states,
+        };
+        let ids = Tensor::from_slice(inputs, inputs.len(), &self.device)?;
+        let logits = self.config.forward(&mut pass, &ids)?;
+        Ok((logits, pass.states.unwrap_or_default()))
     }
 
     fn check_ids(&self, what: &'static str, ids: &[u32]) -> std::result::Result<(), ModelError> {

@@ -174,6 +174,7 @@ impl Architecture for TextConfig {
             let hidden = (gate * pass.linear(&h)?)?; // (B·T, d_ff)
             let mlp = pass.linear(&hidden)?;
             x = (x + norm(pass, &mlp)?)?;
+            pass.end_block(&x);
         }
         let h = norm(pass, &x)?;
         let (unembedding, name) = if self.tied { (embedding, embedding_name) } else { pass.param()? };

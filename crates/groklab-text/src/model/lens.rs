@@ -234,6 +234,7 @@ impl Architecture for LensConfig {
             x = (x + pass.linear(&mixed)?)?;
             let hidden = pass.linear(&norm(&x)?)?.relu()?.sqr()?; // (B·T, d_ff)
             x = (x + pass.linear(&hidden)?)?;
+            pass.end_block(&x);
         }
         let h = norm(&x)?;
         let (head, name) = if self.own_head { pass.param()? } else { (embedding, embedding_name) };

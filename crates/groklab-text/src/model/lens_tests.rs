@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::Role;
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 use groklab_corpus::{Periodic, split};
 use groklab_probe::{GradientFactors, gradient_spectrum};
 use serde_json::Value;
@@ -280,6 +280,43 @@ fn no_logit_depends_on_what_comes_later_and_sequences_do_not_meet() {
         let short = host(&model.logits(&inputs[..4], 4, &mut ignore).unwrap());
         assert!(short.iter().zip(&base).all(|(a, b)| (a - b).abs() < 1e-12));
     }
+}
+
+/// What the head reads is RMSNorm of the last block's output, of Gemma-2 times its gain of 1 at the start.
+#[test]
+fn the_residual_stream_behind_the_last_block_is_what_the_head_reads_before_its_norm() {
+    fn check<A: Architecture>(config: A, layers: usize, params: &[f64]) {
+        let head = config.unembedding();
+        let model = model(config, DType::F64, params);
+        let inputs = ids(12, 11, 9);
+        let states = model.block_outputs(&inputs, 6).unwrap();
+        assert_eq!(states.len(), layers);
+        let mut read = Vec::new();
+        let mut keep = |name: &str, x: &Tensor| {
+            if name == head {
+                read = host(x);
+            }
+            Ok(())
+        };
+        model.logits(&inputs, 6, &mut keep).unwrap();
+        let normed = groklab_probe::unit_rms(&host(&states[layers - 1]), 8, 1e-6).unwrap();
+        assert_eq!((read.len(), normed.len()), (96, 96));
+        assert!(normed.iter().zip(&read).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(states.windows(2).all(|pair| host(&pair[0]) != host(&pair[1])));
+    }
+    for config in variants(&tiny()) {
+        check(config.clone(), 2, &random(config.layout().len(), 0.4, 2));
+    }
+    let gemma = TextConfig {
+        vocabulary: 11,
+        sequence: 6,
+        d_model: 8,
+        layers: 3,
+        heads: 2,
+        d_ff: 12,
+        ..TextConfig::LM_SMALL
+    };
+    check(gemma.clone(), 3, &initial(&gemma));
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Pass<'a> {
     pub(super) rows: usize,
     /// T.
     pub(super) length: usize,
+    /// What [`Pass::end_block`] was shown, if anyone wants it.
+    pub(super) states: Option<Vec<Tensor>>,
 }
 
 impl<'a> Pass<'a> {
@@ -63,6 +65,13 @@ impl<'a> Pass<'a> {
     /// If shapes do not fit.
     pub fn apply(&mut self, weight: &Tensor, name: &str, x: &Tensor) -> Result<Tensor> {
         (self.tap)(name, x, x.matmul(&weight.t()?)?)
+    }
+
+    /// The residual stream behind a block, (B·T, d).
+    pub fn end_block(&mut self, x: &Tensor) {
+        if let Some(states) = &mut self.states {
+            states.push(x.detach());
+        }
     }
 
     /// (B·T, H·D) → (B, H, T, D).
