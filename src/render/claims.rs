@@ -55,7 +55,7 @@ pub fn claims_table(experiment: &str, paper: &str, answers: &Answers) -> Table {
         ),
     ];
     if claims.iter().any(|claim| claim.parts.is_empty()) {
-        let why = "A claim with no line below it needs other runs: Table 1 all tasks of the paper by its recipe, what groks some of them.";
+        let why = "A claim with no line below it asks for settings that these runs do not have.";
         notes.push(why.into());
     }
     notes.extend(pooled(&answers.pooled));
