@@ -93,6 +93,17 @@ impl ConfigError {
     }
 }
 
+/// What must hold of one key: whether it does, the key, its value, the words of the rule.
+pub type Rule = (bool, &'static str, String, &'static str);
+
+/// Refuses the first value whose rule does not hold.
+pub fn require(rules: impl IntoIterator<Item = Rule>) -> Result<(), ConfigError> {
+    match rules.into_iter().find(|(holds, ..)| !holds) {
+        Some((_, key, value, rule)) => Err(ConfigError::OutOfRange { key, value, rule }),
+        None => Ok(()),
+    }
+}
+
 /// Dotted keys and their values, in the order in which they are set.
 pub type Settings = [(String, Value)];
 

@@ -14,7 +14,7 @@ mod learner;
 mod milestone;
 
 pub use column::{Column, Unit};
-pub use config::{ConfigError, Settings, leaf, parse_override, set};
+pub use config::{ConfigError, Rule, Settings, leaf, parse_override, require, set};
 pub use course::{Cadence, Clock, Course, Noted, Part, Pass};
 pub use kind::{
     Data, Document, EngineChoice, Headline, Kind, Label, Place, PlanError, Planned, Planner, Preset, Started,

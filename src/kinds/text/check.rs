@@ -5,24 +5,18 @@ use super::{
     diagnostics,
     source::Source,
 };
-use crate::run::ConfigError;
+use crate::run::{ConfigError, Rule, require};
 
 /// Largest number of ids.
 const MAX_VOCABULARY: usize = 1 << 20;
 /// Largest size of anything else: keeps products of sizes far from overflow.
 const MAX_SIZE: usize = 1 << 16;
 
-type Rule = (&'static str, String, bool, &'static str);
-
 impl Config {
     /// Ranges, and what fits together; looks at no data.
     pub fn check(&self) -> Result<(), ConfigError> {
         let rules = self.data_rules().into_iter().chain(self.model_rules()).chain(self.optim_rules());
-        for (key, value, holds, rule) in rules.chain(self.probe_rules()) {
-            if !holds {
-                return Err(ConfigError::OutOfRange { key, value, rule });
-            }
-        }
+        require(rules.chain(self.probe_rules()))?;
         diagnostics::choose(&self.probe.diagnostics).map(drop)
     }
 
@@ -39,25 +33,25 @@ impl Config {
         let is_hex = |digest: &str| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
         let sources = "it is language, text:PATH or bytes:PATH";
         vec![
-            ("data.source", data.source.clone(), source.is_some(), sources),
+            (source.is_some(), "data.source", data.source.clone(), sources),
             (
+                data.digest.is_empty() || (is_hex(&data.digest) && source != Some(Source::Language)),
                 "data.digest",
                 data.digest.clone(),
-                data.digest.is_empty() || (is_hex(&data.digest) && source != Some(Source::Language)),
                 "it is empty, or of a text the 64 hexadecimal digits of its SHA-256",
             ),
             (
+                (least..=MAX_VOCABULARY).contains(&data.vocabulary) && (!is_bytes || data.vocabulary == 256),
                 "data.vocabulary",
                 data.vocabulary.to_string(),
-                (least..=MAX_VOCABULARY).contains(&data.vocabulary) && (!is_bytes || data.vocabulary == 256),
                 "it is 169 to 1048576 of the language, 256 to 1048576 of a text, and 256 of bytes",
             ),
             size("data.batch_size", data.batch_size),
             size("data.held_out", data.held_out),
             (
+                is_whole && (data.tokens == 0 || data.tokens >= self.tokens_per_step()),
                 "data.tokens",
                 data.tokens.to_string(),
-                is_whole && (data.tokens == 0 || data.tokens >= self.tokens_per_step()),
                 "it is 0, or a multiple of model.n_ctx that holds at least one batch",
             ),
         ]
@@ -73,9 +67,9 @@ impl Config {
             size("model.n_heads", model.n_heads),
             size("model.d_model", model.d_model),
             (
+                is_even,
                 "model.d_model",
                 model.d_model.to_string(),
-                is_even,
                 "each of model.n_heads heads has a whole, even number of channels",
             ),
             above_zero("model.rope_base", model.rope_base),
@@ -94,16 +88,16 @@ impl Config {
             share("optim.beta2", optim.beta2),
             above_zero("optim.epsilon", optim.epsilon),
             (
+                fits && decay.is_finite(),
                 "optim.weight_decay",
                 format!("{decay:?}"),
-                fits && decay.is_finite(),
                 "it is 0 with adam, and 0 or more with adamw and muon",
             ),
-            ("optim.schedule_steps", steps.to_string(), steps > 0, "it is 1 or more"),
+            (steps > 0, "optim.schedule_steps", steps.to_string(), "it is 1 or more"),
             (
+                optim.warmup_steps <= steps,
                 "optim.warmup_steps",
                 optim.warmup_steps.to_string(),
-                optim.warmup_steps <= steps,
                 "it is at most optim.schedule_steps",
             ),
             above_zero("optim.clip", optim.clip),
@@ -111,9 +105,9 @@ impl Config {
             above_zero("optim.muon.matrix_rate", optim.muon.matrix_rate),
             share("optim.muon.momentum", optim.muon.momentum),
             (
+                (1..=100).contains(&optim.muon.iterations),
                 "optim.muon.iterations",
                 optim.muon.iterations.to_string(),
-                (1..=100).contains(&optim.muon.iterations),
                 "it is 1 to 100",
             ),
         ]
@@ -122,11 +116,11 @@ impl Config {
     fn probe_rules(&self) -> Vec<Rule> {
         let every = self.probe.every;
         vec![
-            ("probe.every", every.to_string(), every > 0, "it is 1 or more"),
+            (every > 0, "probe.every", every.to_string(), "it is 1 or more"),
             (
+                (1..=1 << 24).contains(&self.probe.tokens),
                 "probe.tokens",
                 self.probe.tokens.to_string(),
-                (1..=1 << 24).contains(&self.probe.tokens),
                 "it is 1 to 16777216",
             ),
         ]
@@ -134,13 +128,13 @@ impl Config {
 }
 
 fn size(key: &'static str, value: usize) -> Rule {
-    (key, value.to_string(), (1..=MAX_SIZE).contains(&value), "it is 1 to 65536")
+    ((1..=MAX_SIZE).contains(&value), key, value.to_string(), "it is 1 to 65536")
 }
 
 fn above_zero(key: &'static str, value: f64) -> Rule {
-    (key, format!("{value:?}"), value.is_finite() && value > 0.0, "it is a number above 0")
+    (value.is_finite() && value > 0.0, key, format!("{value:?}"), "it is a number above 0")
 }
 
 fn share(key: &'static str, value: f64) -> Rule {
-    (key, format!("{value:?}"), (0.0..1.0).contains(&value), "it is 0 or more and below 1")
+    ((0.0..1.0).contains(&value), key, format!("{value:?}"), "it is 0 or more and below 1")
 }

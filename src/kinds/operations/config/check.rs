@@ -167,10 +167,7 @@ impl RunConfig {
             ),
             (probe.every >= 1, "probe.every", probe.every.to_string(), "every ≥ 1"),
         ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, key, value, rule)) => Err(ConfigError::OutOfRange { key, value, rule }),
-            None => Ok(()),
-        }
+        run::require(rules)
     }
 }
 

@@ -7,19 +7,8 @@ use crate::{
     kinds::operations::config::{LastBatch, train_rows},
     kinds::operations::task::Equation,
 };
+pub use groklab_corpus::stream;
 use rand::{Rng, seq::SliceRandom};
-use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
-use sha2::{Digest, Sha256};
-
-/// The generator of the stream `name` at `index`: ChaCha12 keyed by SHA-256 of all three.
-pub fn stream(seed: u64, name: &str, index: u64) -> ChaCha12Rng {
-    let mut hasher = Sha256::new();
-    hasher.update(b"groklab/1\0");
-    hasher.update(seed.to_le_bytes());
-    hasher.update(index.to_le_bytes());
-    hasher.update(name.as_bytes());
-    ChaCha12Rng::from_seed(hasher.finalize().into())
-}
 
 /// The training set has no rows, or the validation set has none.
 #[derive(Debug, thiserror::Error, PartialEq)]

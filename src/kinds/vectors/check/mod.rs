@@ -6,7 +6,7 @@ use super::{
     config::{Config, Diagnostic, InitName, LossName, Quantity},
     source::Source,
 };
-use crate::run::ConfigError;
+use crate::run::{ConfigError, Rule, require};
 
 /// Far above anything this laboratory is for, far below what would exhaust memory unnoticed.
 const MAX_WIDTH: usize = 1 << 14;
@@ -14,9 +14,6 @@ const MAX_WIDTH: usize = 1 << 14;
 const MAX_INPUTS: usize = 1 << 20;
 /// The same of rows.
 const MAX_ROWS: usize = 1 << 26;
-
-/// What must hold of one key.
-type Rule = (bool, &'static str, String, &'static str);
 
 /// Refuses values that cannot be computed with, and values that would silently do nothing.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -27,11 +24,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
         .chain(model(config))
         .chain(optim(config))
         .chain(probe(config));
-    for (holds, key, value, rule) in rules {
-        if !holds {
-            return Err(ConfigError::OutOfRange { key, value, rule });
-        }
-    }
+    require(rules)?;
     idle::check(config, &source)
 }
 
