@@ -28,7 +28,7 @@ pub struct Sample {
 
 /// A 95 % interval over tasks and seeds, and how many groups of runs are behind it, at least two.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names are the documentation
 pub struct Clustered {
     pub low: f64,
     pub high: f64,

@@ -153,7 +153,7 @@ pub type Started<'a> = (Box<dyn Learner + 'a>, String);
 
 /// A word or a number that tells runs apart.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the names are the documentation
 pub enum Label {
     Text(String),
     Whole(u64),
