@@ -1,12 +1,16 @@
 //! An independent oracle in f64: the plain four-position transformer, one scalar at a time, on a reverse-mode tape.
 //!
-//! Nothing here is shared with the engine but the layout of the parameters.
+//! Nothing here is shared with the engine but the layout of the parameters. On request every operation, forward and
+//! backward, is off by a random share of f32's rounding (Monte Carlo arithmetic, Parker 1997): the spread of such results
+//! is what f32 can do at a given case, whatever the order of operations.
 
 use crate::{
     kinds::operations::config::{Activation, ModelConfig, Norm, Positions},
     kinds::operations::model::ParamLayout,
     kinds::operations::task::Equation,
 };
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 type Id = usize;
 
@@ -16,12 +20,26 @@ struct Tape {
     values: Vec<f64>,
     edges: Vec<(Id, f64)>,
     ends: Vec<usize>,
+    rounding: Option<ChaCha8Rng>,
 }
 
 impl Tape {
+    /// The result of one operation: exact, or off by at most half a unit in the last place of an f32.
+    fn rounded(&mut self, x: f64) -> f64 {
+        const HALF_UNIT: f64 = f32::EPSILON as f64 / 2.0;
+        match &mut self.rounding {
+            Some(rng) => x * (1.0 + HALF_UNIT * rng.random_range(-1.0..1.0)),
+            None => x,
+        }
+    }
+
     fn push(&mut self, value: f64, edges: impl IntoIterator<Item = (Id, f64)>) -> Id {
+        let value = self.rounded(value);
         self.values.push(value);
-        self.edges.extend(edges);
+        for (parent, partial) in edges {
+            let partial = if partial == 1.0 { 1.0 } else { self.rounded(partial) };
+            self.edges.push((parent, partial));
+        }
         self.ends.push(self.edges.len());
         self.values.len() - 1
     }
@@ -49,14 +67,20 @@ impl Tape {
     }
 
     fn dot(&mut self, a: &[Id], b: &[Id]) -> Id {
-        let value = a.iter().zip(b).map(|(&a, &b)| self.values[a] * self.values[b]).sum();
+        let mut value = 0.0;
+        for (&a, &b) in a.iter().zip(b) {
+            value = self.rounded(value + self.values[a] * self.values[b]);
+        }
         let pairs = a.iter().zip(b);
         let edges: Vec<_> = pairs.flat_map(|(&a, &b)| [(a, self.values[b]), (b, self.values[a])]).collect();
         self.push(value, edges)
     }
 
     fn sum(&mut self, a: &[Id]) -> Id {
-        let value = a.iter().map(|&a| self.values[a]).sum();
+        let mut value = 0.0;
+        for &a in a {
+            value = self.rounded(value + self.values[a]);
+        }
         self.push(value, a.iter().map(|&a| (a, 1.0)))
     }
 
@@ -87,13 +111,14 @@ impl Tape {
         self.push(y, [(a, slope)])
     }
 
-    fn gradient(&self, of: Id, first: usize) -> Vec<f64> {
+    fn gradient(&mut self, of: Id, first: usize) -> Vec<f64> {
         let mut d = vec![0.0; self.values.len()];
         d[of] = 1.0;
         for i in (0..=of).rev() {
             let start = if i == 0 { 0 } else { self.ends[i - 1] };
-            for &(parent, partial) in &self.edges[start..self.ends[i]] {
-                d[parent] += partial * d[i];
+            for edge in start..self.ends[i] {
+                let (parent, partial) = self.edges[edge];
+                d[parent] = self.rounded(d[parent] + partial * d[i]);
             }
         }
         d.truncate(first);
@@ -247,7 +272,28 @@ pub(super) fn loss_gradient_logits(
     params: &[f64],
     batch: &[Equation],
 ) -> (f64, Vec<f64>, Vec<Vec<f64>>) {
-    let tape = Tape { values: params.to_vec(), edges: Vec::new(), ends: vec![0; params.len()] };
+    forward_backward(config, v, params, batch, None)
+}
+
+/// The gradient with every operation rounded at random as f32 might round it.
+pub(super) fn rounded_gradient(
+    config: &ModelConfig,
+    v: usize,
+    params: &[f64],
+    batch: &[Equation],
+    rng: ChaCha8Rng,
+) -> Vec<f64> {
+    forward_backward(config, v, params, batch, Some(rng)).1
+}
+
+fn forward_backward(
+    config: &ModelConfig,
+    v: usize,
+    params: &[f64],
+    batch: &[Equation],
+    rounding: Option<ChaCha8Rng>,
+) -> (f64, Vec<f64>, Vec<Vec<f64>>) {
+    let tape = Tape { values: params.to_vec(), edges: Vec::new(), ends: vec![0; params.len()], rounding };
     let mut model = Model { tape, config, layout: ParamLayout::new(config, v), v };
     let mut logits = Vec::new();
     let losses: Row = batch

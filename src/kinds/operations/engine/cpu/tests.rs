@@ -1,6 +1,9 @@
 //! The factored step against the independent f64 reference, over the model's choices and shapes.
 
-use super::{reference::loss_gradient_logits, *};
+use super::{
+    reference::{loss_gradient_logits, rounded_gradient},
+    *,
+};
 use crate::{
     kinds::operations::config::{Norm, Preset},
     kinds::operations::engine::{
@@ -116,9 +119,9 @@ fn repeated_operands_single_rows_and_every_instruction_set() {
 }
 
 /// Largest error of a gradient, as a share of the largest entry of any gradient (at least 1e-2: see above).
-fn gradient_error(got: &[f32], exact: &[f64]) -> f64 {
+fn gradient_error(got: &[f64], exact: &[f64]) -> f64 {
     let largest = exact.iter().fold(1e-2f64, |a, g| a.max(g.abs()));
-    got.iter().zip(exact).map(|(&g, e)| (f64::from(g) - e).abs()).fold(0.0, f64::max) / largest
+    got.iter().zip(exact).map(|(g, e)| (g - e).abs()).fold(0.0, f64::max) / largest
 }
 
 /// A model of any small shape: widths that fill no vector, heads of one column, odd hidden layers.
@@ -141,13 +144,15 @@ fn any_small_model(rng: &mut ChaCha8Rng) -> (ModelConfig, usize, usize) {
 }
 
 /// Gradients of random small models, new ones in every run, to 1e-5 of the largest; where f32 itself does not hold that
-/// (LayerNorm of two columns is nearly a step, an almost certain row is nearly 0), to what the plain model in f32 makes
-/// of the same case. One measurement of that can be small by luck, so it is taken again with every parameter moved by
-/// at most a unit in its last place, and the largest counts. Over all shapes the mean error is the plain model's, too.
+/// (LayerNorm of two columns is nearly a step, an almost certain row is nearly 0), to what random rounding of every
+/// operation makes of the same case. Over all shapes the mean error is that of the plain model in f32. A single case is
+/// not held against the plain model: at two columns its divisions can be exact by luck, whatever the parameters' last
+/// places, where 1/√ and a product are rounded.
 #[test]
-fn errors_of_any_small_shape_are_those_of_the_plain_model_in_f32() {
+fn errors_of_any_small_shape_are_those_of_f32() {
     const SHAPES: u64 = 2_000;
     const MARGIN: f64 = 4.0;
+    const ROUNDINGS: usize = 64;
     let set = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
     let first = set("GROKLAB_FIRST_SHAPE")
         .unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 & 0xffff_ffff);
@@ -157,32 +162,32 @@ fn errors_of_any_small_shape_are_those_of_the_plain_model_in_f32() {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let (config, v, n) = any_small_model(&mut rng);
             let (params, batch) = (random_params(&config, v, &mut rng), random_batch(v, n, &mut rng));
-            let errors = |params: &[f32], engine: &mut dyn Engine| {
-                let wide: Vec<f64> = params.iter().map(|&p| f64::from(p)).collect();
-                let (_, exact, _) = loss_gradient_logits(&config, v, &wide, &batch);
+            let wide: Vec<f64> = params.iter().map(|&p| f64::from(p)).collect();
+            let (_, exact, _) = loss_gradient_logits(&config, v, &wide, &batch);
+            let error = |engine: &mut dyn Engine| {
                 let mut got = vec![f32::NAN; params.len()];
-                engine.loss_and_gradients(params, &batch, &mut got).unwrap();
+                engine.loss_and_gradients(&params, &batch, &mut got).unwrap();
                 assert!(got.iter().all(|g| g.is_finite()), "shape {seed}: {config:?}");
+                let got: Vec<f64> = got.into_iter().map(f64::from).collect();
                 gradient_error(&got, &exact)
             };
-            let mut plain = PlainEngine::new(&config, v, candle_core::Device::Cpu);
-            let ours = errors(&params, &mut FactoredEngine::new(&config, v).unwrap());
-            let mut theirs = errors(&params, &mut plain);
-            let first_measured = theirs;
-            for _ in 0..64 {
-                if ours <= 1e-5f64.max(MARGIN * theirs) {
+            let ours = error(&mut FactoredEngine::new(&config, v).unwrap());
+            let plain = error(&mut PlainEngine::new(&config, v, candle_core::Device::Cpu));
+            let mut bound = 1e-5f64;
+            for _ in 0..ROUNDINGS {
+                if ours <= bound {
                     break;
                 }
-                let moved: Vec<f32> =
-                    params.iter().map(|p| p * (1.0 + rng.random_range(-1.2e-7f32..1.2e-7))).collect();
-                theirs = theirs.max(errors(&moved, &mut plain));
+                let rounded =
+                    rounded_gradient(&config, v, &wide, &batch, ChaCha8Rng::seed_from_u64(rng.random()));
+                bound = bound.max(MARGIN * gradient_error(&rounded, &exact));
             }
             assert!(
-                ours <= 1e-5f64.max(MARGIN * theirs),
-                "GROKLAB_FIRST_SHAPE={seed}: error {ours:.1e} of the largest gradient, in plain f32 {theirs:.1e}: \
-                 {config:?}, {v} symbols, {n} equations"
+                ours <= bound,
+                "GROKLAB_FIRST_SHAPE={seed}: error {ours:.1e} of the largest gradient, {bound:.1e} allowed, in plain \
+                 f32 {plain:.1e}: {config:?}, {v} symbols, {n} equations"
             );
-            (ours, first_measured)
+            (ours, plain)
         })
         .collect();
     let mean_log = |f: fn(&(f64, f64)) -> f64| {
