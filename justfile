@@ -77,7 +77,7 @@ lint:
 
 [private]
 build:
-    cargo build --release {{ if features == "" { "" } else { "--features " + features } }}
+    cargo build -p groklab-cli --release {{ if features == "" { "" } else { "--features " + features } }}
 
 # the program with CUDA, built on a machine without a GPU
 cuda-build *args:

@@ -49,7 +49,7 @@ for name in libcudart.so libcudart.so.13; do ln -sf ../libcudart.so.13 "$stubs/$
 
 [ "${CUDA_TOOLS_ONLY:-0}" = 0 ] || exit 0
 
-cargo build --profile "${CUDA_PROFILE:-release}" --locked --features cuda "$@"
+cargo build -p groklab-cli --profile "${CUDA_PROFILE:-release}" --locked --features cuda "$@"
 # cargo keeps symbols for backtraces; a program that travels does without
 if [ "${CUDA_PROFILE:-release}" = release ] && [ -x "${CARGO_TARGET_DIR:-target}/release/groklab" ]; then
   strip "${CARGO_TARGET_DIR:-target}/release/groklab"

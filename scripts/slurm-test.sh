@@ -20,7 +20,7 @@ if ! command -v slurmctld slurmd munged sbatch >/dev/null; then
 fi
 if [ -z "${GROKLAB:-}" ]; then
   target=${CARGO_TARGET_DIR:-target}
-  if [ -d "$target/release" ]; then profile=release; cargo build -q --release; else profile=debug; cargo build -q; fi
+  if [ -d "$target/release" ]; then profile=release; cargo build -q -p groklab-cli --release; else profile=debug; cargo build -q -p groklab-cli; fi
   GROKLAB=$target/$profile/groklab
 fi
 groklab=$(realpath "$GROKLAB")

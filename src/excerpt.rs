@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// The line in which something is wrong, or as much of it as fits a screen.
 #[derive(Debug)]
-pub(crate) struct Excerpt {
+pub struct Excerpt {
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -75,7 +75,7 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 
 /// Whether a terminal would be steered by `c`: control characters, line separators and the marks that
 /// turn the direction of text around (U+202A … U+202E and U+2066 … U+2069).
-pub(crate) fn steers(c: char) -> bool {
+pub fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -84,7 +84,7 @@ fn visible(c: char) -> char {
 }
 
 /// At most `limit` characters of a user's text, on one line.
-pub(crate) fn clipped(text: &str, limit: usize) -> String {
+pub fn clipped(text: &str, limit: usize) -> String {
     let mut short: String = text.chars().take(limit).map(visible).collect();
     if text.chars().nth(limit).is_some() {
         short.push('…');
@@ -93,12 +93,12 @@ pub(crate) fn clipped(text: &str, limit: usize) -> String {
 }
 
 /// User text as it may stand in a message: in backticks, short, on one line.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     format!("`{}`", clipped(text, 40))
 }
 
 /// A path as it may stand in a message; of a very long one the end, which tells most.
-pub(crate) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     const LIMIT: usize = 240;
     let text = path.to_string_lossy();
     let excess = text.chars().count().saturating_sub(LIMIT);
@@ -108,7 +108,7 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// A byte range of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
+pub struct Span {
     pub start: usize,
     pub end: usize,
 }

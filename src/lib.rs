@@ -4,7 +4,7 @@
 //! ```text
 //! experiment file → experiment: a plan of runs → kinds: the data, the model, the steps, the numbers of an evaluation
 //!   → sweep: lock, begin or resume, train (run), settle → store: metrics.csv, spectra.csv, parameters
-//!   → analysis: runs.csv, rmse.csv → render: table, figure, report
+//!   → analysis: runs.csv, rmse.csv → crates/groklab-cli: table, figure, report, and the commands
 //! ```
 //! One direction, and each step is a room of its own. The first group knows no kind of run:
 //!
@@ -18,12 +18,11 @@
 //! | [`kinds::operations`] | binary operations: task, split, transformer, engines (CPU, CUDA), optimisers, diagnostics |
 //! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop; the crate `groklab-probe` |
 //! | [`analysis`] | reads results, never trains: [`analysis::general`] of any kind, the rest of binary operations and their paper |
-//! | [`studies`] | what a paper asks of runs: claims and figures |
-//! | [`render`] | summaries to tables and figures, as bytes |
-//! | [`mod@bench`] | how fast a step is on this machine |
 //! | [`program`] | which build this is |
 //! | [`tensors`] | tensors in other people's files, read block by block; in the crate `groklab-probe` |
-//! | [`cli`] | one file a command; the only place that prints |
+//!
+//! What people see (figures, tables, reports, studies, commands) is the crate `groklab-cli`, which is built upon this one:
+//! a change in a figure builds no trainer.
 //!
 //! `docs/add-a-kind.md` says how to add a kind of your own.
 //!
@@ -44,17 +43,14 @@
 //! ```
 
 pub mod analysis;
-pub mod bench;
-pub mod cli;
-mod excerpt;
+#[doc(hidden)]
+pub mod excerpt;
 pub mod experiment;
 pub mod kinds;
 pub mod probe;
 pub mod program;
-pub mod render;
 pub mod run;
 pub mod store;
-pub mod studies;
 pub mod sweep;
 
 pub use groklab_probe::tensors;

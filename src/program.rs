@@ -1,6 +1,9 @@
 //! Which program this is: version, commit and features, as manifests name it.
 
 use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+
+static THIS: OnceLock<Program> = OnceLock::new();
 
 /// A build of groklab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,18 +24,18 @@ pub fn instruction_set() -> &'static str {
 }
 
 impl Program {
-    /// This one.
+    /// This one: what it was [announced](Program::announce) as, else this library by its version.
     pub fn this() -> Self {
-        let features = [("cuda", cfg!(feature = "cuda")), ("parquet", cfg!(feature = "parquet"))];
-        Self {
+        THIS.get().cloned().unwrap_or_else(|| Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("GROKLAB_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
-            features: features
-                .iter()
-                .filter(|(_, is_on)| *is_on)
-                .map(|(name, _)| (*name).to_owned())
-                .collect(),
-        }
+            commit: None,
+            features: Vec::new(),
+        })
+    }
+
+    /// Says which program this process is, before its first run. What was said first stands.
+    pub fn announce(self) {
+        THIS.get_or_init(|| self);
     }
 
     /// As one would say it: `0.1.0 (commit 0123456789ab, modified)`.

@@ -185,8 +185,10 @@ fn settings_of(run: &RunDigest) -> Settings {
 }
 
 /// A planned experiment of made-up runs, for tests.
-#[cfg(test)]
-pub(crate) fn planned(name: &str, runs: Vec<crate::store::RunRecord>) -> Experiment {
+#[cfg(any(test, feature = "made"))]
+#[doc(hidden)]
+#[allow(clippy::unwrap_used, reason = "for tests")]
+pub fn planned(name: &str, runs: Vec<crate::store::RunRecord>) -> Experiment {
     let runs = runs.into_iter().map(|run| RunDigest::of(run).unwrap()).collect();
     Experiment { name: name.into(), runs, is_planned: true, ..Experiment::default() }
 }

@@ -31,8 +31,9 @@ pub use curve::{CurvePoint, curve, mean_curve};
 pub use digest::{Digests, Evaluation, Experiment, MOST_EVALUATIONS, Resolution, RunDigest, count_or_nan};
 pub use dip::{Dip, EARLY_EPOCHS};
 pub use fourier::{UnembeddingFrequencies, unembedding_frequencies};
-#[cfg(test)]
-pub(crate) use group::planned;
+#[cfg(any(test, feature = "made"))]
+#[doc(hidden)]
+pub use group::planned;
 pub use group::{Group, GroupMeans, Pool, Pooling, groups, pools};
 pub use rmse::{Cell, RmseRow, rmse_rows};
 pub use summary::{Checkpoint, Point, RunSummary, summarize};

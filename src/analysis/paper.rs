@@ -169,8 +169,9 @@ fn rows<T: serde::de::DeserializeOwned>(text: &'static str) -> impl Iterator<Ite
 }
 
 /// `runs` with the paper's tables behind those tasks that it has, for tests.
-#[cfg(test)]
-pub(crate) fn with_tables(mut runs: Vec<crate::store::RunRecord>) -> Vec<crate::store::RunRecord> {
+#[cfg(any(test, feature = "made"))]
+#[doc(hidden)]
+pub fn with_tables(mut runs: Vec<crate::store::RunRecord>) -> Vec<crate::store::RunRecord> {
     for run in &mut runs {
         if let Some(i) = TASKS.iter().position(|(ours, ..)| *ours == run.manifest.data) {
             run.manifest.data_digest = DIGESTS[i].to_owned();

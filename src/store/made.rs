@@ -21,7 +21,7 @@ const STEPS: u64 = 10;
 
 /// A made-up run, to be changed before use.
 #[derive(Clone)]
-pub(crate) struct MadeRun {
+pub struct MadeRun {
     config: RunConfig,
     milestones: Milestones,
     state: RunState,
@@ -33,7 +33,7 @@ pub(crate) struct MadeRun {
 
 impl MadeRun {
     /// A finished run of 200 epochs that neither memorizes nor groks.
-    pub(crate) fn new(task: &str, train_fraction: f64, seed: u64) -> Self {
+    pub fn new(task: &str, train_fraction: f64, seed: u64) -> Self {
         Self {
             config: Preset::Paper.config(task, train_fraction, seed),
             milestones: Milestones::default(),
@@ -44,53 +44,53 @@ impl MadeRun {
         }
     }
 
-    pub(crate) fn memorized(mut self, epoch: u64) -> Self {
+    pub fn memorized(mut self, epoch: u64) -> Self {
         self.milestones.note(MEMORIZED, mark(epoch));
         self
     }
 
-    pub(crate) fn grokked(mut self, memorized: u64, grokked: u64) -> Self {
+    pub fn grokked(mut self, memorized: u64, grokked: u64) -> Self {
         self.milestones.note(GROKKED, mark(grokked));
         self.stopped = Some(StopReason::milestone(GROKKED));
         self.memorized(memorized)
     }
 
-    pub(crate) fn collapsed(mut self, epoch: u64) -> Self {
+    pub fn collapsed(mut self, epoch: u64) -> Self {
         self.milestones.note(COLLAPSED, mark(epoch));
         self
     }
 
-    pub(crate) fn diverged(mut self, epoch: u64) -> Self {
+    pub fn diverged(mut self, epoch: u64) -> Self {
         self.milestones.note(DIVERGED.name, mark(epoch));
         self.stopped(StopReason::milestone(DIVERGED.name))
     }
 
-    pub(crate) fn epochs(mut self, epochs: u64) -> Self {
+    pub fn epochs(mut self, epochs: u64) -> Self {
         self.epochs = epochs;
         self
     }
 
-    pub(crate) fn state(mut self, state: RunState) -> Self {
+    pub fn state(mut self, state: RunState) -> Self {
         self.state = state;
         self
     }
 
-    pub(crate) fn stopped(mut self, stopped: StopReason) -> Self {
+    pub fn stopped(mut self, stopped: StopReason) -> Self {
         self.stopped = Some(stopped);
         self
     }
 
-    pub(crate) fn batch_size(mut self, rows: usize) -> Self {
+    pub fn batch_size(mut self, rows: usize) -> Self {
         self.config.data.batch_size = rows;
         self
     }
 
-    pub(crate) fn shift(mut self, shift: f64) -> Self {
+    pub fn shift(mut self, shift: f64) -> Self {
         self.shift = shift;
         self
     }
 
-    pub(crate) fn id(&self) -> String {
+    pub fn id(&self) -> String {
         self.config.run_id(&self.config.task, "made-up")
     }
 
@@ -119,11 +119,11 @@ impl MadeRun {
         stopped.map(end).into_iter().collect()
     }
 
-    pub(crate) fn config(&self) -> RunConfig {
+    pub fn config(&self) -> RunConfig {
         RunConfig { train: self.budget(), ..self.config.clone() }
     }
 
-    pub(crate) fn manifest(&self) -> Manifest {
+    pub fn manifest(&self) -> Manifest {
         Manifest {
             format: FORMAT,
             run: self.id(),
@@ -160,12 +160,12 @@ impl MadeRun {
         }
     }
 
-    pub(crate) fn metrics(&self) -> Metrics {
+    pub fn metrics(&self) -> Metrics {
         metrics(&self.rows())
     }
 
     /// Epochs 0, 1 and every 20th: LAR climbs by 0.001 an epoch, k95 is twice k_pred, rounded.
-    pub(crate) fn rows(&self) -> Vec<MadeRow> {
+    pub fn rows(&self) -> Vec<MadeRow> {
         let epochs = (0..=self.epochs).filter(|e| *e <= 1 || e % 20 == 0);
         let broken = |epoch| self.milestones.diverged().is_some_and(|mark| epoch >= mark.epoch);
         epochs.map(|epoch| self.row(epoch, if broken(epoch) { f64::NAN } else { 1.0 })).collect()
@@ -194,11 +194,11 @@ impl MadeRun {
     }
 
     /// The plan of it, with the id of the made-up table.
-    pub(crate) fn planned(&self) -> PlannedRun {
+    pub fn planned(&self) -> PlannedRun {
         PlannedRun { id: self.id(), config: self.config(), task: Task::find("add").unwrap().into() }
     }
 
-    pub(crate) fn record(&self) -> RunRecord {
+    pub fn record(&self) -> RunRecord {
         RunRecord {
             dir: self.id().into(),
             recipe: self.planned().recipe(),
@@ -211,7 +211,7 @@ impl MadeRun {
 
 /// An evaluation of a made-up run, to be changed before use.
 #[derive(Clone, Debug)]
-pub(crate) struct MadeRow {
+pub struct MadeRow {
     pub seed: u64,
     pub epoch: u64,
     pub step: u64,
@@ -258,7 +258,7 @@ impl MadeRow {
 }
 
 /// The rows as they are read back.
-pub(crate) fn metrics(rows: &[MadeRow]) -> Metrics {
+pub fn metrics(rows: &[MadeRow]) -> Metrics {
     let mut metrics = Metrics::new(COLUMNS.iter().map(|column| column.name.to_owned()).collect());
     rows.iter().for_each(|row| metrics.push(row.mark(), &row.values()));
     metrics
@@ -269,7 +269,7 @@ fn mark(epoch: u64) -> Mark {
 }
 
 /// Writes the run's directory into `experiment`.
-pub(crate) fn write(experiment: &Path, run: &MadeRun) {
+pub fn write(experiment: &Path, run: &MadeRun) {
     let dir = experiment.join(run.id());
     fs::create_dir_all(&dir).unwrap();
     let rows: Vec<_> = run.rows().iter().map(|row| (row.mark(), row.values())).collect();
@@ -288,7 +288,7 @@ pub(crate) fn write(experiment: &Path, run: &MadeRun) {
 }
 
 /// Writes `manifest`, vouching for the files as they are.
-pub(crate) fn vouch(dir: &Path, mut manifest: Manifest) {
+pub fn vouch(dir: &Path, mut manifest: Manifest) {
     let extent = |name: &str| (name.to_owned(), Extent::of(&fs::read(dir.join(name)).unwrap()));
     let files =
         ["config.toml", "task.toml", "metrics.csv", "spectra.csv", "final.safetensors"].map(extent).into();

@@ -7,8 +7,10 @@ mod error;
 pub(crate) mod faults;
 mod files;
 mod lock;
-#[cfg(test)]
-pub(crate) mod made;
+#[cfg(any(test, feature = "made"))]
+#[doc(hidden)]
+#[allow(clippy::unwrap_used, missing_docs, reason = "for tests")]
+pub mod made;
 mod manifest;
 mod metrics;
 mod plan;

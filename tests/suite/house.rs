@@ -1,4 +1,5 @@
-//! The arrows between the rooms of `src` go down only; this reads them off the code's own `crate::` paths.
+//! The arrows between the rooms of `src` and of `crates/groklab-cli`, which stands upon it, go down only; this reads them off
+//! the code's own `crate::` and `groklab::` paths.
 
 use std::{
     collections::BTreeSet,
@@ -56,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "experiment",
             "kinds",
             "probe",
+            "program",
             "render",
             "run",
             "store",
@@ -71,10 +73,11 @@ const FOR_TESTS: [&str; 2] = ["store/made.rs", "store/faults.rs"];
 
 #[test]
 fn rooms_use_only_the_rooms_below_them() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut seen = BTreeSet::new();
-    for file in rust_files(&src) {
-        let name = file.strip_prefix(&src).unwrap().to_string_lossy().replace('\\', "/");
+    let floors = ["src", "crates/groklab-cli/src"].map(|floor| crate::root().join(floor));
+    let files = floors.iter().flat_map(|src| rust_files(src).into_iter().map(move |file| (src, file)));
+    for (src, file) in files {
+        let name = file.strip_prefix(src).unwrap().to_string_lossy().replace('\\', "/");
         if name.ends_with("tests.rs") || name.contains("/tests/") || FOR_TESTS.contains(&&*name) {
             continue;
         }
@@ -113,14 +116,16 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
 }
 
-/// Every path behind `crate::` in the code of a file, without its tests and comments; lists are taken apart.
+/// Every path behind `crate::` or `groklab::` in the code of a file, without its tests and comments; lists are taken apart.
 fn crate_paths(text: &str) -> Vec<Vec<String>> {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
     let code: String = lines.collect::<Vec<_>>().join("\n");
     let mut paths = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        tree(&code[at + "crate::".len()..], &mut Vec::new(), &mut paths);
+    for start in ["crate::", "groklab::"] {
+        for (at, _) in code.match_indices(start) {
+            tree(&code[at + start.len()..], &mut Vec::new(), &mut paths);
+        }
     }
     paths
 }
@@ -161,7 +166,7 @@ fn tree<'t>(text: &'t str, before: &mut Vec<String>, paths: &mut Vec<Vec<String>
 /// The crate of diagnostics has two rooms, which do not know each other: its root and `tensors`.
 #[test]
 fn diagnostics_and_files_do_not_know_each_other() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/groklab-probe/src");
+    let src = crate::root().join("crates/groklab-probe/src");
     let code = |path: &Path| -> String {
         let text = fs::read_to_string(path).unwrap();
         text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")

@@ -25,7 +25,7 @@ mod slurm;
 mod survive;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -53,6 +53,11 @@ fn sweep_small() -> tempfile::TempDir {
     std::fs::write(dir.path().join("small.toml"), SMALL).expect("a file in it");
     succeed(dir.path(), &["sweep", "small.toml"]);
     dir
+}
+
+/// The checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Runs groklab in `dir`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::{fs, path::PathBuf};
 
 fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/probe_model")
+    crate::root().join("tests/oracle/probe_model")
 }
 
 fn expected() -> Value {

@@ -9,7 +9,7 @@ use std::{
 };
 
 fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/probe_model")
+    crate::root().join("tests/oracle/probe_model")
 }
 
 /// The 40 × 12 activations of the fixtures as a safetensors file, under these names.

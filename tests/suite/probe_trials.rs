@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{fs, path::PathBuf};
 
 fn trials() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/probe_trials")
+    crate::root().join("tests/oracle/probe_trials")
 }
 
 fn expected() -> Value {

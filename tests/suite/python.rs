@@ -6,7 +6,7 @@ use super::{sweep_small, text};
 
 /// The ```python blocks of the document.
 fn snippets() -> Vec<String> {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/analysis-in-python.md");
+    let document = crate::root().join("docs/analysis-in-python.md");
     let document = fs::read_to_string(document).unwrap();
     let blocks = document.split("```python\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()

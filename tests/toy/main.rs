@@ -17,7 +17,7 @@ const EXPERIMENT: &str =
 fn main() -> ExitCode {
     if std::env::var_os("GROKLAB_TOY").is_some() {
         groklab::kinds::add(&[&kind::Toy]);
-        return groklab::cli::main();
+        return groklab_cli::cli::main();
     }
     // what a filter of `cargo test` names is elsewhere
     let filters: Vec<String> =

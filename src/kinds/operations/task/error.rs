@@ -139,7 +139,7 @@ pub(crate) struct Located {
 }
 
 impl Span {
-    pub fn fault(self, fault: Fault) -> Located {
+    pub(crate) fn fault(self, fault: Fault) -> Located {
         Located { span: self, fault }
     }
 }

@@ -31,6 +31,7 @@ mod view;
 
 use crate::{
     analysis::Pooling,
+    program::Program,
     store::{ReadError, write_output},
 };
 use clap::{Parser, Subcommand};
@@ -126,6 +127,7 @@ enum Command {
 
 /// Parses the command line, runs the command and maps what happened to an exit code.
 pub fn main() -> ExitCode {
+    this_program().announce();
     crate::sweep::limit_threads();
     let cli = Cli::parse();
     let level = if cli.verbose { tracing::Level::INFO } else { tracing::Level::WARN };
@@ -160,6 +162,16 @@ pub fn main() -> ExitCode {
         tell(&format!("{report:?}"));
         ExitCode::from(3)
     })
+}
+
+/// As manifests name it.
+fn this_program() -> Program {
+    let features = [("cuda", cfg!(feature = "cuda")), ("parquet", cfg!(feature = "parquet"))];
+    Program {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: option_env!("GROKLAB_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
+        features: features.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_owned()).collect(),
+    }
 }
 
 /// Whether the log may have colours: on a terminal, unless NO_COLOR (no-color.org) says otherwise. Help, error

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn bytes_are_those_of_tensorboards_own_writer() {
         let oracle: Oracle =
-            serde_json::from_str(include_str!("../../tests/oracle/tensorboard_events.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../tests/oracle/tensorboard_events.json")).unwrap();
         let mut file = Vec::new();
         record(&mut file, &Event { file_version: Some("brain.Event:2".into()), ..Event::default() });
         for (step, scalars) in &oracle.events {
