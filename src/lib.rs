@@ -4,7 +4,7 @@
 //! ```text
 //! experiment file → experiment: a plan of runs → kinds: the data, the model, the steps, the numbers of an evaluation
 //!   → sweep: lock, begin or resume, train (run), settle → store: metrics.csv, spectra.csv, parameters
-//!   → analysis: runs.csv, rmse.csv → crates/groklab-cli: table, figure, report, and the commands
+//!   → analysis: numbers with intervals → crates/groklab-cli: table, figure, report, and the commands
 //! ```
 //! One direction, and each step is a room of its own. The first group knows no kind of run:
 //!
@@ -17,7 +17,7 @@
 //! | [`kinds`] | the list of kinds, a folder each |
 //! | [`kinds::operations`] | binary operations: task, split, transformer, engines (CPU, CUDA), optimisers, diagnostics |
 //! | [`probe`] | LAR, spectra, k95, …: pure functions of matrices, for anyone's training loop; the crate `groklab-probe` |
-//! | [`analysis`] | reads results, never trains: [`analysis::general`] of any kind, the rest of binary operations and their paper |
+//! | [`analysis`] | from results of any kind to numbers with intervals; reads, never trains |
 //! | [`program`] | which build this is |
 //! | [`tensors`] | tensors in other people's files, read block by block; in the crate `groklab-probe` |
 //!

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::{Evaluation, RunDigest};
-
 /// The runs alive at one epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
@@ -19,14 +17,10 @@ pub struct CurvePoint {
     pub max: f64,
 }
 
-/// `quantity` at every epoch of the curves of `runs`, epochs increasing.
+/// Mean, least and greatest value at every epoch, or step, of all runs together, epochs increasing; what is not finite is
+/// left out.
 ///
 /// Runs end at different epochs, so the mean can step where one of them leaves.
-pub fn curve(runs: &[&RunDigest], quantity: impl Fn(&Evaluation) -> f64) -> Vec<CurvePoint> {
-    mean_curve(runs.iter().flat_map(|run| run.curve()).map(|row| (row.epoch, quantity(row))))
-}
-
-/// The same of epochs, or steps, and values, those of all runs together; what is not finite is left out.
 pub fn mean_curve(values: impl IntoIterator<Item = (u64, f64)>) -> Vec<CurvePoint> {
     let mut points: BTreeMap<u64, CurvePoint> = BTreeMap::new();
     for (epoch, value) in values.into_iter().filter(|(_, value)| value.is_finite()) {
@@ -44,21 +38,12 @@ pub fn mean_curve(values: impl IntoIterator<Item = (u64, f64)>) -> Vec<CurvePoin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::made::MadeRun;
 
     #[test]
-    fn the_mean_is_over_runs_alive_and_finite() {
-        let records = [0.0, 0.03, 0.09].map(|shift| MadeRun::new("add", 0.5, 0).shift(shift));
-        let diverged = MadeRun::new("add", 0.5, 3).diverged(100);
-        let records: Vec<_> =
-            records.iter().chain([&diverged]).map(|run| RunDigest::of(run.record()).unwrap()).collect();
-        let points = curve(&records.iter().collect::<Vec<_>>(), |row| row.lar);
-        let at = |epoch| *points.iter().find(|p| p.epoch == epoch).unwrap();
-        let (early, late) = (at(20), at(120));
-        // made-up LAR at epoch 20: 0.52 + {0, 0.03, 0.09, 0}; at 120: 0.62 + {0, 0.03, 0.09}
-        assert_eq!((early.runs, late.runs), (4, 3));
-        assert!((early.mean - 0.55).abs() < 1e-12 && (late.mean - 0.66).abs() < 1e-12);
-        assert!((late.min - 0.62).abs() < 1e-12 && (late.max - 0.71).abs() < 1e-12);
-        assert!(points.windows(2).all(|pair| pair[0].epoch < pair[1].epoch));
+    fn the_mean_is_over_what_is_finite() {
+        let values = [(1, 2.0), (0, 1.0), (1, 4.0), (1, f64::NAN), (1, 9.0)];
+        let [first, second] = mean_curve(values)[..] else { panic!("two epochs") };
+        assert_eq!((first.epoch, first.runs, first.mean), (0, 1, 1.0));
+        assert_eq!((second.epoch, second.runs, second.mean, second.min, second.max), (1, 3, 5.0, 2.0, 9.0));
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 /// The settings of a run by dotted key.
-pub(super) type Settings = BTreeMap<String, Value>;
+pub type Settings = BTreeMap<String, Value>;
 
 /// Every value of a table by dotted key.
-pub(super) fn flatten(prefix: &str, table: &Table, flat: &mut Settings) {
+pub fn flatten(prefix: &str, table: &Table, flat: &mut Settings) {
     for (key, value) in table {
         match value {
             Value::Table(inner) => flatten(&format!("{prefix}{key}."), inner, flat),
@@ -19,7 +19,7 @@ pub(super) fn flatten(prefix: &str, table: &Table, flat: &mut Settings) {
 }
 
 /// Keys with more than one value, not counting runs that lack the key.
-pub(super) fn varying_keys(settings: &[Settings]) -> Vec<&String> {
+pub fn varying_keys(settings: &[Settings]) -> Vec<&String> {
     let mut first: BTreeMap<&String, &Value> = BTreeMap::new();
     let mut varying = BTreeSet::new();
     for (key, value) in settings.iter().flatten() {
@@ -31,12 +31,12 @@ pub(super) fn varying_keys(settings: &[Settings]) -> Vec<&String> {
 }
 
 /// Text without its quotes.
-pub(super) fn plain(value: &Value) -> String {
+pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Numbers by size, everything else by its text.
-pub(super) fn compare(a: &[&Value], b: &[&Value]) -> std::cmp::Ordering {
+pub fn compare(a: &[&Value], b: &[&Value]) -> std::cmp::Ordering {
     let number = |v: &Value| v.as_float().or_else(|| v.as_integer().map(|i| i as f64));
     a.iter()
         .zip(b)
@@ -49,7 +49,7 @@ pub(super) fn compare(a: &[&Value], b: &[&Value]) -> std::cmp::Ordering {
 }
 
 /// The values of the varying keys, for sorting, and their label: `key=value key=value`.
-pub(super) fn variant<'a>(settings: &'a Settings, varying: &[&String]) -> (Vec<&'a Value>, String) {
+pub fn variant<'a>(settings: &'a Settings, varying: &[&String]) -> (Vec<&'a Value>, String) {
     let found = || varying.iter().filter_map(|key| Some((key, settings.get(*key)?)));
     let label = found().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(" ");
     (found().map(|(_, value)| value).collect(), label)

@@ -46,8 +46,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("experiment", &["excerpt", "kinds", "run"]),
     ("bench", &["kinds", "probe"]),
     ("analysis", &["kinds", "probe", "run", "store"]),
-    ("render", &["analysis", "kinds", "run", "store"]),
+    ("render", &["analysis", "run", "store"]),
     ("studies", &["analysis", "probe", "render", "run", "store"]),
+    ("studies/grokking", &["analysis", "kinds", "probe", "render", "run", "store"]),
+    ("report", &["analysis", "render", "run", "store", "studies"]),
     (
         "cli",
         &[
@@ -59,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "probe",
             "program",
             "render",
+            "report",
             "run",
             "store",
             "studies",

@@ -149,7 +149,7 @@ fn the_papers_tables_are_those_of_the_shipped_tasks() {
     let digests = groklab::kinds::operations::task::builtin_names()
         .iter()
         .map(|name| groklab::kinds::operations::task::Task::find(name).unwrap().digest());
-    assert!(digests.eq(groklab::analysis::paper::DIGESTS));
+    assert!(digests.eq(groklab_cli::studies::grokking::paper::DIGESTS));
 }
 
 #[test]

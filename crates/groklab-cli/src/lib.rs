@@ -2,8 +2,9 @@
 //!
 //! | module | |
 //! |---|---|
-//! | [`studies`] | what a paper asks of runs: claims and figures |
-//! | [`render`] | summaries to tables and figures, as bytes |
+//! | [`render`] | tables and figures of any runs, as bytes |
+//! | [`studies`] | what a paper asks of runs: claims, figures, reference numbers; a folder or a file each |
+//! | [`report`] | all of it as one HTML file |
 //! | [`mod@bench`] | how fast a step is on this machine |
 //! | [`cli`] | one file a command; the only place that prints |
 //!
@@ -12,6 +13,7 @@
 pub mod bench;
 pub mod cli;
 pub mod render;
+pub mod report;
 pub mod studies;
 
 // the rooms below are written alike here and there

@@ -9,17 +9,16 @@ use super::{
     view::{Seen, ViewArgs},
 };
 use crate::{
-    analysis::{
-        claims::{Answers, answers},
-        general::Study,
-        groups, pools,
-    },
+    analysis::{claims::Answers, general::Study},
     render::{
-        claims::{LAR_PAPER, claims_table, time_table},
+        claims::claims_table,
         json::{Answered, claims_json},
         table::text,
     },
-    studies,
+    studies::{
+        self,
+        grokking::{PAPER, claims::answers, groups, pools, times::time_table},
+    },
 };
 
 /// Test each claim of the paper on these results: yes, no, mixed, or not enough data, with the numbers.
@@ -42,7 +41,7 @@ pub fn run(args: &ClaimsArgs) -> miette::Result<()> {
     let mut all = Vec::new();
     for experiment in &results.experiments {
         let pools = pools(experiment, &groups(experiment), args.pool.pooling());
-        all.extend(answers(&pools).into_iter().map(|answers| (&experiment.name, LAR_PAPER, answers)));
+        all.extend(answers(&pools).into_iter().map(|answers| (&experiment.name, PAPER, answers)));
     }
     for study in &studies {
         match answered(study) {

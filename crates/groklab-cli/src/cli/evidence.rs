@@ -4,15 +4,21 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::warn_of_damage;
 use crate::{
-    analysis::{Group, Resolution, RunDigest, UnembeddingFrequencies, unembedding_frequencies},
-    kinds::operations::model::ParamLayout,
-    kinds::operations::task::{Symbols, Task},
-    kinds::operations::task_of,
-    render::figure::{
-        Evidence,
-        matrices::{has_matrix_lar, only_matrix_lar},
+    analysis::Resolution,
+    kinds::operations::{
+        model::ParamLayout,
+        task::{Symbols, Task},
+        task_of,
     },
     store::{SpectrumRow, StoreError},
+    studies::grokking::{
+        Group, RunDigest, UnembeddingFrequencies,
+        figures::{
+            Evidence,
+            matrices::{has_matrix_lar, only_matrix_lar},
+        },
+        unembedding_frequencies,
+    },
 };
 
 /// Spectra of the runs of each group until they are `enough`, the LAR of every matrix and the key frequencies of every

@@ -30,9 +30,9 @@ mod verify;
 mod view;
 
 use crate::{
-    analysis::Pooling,
     program::Program,
     store::{ReadError, write_output},
+    studies::grokking::Pooling,
 };
 use clap::{Parser, Subcommand};
 use miette::{Context, Diagnostic, IntoDiagnostic};

@@ -11,10 +11,15 @@ use super::{
     view::{Seen, ViewArgs},
 };
 use crate::{
-    analysis::{groups, pools},
-    render::figure::{Figure, figures, general, png, spectra::is_enough, svg},
+    render::figure::{Figure, general, png, svg},
     store::write_output,
-    studies,
+    studies::{
+        self,
+        grokking::{
+            figures::{figures, spectra::is_enough},
+            groups, pools,
+        },
+    },
 };
 
 /// Draw every figure that the runs have data for, as SVG and PNG, and name those that they have none for.

@@ -16,13 +16,13 @@ use super::{
     view::{Seen, ViewArgs},
 };
 use crate::{
-    analysis::{Experiment, claims::answers, general::Study, groups, pools},
-    render::{
-        claims::claim_set,
-        figure::spectra::is_enough,
-        report::{GeneralSection, Section, address_part, html},
+    analysis::general::Study,
+    render::claims::claim_set,
+    report::{GeneralSection, Section, address_part, html},
+    studies::{
+        self,
+        grokking::{Experiment, claims::answers, figures::spectra::is_enough, groups, pools},
     },
-    studies,
 };
 
 /// Write a report: one HTML file with tables, interactive figures and a page a run; needs no network.

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use miette::IntoDiagnostic;
 
 use crate::{
-    analysis::{general::Study, groups, pools, rmse_rows, summarize},
+    analysis::general::Study,
     render::{
         claims::pooled,
-        csv::{rmse_csv, runs_csv},
         general::{self, settings_table},
-        json::table_json,
         table::{Format, Table, latex, markdown, text},
-        tables::{rmse_table, task_table},
     },
     store::write_output,
+    studies::grokking::{
+        csv::{rmse_csv, runs_csv},
+        groups,
+        json::table_json,
+        pools, rmse_rows, summarize,
+        tables::{rmse_table, task_table},
+    },
 };
 
 use super::{

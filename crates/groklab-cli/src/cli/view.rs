@@ -2,13 +2,11 @@
 
 use super::{tell, warn_of_damage};
 use crate::{
-    analysis::{
-        Digests, RunDigest,
-        general::{Run, Study},
-    },
+    analysis::general::{Run, Study},
     kinds,
     run::Kind,
     store::{Experiment, Limits, Listed, Listing, ReadError, Results, RunRecord, list_results, read_results},
+    studies::grokking::{Digests, RunDigest},
 };
 use clap::Args;
 use rayon::prelude::*;

@@ -3,14 +3,11 @@
 //! The same input gives the same bytes; no file is read or written, no font of the system is used.
 
 pub mod claims;
-pub mod csv;
 pub mod figure;
 pub mod general;
 pub mod json;
 #[cfg(feature = "parquet")]
 pub mod parquet;
-pub mod report;
 pub mod slurm;
 pub mod table;
-pub mod tables;
 pub mod tensorboard;

@@ -143,6 +143,25 @@ fn latex_escaped(text: &str) -> String {
         .collect()
 }
 
+/// Share as a percentage without needless digits: 0.5 is `50 %`.
+pub fn percent(share: f64) -> String {
+    // 0.07 · 100 is not 7 in binary
+    format!("{} %", (share * 1e8).round() / 1e6)
+}
+
+/// With a comma between thousands: `10,000`.
+pub fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +188,13 @@ mod tests {
     #[test]
     fn latex_escapes_what_it_would_read_as_commands() {
         insta::assert_snapshot!(latex(&table()));
+    }
+
+    #[test]
+    fn percentages_have_no_needless_digits() {
+        for (share, set) in [(0.5, "50 %"), (0.07, "7 %"), (0.123, "12.3 %"), (1.0, "100 %")] {
+            assert_eq!(percent(share), set);
+        }
+        assert_eq!((thousands(10_000), thousands(999)), ("10,000".into(), "999".into()));
     }
 }

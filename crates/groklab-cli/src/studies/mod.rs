@@ -1,11 +1,12 @@
 //! Studies: what a paper asks of runs. Each has its claims, with rules and thresholds fixed before the study is run, and the
 //! figures that its paper shows and others do not need; an experiment file names the study it belongs to.
 //!
-//! The study of binary operations, which came first, is spread over [`analysis`](crate::analysis) and
-//! [`render`](crate::render).
+//! [`grokking`], the study of binary operations, came first and reads its runs in its own way: their recipes by field, and the
+//! paper's numbers beside them. The others are a [`Study`] each.
 
 mod contrast;
 pub mod grokalign;
+pub mod grokking;
 pub mod pretraining;
 pub mod strength;
 #[cfg(test)]

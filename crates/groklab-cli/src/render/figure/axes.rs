@@ -7,7 +7,7 @@ use super::{
 
 /// From a value to a place between 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// From the first to the second.
     Linear(f64, f64),
     /// From the first to the second by their logarithms, both positive; what is not positive has no place.
@@ -23,7 +23,7 @@ const AFTER_LAST: f64 = 0.08;
 
 impl Scale {
     /// Place of `value`; outside 0 to 1 where it does not fit.
-    pub(super) fn place(self, value: f64) -> f64 {
+    pub(crate) fn place(self, value: f64) -> f64 {
         match self {
             Self::Linear(low, high) => (value - low) / (high - low),
             Self::Log(low, high) => (value / low).log10() / (high / low).log10(),
@@ -35,7 +35,7 @@ impl Scale {
     }
 
     /// Places for labelled ticks, about `count` of them.
-    pub(super) fn ticks(self, count: usize) -> Vec<(f64, String)> {
+    pub(crate) fn ticks(self, count: usize) -> Vec<(f64, String)> {
         match self {
             Self::Linear(low, high) => {
                 let step = nice_step((high - low) / count as f64);
@@ -110,7 +110,7 @@ fn nice_step(rough: f64) -> f64 {
 
 /// A rectangle that values are drawn in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Panel {
+pub(crate) struct Panel {
     pub left: f64,
     pub top: f64,
     pub width: f64,
@@ -120,30 +120,30 @@ pub(super) struct Panel {
 
 impl Panel {
     /// Where a value goes, with `y` as vertical scale.
-    pub(super) fn at(&self, y: Scale, (x, value): (f64, f64)) -> (f64, f64) {
+    pub(crate) fn at(&self, y: Scale, (x, value): (f64, f64)) -> (f64, f64) {
         (self.left + self.width * self.x.place(x), self.top + self.height * (1.0 - y.place(value)))
     }
 
     /// Whether a value lies within the panel.
-    pub(super) fn holds(&self, y: Scale, (x, value): (f64, f64)) -> bool {
+    pub(crate) fn holds(&self, y: Scale, (x, value): (f64, f64)) -> bool {
         (0.0..=1.0).contains(&self.x.place(x)) && (0.0..=1.0).contains(&y.place(value))
     }
 
     /// The middle of the panel, where a remark stands in the place of data.
-    pub(super) fn middle(&self) -> (f64, f64) {
+    pub(crate) fn middle(&self) -> (f64, f64) {
         (self.left + self.width / 2.0, self.top + self.height / 2.0)
     }
 
-    pub(super) fn right(&self) -> f64 {
+    pub(crate) fn right(&self) -> f64 {
         self.left + self.width
     }
 
-    pub(super) fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         self.top + self.height
     }
 
     /// Lines behind the data at these values of `y`.
-    pub(super) fn grid(&self, scene: &mut Scene, y: Scale, values: impl IntoIterator<Item = f64>) {
+    pub(crate) fn grid(&self, scene: &mut Scene, y: Scale, values: impl IntoIterator<Item = f64>) {
         for value in values {
             let height = self.top + self.height * (1.0 - y.place(value));
             scene.line(vec![(self.left, height), (self.right(), height)], GRID, HAIR);
@@ -151,13 +151,13 @@ impl Panel {
     }
 
     /// Round ticks along the bottom, about `count` labelled ones, with their labels if wanted.
-    pub(super) fn bottom_axis(&self, scene: &mut Scene, count: usize, labels: bool) {
+    pub(crate) fn bottom_axis(&self, scene: &mut Scene, count: usize, labels: bool) {
         self.x.minor_ticks().into_iter().for_each(|value| self.bottom_tick(scene, value, 2.0));
         self.bottom_ticks(scene, &self.x.ticks(count), labels);
     }
 
     /// These ticks along the bottom, with their labels if wanted.
-    pub(super) fn bottom_ticks(&self, scene: &mut Scene, ticks: &[(f64, String)], labels: bool) {
+    pub(crate) fn bottom_ticks(&self, scene: &mut Scene, ticks: &[(f64, String)], labels: bool) {
         for (value, label) in ticks {
             self.bottom_tick(scene, *value, 4.0);
             if labels && !label.is_empty() {
@@ -173,7 +173,7 @@ impl Panel {
     }
 
     /// Ticks along the left (or right) side, with their labels if wanted.
-    pub(super) fn side_axis(
+    pub(crate) fn side_axis(
         &self,
         scene: &mut Scene,
         y: Scale,
@@ -197,7 +197,7 @@ impl Panel {
     }
 
     /// The rectangle itself.
-    pub(super) fn frame(&self, scene: &mut Scene) {
+    pub(crate) fn frame(&self, scene: &mut Scene) {
         let (l, t, r, b) = (self.left, self.top, self.right(), self.bottom());
         scene.line(vec![(l, t), (r, t), (r, b), (l, b), (l, t), (r, t)], FAINT, HAIR);
     }

@@ -100,7 +100,7 @@ pub fn png(scene: &Scene) -> Result<Vec<u8>, FigureError> {
 }
 
 /// Width of a text in points, by the embedded font.
-pub(super) fn text_width(text: &str, size: f64, bold: bool) -> f64 {
+pub(crate) fn text_width(text: &str, size: f64, bold: bool) -> f64 {
     let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
     // measured large, because the width comes in whole units
     let width = register_fonts().ok().and_then(|()| {

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Evaluations that fall on the same place of the page.
-pub(super) struct Bin {
+pub(crate) struct Bin {
     pub x: f64,
     pub mean: f64,
     pub high: f64,
@@ -18,7 +18,7 @@ pub(super) struct Bin {
 }
 
 /// Joins evaluations closer than the eye can part: mean of the means, greatest and least of all.
-pub(super) fn binned(panel: &Panel, scale: Scale, points: &[CurvePoint]) -> Vec<Bin> {
+pub(crate) fn binned(panel: &Panel, scale: Scale, points: &[CurvePoint]) -> Vec<Bin> {
     const WIDTH: f64 = 0.75;
     let mut bins: Vec<Bin> = Vec::new();
     let mut slot = f64::NEG_INFINITY;
@@ -44,14 +44,14 @@ pub(super) fn binned(panel: &Panel, scale: Scale, points: &[CurvePoint]) -> Vec<
 }
 
 /// The range over seeds behind a curve.
-pub(super) fn band(scene: &mut Scene, bins: &[Bin], color: Color) {
+pub(crate) fn band(scene: &mut Scene, bins: &[Bin], color: Color) {
     let upper = bins.iter().map(|bin| (bin.x, bin.high));
     let lower = bins.iter().rev().map(|bin| (bin.x, bin.low));
     scene.area(upper.chain(lower).collect(), color, 0.2);
 }
 
 /// The means as a line, a lone one as a point.
-pub(super) fn stroke(scene: &mut Scene, bins: &[Bin], color: Color, width: f64) {
+pub(crate) fn stroke(scene: &mut Scene, bins: &[Bin], color: Color, width: f64) {
     scene.line(bins.iter().map(|bin| (bin.x, bin.mean)).collect(), color, width);
     if let [bin] = bins {
         scene.point((bin.x, bin.mean), Shape::Circle, 2.0, color, false);

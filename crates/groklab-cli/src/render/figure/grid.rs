@@ -9,7 +9,7 @@ use super::{
 
 /// Where the panels of a page stand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     /// Upper left corner of the first panel.
     pub corner: (f64, f64),
     /// Width and height of a panel.
@@ -23,7 +23,7 @@ pub(super) struct Grid {
 
 impl Grid {
     /// The `i`-th panel, row by row.
-    pub(super) fn panel(&self, i: usize, x: Scale) -> Panel {
+    pub(crate) fn panel(&self, i: usize, x: Scale) -> Panel {
         let (row, column) = (i / self.columns, i % self.columns);
         Panel {
             left: self.corner.0 + column as f64 * (self.size.0 + self.gap.0),
@@ -34,30 +34,30 @@ impl Grid {
         }
     }
 
-    pub(super) fn right(&self) -> f64 {
+    pub(crate) fn right(&self) -> f64 {
         self.corner.0 + self.columns as f64 * (self.size.0 + self.gap.0) - self.gap.0
     }
 
-    pub(super) fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         let rows = self.count.div_ceil(self.columns);
         self.corner.1 + rows as f64 * (self.size.1 + self.gap.1) - self.gap.1
     }
 
-    pub(super) fn starts_row(&self, i: usize) -> bool {
+    pub(crate) fn starts_row(&self, i: usize) -> bool {
         i.is_multiple_of(self.columns)
     }
 
-    pub(super) fn ends_row(&self, i: usize) -> bool {
+    pub(crate) fn ends_row(&self, i: usize) -> bool {
         (i + 1).is_multiple_of(self.columns) || i + 1 == self.count
     }
 
-    pub(super) fn ends_column(&self, i: usize) -> bool {
+    pub(crate) fn ends_column(&self, i: usize) -> bool {
         i + self.columns >= self.count
     }
 }
 
 /// A name above a panel and a remark at its right end. A long name is set smaller rather than cut.
-pub(super) fn heading(scene: &mut Scene, panel: &Panel, name: &str, remark: &str) {
+pub(crate) fn heading(scene: &mut Scene, panel: &Panel, name: &str, remark: &str) {
     let room = panel.width - text_width(remark, SMALL, false) - 8.0;
     let size = HEADING.min(HEADING * room / text_width(name, HEADING, true).max(1.0));
     scene.bold((panel.left, panel.top - 7.0), name, size, INK, Side::Left);

@@ -8,7 +8,7 @@ use super::{
 
 /// How a legend shows a thing.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Curve(Color),
     Dashes(Color, (f64, f64)),
     Point(Color, Shape, bool),
@@ -19,7 +19,7 @@ const POINT_WIDTH: f64 = 10.0;
 const LEGEND_LINE: f64 = 17.0;
 
 /// Breaks a legend into lines of at most `width` points.
-pub(super) fn legend_lines(entries: &[(Key, String)], width: f64) -> Vec<Vec<(Key, String, f64)>> {
+pub(crate) fn legend_lines(entries: &[(Key, String)], width: f64) -> Vec<Vec<(Key, String, f64)>> {
     let mut lines: Vec<Vec<(Key, String, f64)>> = vec![Vec::new()];
     let mut used = 0.0;
     for (key, label) in entries {
@@ -37,12 +37,12 @@ pub(super) fn legend_lines(entries: &[(Key, String)], width: f64) -> Vec<Vec<(Ke
 }
 
 /// Height of a legend in points.
-pub(super) fn legend_height(lines: &[Vec<(Key, String, f64)>]) -> f64 {
+pub(crate) fn legend_height(lines: &[Vec<(Key, String, f64)>]) -> f64 {
     lines.len() as f64 * LEGEND_LINE
 }
 
 /// Paints a legend from its upper left corner.
-pub(super) fn legend(scene: &mut Scene, lines: &[Vec<(Key, String, f64)>], (left, top): (f64, f64)) {
+pub(crate) fn legend(scene: &mut Scene, lines: &[Vec<(Key, String, f64)>], (left, top): (f64, f64)) {
     for (i, line) in lines.iter().enumerate() {
         let middle = top + (i as f64 + 0.5) * LEGEND_LINE;
         let mut x = left;

@@ -5,14 +5,14 @@ use super::theme::{Color, PAPER};
 /// A figure ready to be painted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) marks: Vec<Mark>,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) marks: Vec<Mark>,
 }
 
 /// Something painted.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// A line through points.
     Line { points: Vec<(f64, f64)>, color: Color, width: f64 },
     /// A filled outline.
@@ -25,7 +25,7 @@ pub(super) enum Mark {
 
 /// Which part of a text stands at its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Left,
     Middle,
     Right,
@@ -33,7 +33,7 @@ pub(super) enum Side {
 
 /// The shape of a data point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Circle,
     Square,
     Triangle,
@@ -41,18 +41,18 @@ pub(super) enum Shape {
 }
 
 impl Scene {
-    pub(super) fn new(width: f64, height: f64) -> Self {
+    pub(crate) fn new(width: f64, height: f64) -> Self {
         Self { width, height, marks: Vec::new() }
     }
 
-    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, color: Color, width: f64) {
+    pub(crate) fn line(&mut self, points: Vec<(f64, f64)>, color: Color, width: f64) {
         if points.len() > 1 {
             self.marks.push(Mark::Line { points, color, width });
         }
     }
 
     /// A straight line in dashes of `on` points with `off` points between.
-    pub(super) fn dashes(
+    pub(crate) fn dashes(
         &mut self,
         (from, to): ((f64, f64), (f64, f64)),
         (on, off): (f64, f64),
@@ -68,14 +68,14 @@ impl Scene {
         }
     }
 
-    pub(super) fn area(&mut self, points: Vec<(f64, f64)>, color: Color, opacity: f64) {
+    pub(crate) fn area(&mut self, points: Vec<(f64, f64)>, color: Color, opacity: f64) {
         if points.len() > 2 {
             self.marks.push(Mark::Area { points, color, opacity });
         }
     }
 
     /// A data point; a hollow one has the background inside.
-    pub(super) fn point(&mut self, at: (f64, f64), shape: Shape, radius: f64, color: Color, hollow: bool) {
+    pub(crate) fn point(&mut self, at: (f64, f64), shape: Shape, radius: f64, color: Color, hollow: bool) {
         // a rim of the background keeps neighbours apart
         self.shape(at, shape, radius + 0.6, PAPER);
         self.shape(at, shape, radius, color);
@@ -96,18 +96,18 @@ impl Scene {
         self.area(points, color, 1.0);
     }
 
-    pub(super) fn text(&mut self, at: (f64, f64), text: &str, size: f64, color: Color, side: Side) {
+    pub(crate) fn text(&mut self, at: (f64, f64), text: &str, size: f64, color: Color, side: Side) {
         let text = text.to_owned();
         self.marks.push(Mark::Text { at, text, size, color, bold: false, side, upwards: false });
     }
 
-    pub(super) fn bold(&mut self, at: (f64, f64), text: &str, size: f64, color: Color, side: Side) {
+    pub(crate) fn bold(&mut self, at: (f64, f64), text: &str, size: f64, color: Color, side: Side) {
         let text = text.to_owned();
         self.marks.push(Mark::Text { at, text, size, color, bold: true, side, upwards: false });
     }
 
     /// Text that reads from bottom to top, centred at `at`.
-    pub(super) fn text_upwards(&mut self, at: (f64, f64), text: &str, size: f64, color: Color) {
+    pub(crate) fn text_upwards(&mut self, at: (f64, f64), text: &str, size: f64, color: Color) {
         let text = text.to_owned();
         self.marks.push(Mark::Text { at, text, size, color, bold: false, side: Side::Middle, upwards: true });
     }

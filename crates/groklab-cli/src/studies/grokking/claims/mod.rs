@@ -1,0 +1,132 @@
+//! The paper's claims, each tested on our own runs: yes, no, mixed, or not enough data, with the numbers.
+//!
+//! One claim a function, one rule for all of them ([`Verdict`](crate::analysis::claims::Verdict)), thresholds fixed before any of our results were
+//! looked at. Settings are answered each by itself unless they are asked to be pooled; what compares settings, the dip by
+//! batch size, is answered for all batch sizes together. `docs/claims.md` says the same in prose, with what each test cannot see.
+
+mod correlation;
+mod dimension;
+mod dip;
+mod grok;
+mod lar;
+
+pub use grok::times_to_grok;
+
+use super::{Group, Pool};
+use crate::analysis::claims::{Answers, Claim, Sample};
+
+/// The answers of each of the pools of an experiment. If these differ in the batch size, what compares batch sizes comes
+/// first, with answers of its own for each set of other settings.
+pub fn answers(pools: &[Pool<'_>]) -> Vec<Answers> {
+    let by_batch = dip::across_batch_sizes(pools);
+    let is_compared = !by_batch.is_empty();
+    let compared = by_batch.into_iter().map(|(setting, groups)| Answers {
+        setting,
+        pooled: Vec::new(),
+        runs: groups.iter().map(|group| group.runs.len()).sum(),
+        claims: vec![dip::early_dip(&groups)],
+        time_to_grok: Vec::new(),
+    });
+    let alone = pools.iter().map(|pool| Answers {
+        setting: pool.setting.clone(),
+        pooled: pool.pooled.clone(),
+        runs: pool.runs().count(),
+        claims: claims(pool).into_iter().filter(|claim| !(is_compared && claim.id == dip::ID)).collect(),
+        time_to_grok: times_to_grok(&pool.groups),
+    });
+    compared.chain(alone).collect()
+}
+
+/// Every claim, in the order in which a run would meet it.
+fn claims(pool: &Pool<'_>) -> Vec<Claim> {
+    let groups = &pool.groups;
+    vec![
+        lar::half_at_start(groups),
+        dip::early_dip(groups),
+        lar::climbs(groups),
+        dimension::k95_above_k_pred(groups),
+        dimension::k_pred_becomes_k95(groups),
+        dimension::table_1(pool),
+        lar::no_grok_ends_lower(groups),
+        lar::threshold(groups),
+        correlation::p_and_q_correlate(groups),
+        grok::which_grok(groups),
+    ]
+}
+
+/// `value` of every run of every group, by its one line and its digest; runs without the value are left out.
+fn values(
+    groups: &[Group<'_>],
+    value: impl Fn(&super::RunSummary, &super::RunDigest) -> Option<f64>,
+) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for group in groups {
+        let label = group.label();
+        let values = group.runs.iter().zip(&group.records).filter_map(|(run, record)| value(run, record));
+        samples.extend(values.map(|value| Sample { group: label.clone(), value }));
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analysis::claims::Verdict,
+        store::{
+            RunRecord,
+            made::{self, MadeRow, MadeRun},
+        },
+        studies::grokking::{Experiment, Pooling, groups, paper::with_tables, planned, pools},
+    };
+
+    /// An experiment of changed made-up runs.
+    pub(super) fn study(name: &str, runs: Vec<RunRecord>) -> Experiment {
+        planned(name, with_tables(runs))
+    }
+
+    /// The made-up run with every row changed.
+    pub(super) fn with(run: &MadeRun, change: impl Fn(&mut MadeRow)) -> RunRecord {
+        let mut rows = run.rows();
+        rows.iter_mut().for_each(change);
+        RunRecord { metrics: made::metrics(&rows), ..run.record() }
+    }
+
+    fn answered(experiment: &Experiment, pooling: Pooling) -> Vec<Answers> {
+        answers(&pools(experiment, &groups(experiment), pooling))
+    }
+
+    #[test]
+    fn every_claim_is_answered_for_any_results_and_names_are_unique() {
+        let diverged = study("one", vec![MadeRun::new("add", 0.5, 0).diverged(0).record()]);
+        let [one] = &answered(&diverged, Pooling::PerSetting)[..] else { panic!("one pool") };
+        assert!(one.claims.iter().all(|claim| claim.verdict == Verdict::NotEnoughData), "{one:?}");
+        let ids: std::collections::BTreeSet<_> = one.claims.iter().map(|claim| claim.id).collect();
+        assert_eq!(ids.len(), one.claims.len());
+        assert!(answered(&study("none", Vec::new()), Pooling::PerSetting).is_empty());
+    }
+
+    #[test]
+    fn settings_answer_each_for_itself_and_batch_sizes_are_compared_once() {
+        let runs: Vec<_> = [64, 512]
+            .iter()
+            .flat_map(|rows| (0..3).map(|seed| MadeRun::new("add", 0.5, seed).batch_size(*rows).record()))
+            .collect();
+        let study = study("batch", runs);
+        let apart = answered(&study, Pooling::PerSetting);
+        let settings: Vec<_> = apart.iter().map(|a| (&*a.setting, a.runs, a.claims.len())).collect();
+        let expected = [
+            ("all values of data.batch_size", 6, 1),
+            ("data.batch_size=64", 3, 9),
+            ("data.batch_size=512", 3, 9),
+        ];
+        assert_eq!(settings, expected);
+        // three runs each are not enough; six pooled ones would be
+        let start =
+            |answers: &Answers| answers.claims.iter().find(|c| c.id == "lar-half-at-start").unwrap().verdict;
+        assert_eq!(start(&apart[1]), Verdict::NotEnoughData);
+        let together = answered(&study, Pooling::All);
+        assert_eq!((together.len(), together[0].pooled.len()), (1, 2));
+        assert_eq!(start(&together[0]), Verdict::Yes);
+    }
+}

@@ -1,0 +1,165 @@
+//! `runs.csv` and `rmse.csv`: one header line, empty where a thing never happened, floats that read back exactly.
+
+use serde::Serialize;
+
+use super::{Point, RmseRow, RunSummary};
+use crate::{analysis::Clustered, run::StopReason, store::RunState};
+
+/// One row of `runs.csv`, flat.
+#[derive(Serialize)]
+pub(super) struct RunRow<'a> {
+    experiment: &'a str,
+    run: &'a str,
+    task: &'a str,
+    variant: &'a str,
+    train_fraction: f64,
+    seed: u64,
+    split_seed: u64,
+    state: RunState,
+    stopped: Option<&'a StopReason>,
+    epochs: u64,
+    steps: u64,
+    memorized_epoch: Option<u64>,
+    memorized_lar: Option<f64>,
+    memorized_k_pred: Option<f64>,
+    memorized_k95: Option<u32>,
+    grokked_epoch: Option<u64>,
+    grokked_lar: Option<f64>,
+    grokked_k_pred: Option<f64>,
+    grokked_k95: Option<u32>,
+    final_epoch: Option<u64>,
+    final_lar: Option<f64>,
+    final_k_pred: Option<f64>,
+    final_k95: Option<u32>,
+    collapsed_epoch: Option<u64>,
+    diverged_epoch: Option<u64>,
+}
+
+/// One row of `rmse.csv`, flat.
+#[derive(Serialize)]
+pub(super) struct RmseLine<'a> {
+    experiment: &'a str,
+    setting: &'a str,
+    checkpoint: &'a str,
+    runs: usize,
+    rmse: Option<f64>,
+    half_ci95: Option<f64>,
+    groups: Option<usize>,
+    low_ci95_over_tasks: Option<f64>,
+    high_ci95_over_tasks: Option<f64>,
+    paper_rmse: Option<f64>,
+    paper_half_ci95: Option<f64>,
+}
+
+/// The bytes of `runs.csv`.
+pub fn runs_csv(runs: &[RunSummary]) -> Result<Vec<u8>, csv::Error> {
+    written(run_rows(runs))
+}
+
+/// The rows of `runs.csv`.
+pub(super) fn run_rows(runs: &[RunSummary]) -> impl Iterator<Item = RunRow<'_>> {
+    runs.iter().map(|run| {
+        let part = |point: Option<Point>| {
+            (point.map(|p| p.epoch), point.map(|p| p.lar), point.map(|p| p.k_pred), point.and_then(|p| p.k95))
+        };
+        let (memorized_epoch, memorized_lar, memorized_k_pred, memorized_k95) = part(run.memorized);
+        let (grokked_epoch, grokked_lar, grokked_k_pred, grokked_k95) = part(run.grokked);
+        let (final_epoch, final_lar, final_k_pred, final_k95) = part(run.last);
+        RunRow {
+            experiment: &run.experiment,
+            run: &run.run,
+            task: &run.task,
+            variant: &run.variant,
+            train_fraction: run.train_fraction,
+            seed: run.seed,
+            split_seed: run.split_seed,
+            state: run.state,
+            stopped: run.stopped.as_ref(),
+            epochs: run.epochs,
+            steps: run.steps,
+            memorized_epoch,
+            memorized_lar,
+            memorized_k_pred,
+            memorized_k95,
+            grokked_epoch,
+            grokked_lar,
+            grokked_k_pred,
+            grokked_k95,
+            final_epoch,
+            final_lar,
+            final_k_pred,
+            final_k95,
+            collapsed_epoch: run.collapsed_epoch,
+            diverged_epoch: run.diverged_epoch,
+        }
+    })
+}
+
+/// The bytes of `rmse.csv`.
+pub fn rmse_csv(rows: &[RmseRow]) -> Result<Vec<u8>, csv::Error> {
+    written(rmse_lines(rows))
+}
+
+/// The rows of `rmse.csv`.
+pub(super) fn rmse_lines(rows: &[RmseRow]) -> impl Iterator<Item = RmseLine<'_>> {
+    rows.iter().map(|row| RmseLine {
+        experiment: &row.experiment,
+        setting: &row.setting,
+        checkpoint: row.cell.name(),
+        runs: row.ours.as_ref().map_or(0, |ours| ours.runs),
+        rmse: row.ours.as_ref().map(|ours| ours.rmse),
+        half_ci95: row.ours.as_ref().and_then(|ours| ours.half_ci),
+        groups: clustered(row).map(|c| c.groups),
+        low_ci95_over_tasks: clustered(row).map(|c| c.low),
+        high_ci95_over_tasks: clustered(row).map(|c| c.high),
+        paper_rmse: row.paper.as_ref().map(|paper| paper.rmse),
+        paper_half_ci95: row.paper.as_ref().map(|paper| paper.half_ci),
+    })
+}
+
+fn clustered(row: &RmseRow) -> Option<Clustered> {
+    row.ours.as_ref()?.clustered
+}
+
+fn written(rows: impl Iterator<Item = impl Serialize>) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        store::{RunState, made::MadeRun},
+        studies::grokking::{Experiment, Pooling, groups, planned, pools, rmse_rows, summarize},
+    };
+
+    fn study() -> Experiment {
+        let made = [
+            MadeRun::new("add", 0.5, 0).grokked(40, 120),
+            MadeRun::new("add", 0.5, 1).grokked(60, 140).collapsed(180),
+            MadeRun::new("x3_xy", 0.5, 0).memorized(60),
+            MadeRun::new("x3_xy", 0.5, 1).memorized(80).shift(0.02),
+            MadeRun::new("x3_xy", 0.5, 2).memorized(80).shift(0.01),
+            MadeRun::new("x3_xy", 0.5, 3).state(RunState::Running),
+            MadeRun::new("sub", 0.5, 0).diverged(100),
+        ];
+        let runs = made.iter().map(MadeRun::record).collect();
+        planned("study", runs)
+    }
+
+    #[test]
+    fn runs_are_one_a_line() {
+        insta::assert_snapshot!(String::from_utf8(runs_csv(&summarize(&study())).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn cells_are_one_a_line() {
+        let study = study();
+        let rows = rmse_rows("study", &pools(&study, &groups(&study), Pooling::PerSetting)[0]);
+        insta::assert_snapshot!(String::from_utf8(rmse_csv(&rows).unwrap()).unwrap());
+    }
+}
