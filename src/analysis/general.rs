@@ -40,6 +40,8 @@ pub struct Run {
     pub manifest: Manifest,
     /// Diagnostics at the start, at the milestones and at the end, by column.
     diagnostics: BTreeMap<String, BTreeMap<u64, f64>>,
+    /// The greatest value of each diagnostic, over all evaluations.
+    greatest: BTreeMap<String, f64>,
     /// Its recipe by dotted key.
     settings: Settings,
     /// Its evaluations, perhaps thinned.
@@ -78,7 +80,7 @@ impl Run {
             at.extend(metrics.last().map(|row| (FINAL.to_owned(), (row.mark, row.values.to_vec()))));
         }
         let epochs: Vec<u64> = at.values().map(|(mark, _)| mark.epoch).collect();
-        let diagnostics = diagnostics(&record, &epochs);
+        let (diagnostics, greatest) = diagnostics(&record, &epochs);
         let mut settings = Settings::new();
         flatten("", &record.recipe, &mut settings);
         settings.insert("data".to_owned(), Value::String(record.manifest.data.clone()));
@@ -100,6 +102,7 @@ impl Run {
             dir: record.dir,
             manifest: record.manifest,
             diagnostics,
+            greatest,
             settings,
             curve,
             evaluations,
@@ -152,6 +155,12 @@ impl Run {
         let columns = self.diagnostics.keys().filter(|name| name.starts_with(prefix));
         let gain = |column: &String| Some(self.diagnostic(FINAL, column)? - self.diagnostic(since, column)?);
         columns.filter_map(gain).collect()
+    }
+
+    /// The greatest value that each diagnostic whose name begins with `prefix` had at any evaluation, by name.
+    pub fn greatest(&self, prefix: &str) -> impl Iterator<Item = (&str, f64)> {
+        let known = self.greatest.iter().filter(move |(name, _)| name.starts_with(prefix));
+        known.map(|(name, value)| (name.as_str(), *value))
     }
 
     /// What became of it, in a word.
@@ -213,16 +222,20 @@ impl Setting<'_> {
     }
 }
 
-/// The diagnostics of a run at some epochs. What cannot be read is missing.
-fn diagnostics(record: &RunRecord, epochs: &[u64]) -> BTreeMap<String, BTreeMap<u64, f64>> {
-    let Ok(Some(table)) = record.diagnostics() else { return BTreeMap::new() };
-    let mut found: BTreeMap<String, BTreeMap<u64, f64>> = BTreeMap::new();
-    for (epoch, values) in table.rows.iter().filter(|(epoch, _)| epochs.contains(epoch)) {
-        for (column, value) in table.columns.iter().zip(values) {
-            found.entry(column.clone()).or_default().insert(*epoch, *value);
-        }
+/// A number by epoch, by column.
+type ByEpoch = BTreeMap<String, BTreeMap<u64, f64>>;
+
+/// The diagnostics of a run at some epochs, and the greatest of each at any. What cannot be read is missing.
+fn diagnostics(record: &RunRecord, epochs: &[u64]) -> (ByEpoch, BTreeMap<String, f64>) {
+    let Ok(Some(table)) = record.diagnostics() else { return Default::default() };
+    let (mut found, mut greatest) = (ByEpoch::new(), BTreeMap::new());
+    for (i, column) in table.columns.iter().enumerate() {
+        let at = table.rows.iter().filter(|(epoch, _)| epochs.contains(epoch));
+        found.insert(column.clone(), at.map(|(epoch, values)| (*epoch, values[i])).collect());
+        let finite = table.rows.iter().map(|(_, values)| values[i]).filter(|value| value.is_finite());
+        greatest.extend(finite.max_by(f64::total_cmp).map(|value| (column.clone(), value)));
     }
-    found
+    (found, greatest)
 }
 
 /// The median; NaN of nothing.

@@ -59,6 +59,7 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "lm-quick",
     "lm-core",
     "lm-sizes",
+    "lm-stop",
     "lm-tied",
     "lm-decay",
     "lm-schedule",

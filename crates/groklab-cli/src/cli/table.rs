@@ -12,12 +12,15 @@ use crate::{
         table::{Format, Table, latex, markdown, text},
     },
     store::write_output,
-    studies::grokking::{
-        csv::{rmse_csv, runs_csv},
-        groups,
-        json::table_json,
-        pools, rmse_rows, summarize,
-        tables::{rmse_table, task_table},
+    studies::{
+        self,
+        grokking::{
+            csv::{rmse_csv, runs_csv},
+            groups,
+            json::table_json,
+            pools, rmse_rows, summarize,
+            tables::{rmse_table, task_table},
+        },
     },
 };
 
@@ -77,7 +80,10 @@ pub fn run(args: TableArgs) -> miette::Result<()> {
         rmse.notes.append(&mut notes);
         tables.insert(0, rmse);
     }
-    tables.extend(studies.iter().map(settings_table));
+    for study in &studies {
+        tables.push(settings_table(study));
+        tables.extend(studies::of(study).map_or_else(Vec::new, |asked| (asked.tables)(study)));
+    }
     let rmse_bytes = rmse_csv(&cells).into_diagnostic()?;
     let joined = |set: fn(&Table) -> String| tables.iter().map(set).collect::<Vec<_>>().join("\n");
     let out = match args.format {

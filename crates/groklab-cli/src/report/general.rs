@@ -11,6 +11,7 @@ use crate::{
         figure::{Figure, general, svg},
         general::settings_table,
     },
+    studies,
 };
 use std::collections::BTreeMap;
 
@@ -31,6 +32,9 @@ pub(super) fn section(section: &GeneralSection<'_>) -> Result<String, ReportErro
     let GeneralSection { study, links, claims, figures } = section;
     let mut out = format!("<section class=\"experiment\">\n<h2>{}</h2>\n", escaped(&study.name));
     out.push_str(&table(&settings_table(study)));
+    for of_study in studies::of(study).map_or_else(Vec::new, |asked| (asked.tables)(study)) {
+        out.push_str(&table(&of_study));
+    }
     out.push_str(&claims::section(claims));
     out.push_str("<h3>Figures</h3>\n");
     let curves = general::pages(study);

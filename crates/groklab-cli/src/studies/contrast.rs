@@ -52,3 +52,21 @@ pub(super) fn pairs<'a>(a: &[&'a Run], b: &[&'a Run]) -> Vec<(&'a Run, &'a Run)>
     let by_seed: BTreeMap<String, &Run> = b.iter().map(|run| (run.seed(), *run)).collect();
     a.iter().filter_map(|run| Some((*run, *by_seed.get(&run.seed())?))).collect()
 }
+
+/// Runs of the same seed whose settings differ in `key` alone, which is `a` of the first and `b` of the second, and what
+/// else tells their settings from others.
+pub(super) fn matched<'a>(study: &'a Study, key: &str, a: &str, b: &str) -> Vec<(String, &'a Run, &'a Run)> {
+    let prefix = format!("{key}=");
+    let mut found: BTreeMap<(String, String), [Option<&Run>; 2]> = BTreeMap::new();
+    for Setting { label, runs } in study.settings() {
+        let parts: Vec<&str> = label.split_whitespace().collect();
+        let Some(value) = parts.iter().find_map(|part| part.strip_prefix(&prefix)) else { continue };
+        let Some(place) = [a, b].iter().position(|wanted| *wanted == value) else { continue };
+        let rest: Vec<&str> = parts.iter().filter(|part| !part.starts_with(&prefix)).copied().collect();
+        for run in runs {
+            found.entry((rest.join(" "), run.seed())).or_default()[place] = Some(run);
+        }
+    }
+    let both = found.into_iter().filter_map(|((rest, _), pair)| Some((rest, pair[0]?, pair[1]?)));
+    both.collect()
+}

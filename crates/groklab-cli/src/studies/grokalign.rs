@@ -15,8 +15,13 @@ use crate::{
 };
 
 /// The study.
-pub static STUDY: Study =
-    Study { name: "grokalign", paper: "arXiv 2506.12284", claims, figures: |_| Vec::new() };
+pub static STUDY: Study = Study {
+    name: "grokalign",
+    paper: "arXiv 2506.12284",
+    claims,
+    tables: |_| Vec::new(),
+    figures: |_| Vec::new(),
+};
 
 /// The strength of the Jacobian term, λ.
 const STRENGTH: &str = "jacobian.strength";

@@ -14,7 +14,7 @@ mod tests;
 
 use crate::{
     analysis::{claims::Claim, general},
-    render::figure::Figure,
+    render::{figure::Figure, table::Table},
 };
 
 /// What a paper asks.
@@ -25,6 +25,8 @@ pub struct Study {
     pub paper: &'static str,
     /// Every claim, answered on the runs of an experiment: yes, no, mixed, or not enough data.
     pub claims: fn(&general::Study) -> Vec<Claim>,
+    /// Tables of an experiment beside that of its settings.
+    pub tables: fn(&general::Study) -> Vec<Table>,
     /// Figures of an experiment beside the curves of its columns; what cannot be drawn says why.
     pub figures: fn(&general::Study) -> Vec<Figure>,
 }

@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// The study.
-pub static STUDY: Study = Study { name: "strength", paper: "arXiv 2602.00827", claims, figures };
+pub static STUDY: Study =
+    Study { name: "strength", paper: "arXiv 2602.00827", claims, tables: |_| Vec::new(), figures };
 
 /// The output scale, c.
 const SCALE: &str = "model.output_scale";

@@ -123,3 +123,78 @@ fn a_differential_that_follows_the_gap_is_a_yes_and_one_that_runs_against_it_a_n
     assert!(follows.parts[0].mean.unwrap() > 0.95, "{follows:?}");
     assert_eq!(answer(-0.05).verdict, Verdict::No);
 }
+
+/// A language model of 40 evaluations, 20 steps apart, with these columns of the step; limited ones overfit.
+fn model(
+    seed: u64,
+    settings: &[(&str, &str, Value)],
+    lar: impl Fn(f64) -> f64,
+    loss: impl Fn(f64) -> f64,
+) -> RunRecord {
+    let columns = ["lar", "val_loss", "train_loss", "p1", "q1", "effective_rank"];
+    let row = |i: u64| {
+        let step = 20.0 * i as f64;
+        (20 * i, vec![lar(step), loss(step), 4.0 - 0.001 * step, 0.3, 0.1, 50.0])
+    };
+    let rows: Vec<_> = (0..=40).map(row).collect();
+    let is_limited = settings.iter().any(|(_, key, value)| *key == "tokens" && value.as_integer() != Some(0));
+    let marks = if is_limited { vec![("overfit", 400)] } else { vec![] };
+    run(seed, settings, &marks, &columns, &rows)
+}
+
+fn tokens(tokens: i64) -> (&'static str, &'static str, Value) {
+    ("data", "tokens", tokens.into())
+}
+
+#[test]
+fn declines_are_the_slopes_of_their_windows() {
+    let falling = model(0, &[tokens(0)], |step| 0.7 - 2e-5 * step, |_| 4.0);
+    let tables = (pretraining::STUDY.tables)(&study("text", vec![falling]));
+    let rates = tables.iter().find(|table| table.title.contains("decline of LAR")).unwrap();
+    assert_eq!(rates.rows[0][1..8], ["0.002"; 7]);
+}
+
+#[test]
+fn a_rule_to_stop_is_made_by_low_seeds_and_tested_on_the_others() {
+    let runs = |late: f64| -> Vec<RunRecord> {
+        let of = |seed: u64| {
+            // the least validation loss is at step 200; the training loss says nothing of it
+            let begin = if seed < 5 { 100.0 } else { 100.0 + late };
+            let fall = move |step: f64| 0.7 - 1e-4 * (step - begin).max(0.0);
+            let loss = |step: f64| 4.0 + 0.001 * (step - 200.0).abs();
+            [model(seed, &[tokens(0)], |_| 0.7, |_| 4.0), model(seed, &[tokens(1000)], fall, loss)]
+        };
+        (0..10).flat_map(of).collect()
+    };
+    let made = study("text", runs(0.0));
+    let tables = (pretraining::STUDY.tables)(&made);
+    let stops = tables.iter().find(|table| table.title.contains("stopping")).unwrap();
+    let lar = &stops.rows[0];
+    // differentials at steps 160, 180 and 200 are .006, .008 and .010; more than their mean comes an evaluation later
+    assert_eq!(lar[1..], ["lar", "0.0080 below", "5", "5", "0", "0", "0.020"]);
+    assert_eq!((stops.rows[1][1].as_str(), stops.rows[1][4].as_str()), ("train_loss", "0"));
+    let answer = |runs| claim((pretraining::STUDY.claims)(&study("text", runs)), "lm-stop");
+    // the rule of the training loss never stops: the end is 0.6 above the least
+    let yes = answer(runs(0.0));
+    assert_eq!(yes.verdict, Verdict::Yes);
+    assert!((yes.parts[0].mean.unwrap() - 0.58).abs() < 1e-9, "{yes:?}");
+    assert!(answer(runs(1000.0)).parts[0].mean.unwrap().abs() < 1e-9, "never stopped is the end for both");
+}
+
+#[test]
+fn variants_are_compared_where_nothing_else_differs() {
+    let tied = |seed: u64, is_tied: bool, peak: f64| {
+        let lar = move |step: f64| if step == 40.0 { peak } else { 0.5 };
+        model(seed, &[tokens(0), ("model", "tied", is_tied.into())], lar, |_| 4.0)
+    };
+    let runs = |tied_peak: f64| -> Vec<RunRecord> {
+        (0..5)
+            .flat_map(|seed| [tied(seed, false, 0.7), tied(seed, true, tied_peak + 0.001 * seed as f64)])
+            .collect()
+    };
+    let answer = |runs| claim((pretraining::STUDY.claims)(&study("text", runs)), "lm-tied");
+    assert_eq!(answer(runs(0.6)).verdict, Verdict::Yes);
+    assert_eq!(answer(runs(0.8)).verdict, Verdict::No);
+    let untied_only: Vec<_> = (0..5).map(|seed| tied(seed, false, 0.7)).collect();
+    assert!(answer(untied_only).parts.is_empty());
+}

@@ -104,8 +104,16 @@ impl Tape {
         let (y, slope) = match kind {
             Activation::Relu => (x.max(0.0), f64::from(u8::from(x > 0.0))),
             Activation::Gelu => {
-                let upper = 0.5 * libm::erfc(-x / 2f64.sqrt());
-                (x * upper, upper + x * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt())
+                // f32 takes the distribution function as ½(1 + erf), which cancels on the left
+                let upper = match self.rounding {
+                    Some(_) => {
+                        let erf = self.rounded(libm::erf(x / 2f64.sqrt()));
+                        0.5 * self.rounded(1.0 + erf)
+                    }
+                    None => 0.5 * libm::erfc(-x / 2f64.sqrt()),
+                };
+                let density = self.rounded((-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt());
+                (x * upper, upper + x * density)
             }
         };
         self.push(y, [(a, slope)])

@@ -1,36 +1,19 @@
-//! The second half of arXiv 2605.28975: while a language model trains, LAR of its unembedding rises to a peak and declines;
-//! when the model overfits it declines faster, and its distance from a run that cannot overfit follows the gap.
-//!
-//! Rules of the claims, fixed before the study was run: `docs/language-models/README.md`.
+//! The claims of the paper, and the controls that it lacks.
 
 use super::{
-    Study,
-    contrast::{Series, pairs, series},
+    RIVALS, TOKENS, alarm, column, correlation, differential, flagged, peak, sample, seeds, slope, stop,
+    variants,
 };
 use crate::{
     analysis::{
         claims::{Claim, Range, Sample, judge, judge_difference},
-        general::{self, FINAL, INITIAL, Run, median},
+        general::{self, FINAL, INITIAL, Run},
     },
-    probe::spearman,
-    render::figure::{Figure, follows},
+    studies::contrast::{Series, series},
 };
-use std::collections::BTreeMap;
 
-/// The study.
-pub static STUDY: Study = Study { name: "pretraining", paper: "arXiv 2605.28975 (§5)", claims, figures };
-
-/// Tokens that a run goes through again and again; 0 of a run whose text is always new.
-const TOKENS: &str = "data.tokens";
-const OVERFIT: &str = "overfit";
-/// The differential and the gap are looked at from this share of the training on.
-const FROM: f64 = 0.1;
-/// A run leads when its smoothed differential stays above this.
-const STAYS: f64 = 0.015;
-/// Numbers that a baseline is taken from as well: do they follow the gap as LAR does?
-const RIVALS: [&str; 6] = ["train_loss", "weight_norm", "effective_rank", "k95", "activation_rms", "sigma_q"];
-
-fn claims(study: &general::Study) -> Vec<Claim> {
+/// Every claim, in the order of the paper.
+pub(super) fn claims(study: &general::Study) -> Vec<Claim> {
     let series = series(study, TOKENS);
     vec![
         half(study),
@@ -42,41 +25,14 @@ fn claims(study: &general::Study) -> Vec<Claim> {
         first_direction(&series),
         attention_first(&series),
         muon_peaks_higher(study),
+        variants::first_vectors(&series),
+        variants::effective_rank(study),
+        variants::internal(study),
+        variants::tied(study),
+        variants::end_unchanged(study, &variants::DECAY),
+        variants::end_unchanged(study, &variants::SCHEDULE),
+        stop::closer(study),
     ]
-}
-
-/// A column by step.
-fn column(run: &Run, name: &str) -> BTreeMap<u64, f64> {
-    let values = run.curve.column(name).into_iter().flatten();
-    values.filter(|(_, value)| value.is_finite()).map(|(mark, value)| (mark.epoch, value)).collect()
-}
-
-/// Means over three neighbouring evaluations.
-fn smoothed(values: &BTreeMap<u64, f64>) -> BTreeMap<u64, f64> {
-    let all: Vec<(u64, f64)> = values.iter().map(|(step, value)| (*step, *value)).collect();
-    let mean = |i: usize| {
-        let near = &all[i.saturating_sub(1)..(i + 2).min(all.len())];
-        near.iter().map(|(_, value)| value).sum::<f64>() / near.len() as f64
-    };
-    all.iter().enumerate().map(|(i, (step, _))| (*step, mean(i))).collect()
-}
-
-/// Baseline − run, at the steps that both were evaluated at.
-fn differential(fresh: &Run, run: &Run, name: &str) -> BTreeMap<u64, f64> {
-    let (base, own) = (column(fresh, name), column(run, name));
-    base.into_iter().filter_map(|(step, value)| Some((step, value - own.get(&step)?))).collect()
-}
-
-/// The runs with a limited text and the run of their seed with fresh text.
-fn with_baseline<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (f64, &'a Run, &'a Run)> + 's {
-    let limited = series.arms.iter().filter(|(tokens, _)| *tokens > 0.0);
-    limited.flat_map(|(tokens, runs)| {
-        pairs(series.arm(0.0), runs).into_iter().map(move |(fresh, run)| (*tokens, fresh, run))
-    })
-}
-
-fn sample(series: &Series, value: f64) -> Sample {
-    Sample { group: series.group(), value }
 }
 
 fn half(study: &general::Study) -> Claim {
@@ -85,14 +41,6 @@ fn half(study: &general::Study) -> Claim {
     });
     let part = judge("LAR at step 0", Range::Within(0.475, 0.525), samples.collect());
     Claim::new("lm-lar-half", "LAR starts at one half", "Fig. 5", vec![part])
-}
-
-/// Step of the greatest LAR of the first quarter.
-fn peak(run: &Run) -> Option<(u64, f64)> {
-    let lar = column(run, "lar");
-    let last = *lar.keys().last()?;
-    let early = lar.into_iter().filter(|(step, _)| 4 * step <= last);
-    early.max_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 
 fn plateau(series: &[Series]) -> Claim {
@@ -119,19 +67,6 @@ fn plateau(series: &[Series]) -> Claim {
     Claim::new("lm-plateau", "without overfitting LAR peaks early and declines slowly", "Fig. 5", parts)
 }
 
-/// Least squares.
-fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let n = points.len() as f64;
-    let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let xx: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
-    (points.len() > 2 && xx > 0.0).then(|| points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / xx)
-}
-
-/// The runs that were seen to overfit, each with its baseline.
-fn flagged<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (&'a Run, &'a Run, u64)> + 's {
-    with_baseline(series).filter_map(|(_, fresh, run)| Some((fresh, run, run.mark(OVERFIT)?.epoch)))
-}
-
 fn overfit_lower(series: &[Series]) -> Claim {
     let part = |series: &Series| {
         let lower = flagged(series).filter_map(|(fresh, run, _)| {
@@ -145,29 +80,6 @@ fn overfit_lower(series: &[Series]) -> Claim {
         "Fig. 5",
         series.iter().map(part).collect(),
     )
-}
-
-/// Rank correlation of the differential of a column with the smoothed gap, over the steps and sizes of one seed.
-fn correlation(series: &Series, seed: &str, name: &str) -> Option<f64> {
-    let (mut differentials, mut gaps) = (Vec::new(), Vec::new());
-    for (_, fresh, run) in with_baseline(series).filter(|(_, _, run)| run.seed() == seed) {
-        let gap = smoothed(&column(run, "gap"));
-        let from = FROM * run.manifest.epochs as f64;
-        for (step, value) in differential(fresh, run, name).into_iter().filter(|(s, _)| *s as f64 >= from) {
-            if let Some(gap) = gap.get(&step) {
-                differentials.push(value);
-                gaps.push(*gap);
-            }
-        }
-    }
-    (gaps.len() > 4).then(|| spearman(&differentials, &gaps)).filter(|rho| rho.is_finite())
-}
-
-fn seeds(series: &Series) -> Vec<String> {
-    let mut seeds: Vec<String> = with_baseline(series).map(|(_, _, run)| run.seed()).collect();
-    seeds.sort();
-    seeds.dedup();
-    seeds
 }
 
 fn tracks_gap(series: &[Series]) -> Claim {
@@ -196,13 +108,6 @@ fn rivals(series: &[Series]) -> Claim {
     }
     let claim = "LAR follows the gap better than other numbers do against the same baseline";
     Claim::new("lm-rivals", claim, "own control", parts)
-}
-
-/// The first step from which the smoothed differential of a column stays above [`STAYS`].
-fn alarm(fresh: &Run, run: &Run) -> Option<u64> {
-    let differential = smoothed(&differential(fresh, run, "lar"));
-    let low = differential.iter().rev().find(|(_, value)| **value <= STAYS).map(|(step, _)| *step);
-    differential.keys().copied().find(|step| low.is_none_or(|low| *step > low))
 }
 
 fn leads(series: &[Series]) -> Claim {
@@ -273,32 +178,4 @@ fn muon_peaks_higher(study: &general::Study) -> Claim {
     let part = || judge_difference(what, Range::Above(0.0), &muon, &adam);
     let parts = if muon.is_empty() || adam.is_empty() { Vec::new() } else { vec![part()] };
     Claim::new("lm-muon-peak", "LAR peaks higher under Muon than under Adam", "Fig. 8", parts)
-}
-
-fn figures(study: &general::Study) -> Vec<Figure> {
-    let mut clouds = Vec::new();
-    for series in series(study, TOKENS) {
-        let mut by_size: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
-        for (tokens, fresh, run) in with_baseline(&series) {
-            let gap = smoothed(&column(run, "gap"));
-            let from = FROM * run.manifest.epochs as f64;
-            let points = differential(fresh, run, "lar").into_iter().filter(|(step, _)| *step as f64 >= from);
-            let points = points.filter_map(|(step, value)| Some((*gap.get(&step)?, value)));
-            by_size.entry(tokens as u64).or_default().extend(points);
-        }
-        let rho: Vec<f64> =
-            seeds(&series).iter().filter_map(|seed| correlation(&series, seed, "lar")).collect();
-        let clouds_of = by_size.into_iter().map(|(tokens, points)| (format!("{tokens} tokens"), points));
-        clouds.push(follows::Panel {
-            title: series.label.clone(),
-            remark: if rho.is_empty() {
-                String::new()
-            } else {
-                format!("Spearman {:.2}, median of seeds", median(&rho))
-            },
-            clouds: clouds_of.collect(),
-        });
-    }
-    let axes = ("generalisation gap, nats", "LAR of fresh text − LAR");
-    vec![Figure { name: "differential", pages: follows::page(&clouds, axes) }]
 }
