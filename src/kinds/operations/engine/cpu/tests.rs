@@ -152,7 +152,8 @@ fn any_small_model(rng: &mut ChaCha8Rng) -> (ModelConfig, usize, usize) {
 fn errors_of_any_small_shape_are_those_of_f32() {
     const SHAPES: u64 = 2_000;
     const MARGIN: f64 = 4.0;
-    const ROUNDINGS: usize = 64;
+    // errors near a singularity have heavy tails: few measurements of them bound nothing
+    const ROUNDINGS: usize = 4096;
     let set = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
     let first = set("GROKLAB_FIRST_SHAPE")
         .unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 & 0xffff_ffff);
