@@ -1,4 +1,4 @@
-"""Oracle of src/analysis/claims/judge.rs: means, a difference of means and their percentile bootstrap intervals
+"""Oracle of src/analysis/claims.rs: means, a difference of means and their percentile bootstrap intervals
 by SciPy. Writes claims.json.
 
 An interval of 10,000 resamples is random: mean and standard deviation of its ends over 200 repetitions are recorded.

@@ -1,4 +1,4 @@
-"""Coefficients of src/engine/cpu/vector.rs and activation.rs. Needs numpy and mpmath; prints gelu_fit.txt.
+"""Coefficients of src/kinds/operations/engine/cpu/vector.rs and activation.rs. Needs numpy and mpmath; prints gelu_fit.txt.
 
 exp:   e^r on |r| <= ln(2)/2 as a polynomial of degree 6.
 Mills: R(t) = (1 - Phi(t)) / phi(t) on 0 <= t <= 13.25 as a polynomial of degree 9 in u = (t - 3) / (t + 3).

@@ -1,4 +1,4 @@
-"""Oracle of src/render/tensorboard.rs, with TensorBoard's own writer and reader (pip install tensorboard).
+"""Oracle of crates/groklab-cli/src/render/tensorboard.rs, with TensorBoard's own writer and reader (pip install tensorboard).
 
 Without arguments: writes tensorboard_events.json, some events and the bytes TensorBoard writes for them.
 With RESULTS EXPORT: reads back what `groklab export tensorboard RESULTS --out EXPORT` wrote for the experiment
