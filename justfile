@@ -30,6 +30,13 @@ grok-evening: build
 grok-quick: build
     {{groklab}} quick
 
+# Needs Debian's package bible-kjv.
+# kjv.txt for lm-text: the King James Bible, a verse a line
+kjv:
+    @command -v bible > /dev/null || { echo "no bible: apt-get install bible-kjv" >&2; exit 1; }
+    bible -f 'ge1:1-rev22:21' < /dev/null | sed 's/^[^ ]* //' > kjv.txt
+    test "$(wc -l < kjv.txt)" = 31102
+
 # the figures of every experiment under results/
 plots: build
     for dir in results/*/; do {{groklab}} plot "$dir"; done
