@@ -14,9 +14,11 @@ use crate::{
     },
     render::figure::{
         Figure,
+        heat::{self, Cell, Map},
         scale::{Arm, Line, page},
     },
 };
+use std::collections::BTreeMap;
 
 /// The study.
 pub static STUDY: Study =
@@ -25,6 +27,13 @@ pub static STUDY: Study =
 /// The output scale, c.
 const SCALE: &str = "model.output_scale";
 const TARGET: &str = "target";
+/// Settings that are mapped against the scale, with the figure's name and the axis's.
+const MAPS: [(&str, &str, &str); 4] = [
+    ("optim.learning_rate", "map-rate", "learning rate η"),
+    ("data.train_rows", "map-rows", "training rows"),
+    ("model.width", "map-width", "width"),
+    ("model.depth", "map-depth", "depth"),
+];
 /// How far to either side of the best scale a drop is looked for.
 const FAR: f64 = 16.0;
 
@@ -131,5 +140,63 @@ fn figures(study: &general::Study) -> Vec<Figure> {
                 .collect(),
         })
         .collect();
-    vec![Figure { name: "accuracy", pages: page(&lines, "output scale c", "test accuracy") }]
+    let accuracy = Figure { name: "accuracy", pages: page(&lines, "output scale c", "test accuracy") };
+    let title = "test accuracy in percent, mean over seeds";
+    let maps = MAPS.iter().filter_map(|(key, name, axis)| {
+        let maps = maps(study, key);
+        let pages = heat::page(&maps, ("output scale c", axis), title, 100.0);
+        (!maps.is_empty()).then_some(Figure { name, pages })
+    });
+    [accuracy].into_iter().chain(maps).collect()
+}
+
+/// A map over the scale and `key` for each combination of the other settings; none where `key` does not vary.
+fn maps(study: &general::Study, key: &str) -> Vec<Map> {
+    // the runs of each pair of values, by what else their settings are
+    let mut found: BTreeMap<String, Vec<(f64, f64, &Run)>> = BTreeMap::new();
+    for setting in study.settings() {
+        let is_ours = |part: &&str| [SCALE, key].iter().any(|ours| part.starts_with(&format!("{ours}=")));
+        let (ours, rest): (Vec<&str>, Vec<&str>) = setting.label.split_whitespace().partition(is_ours);
+        if ours.len() < 2 {
+            continue;
+        }
+        let runs = setting.runs.iter().filter_map(|run| Some((run.number(SCALE)?, run.number(key)?, *run)));
+        found.entry(rest.join(" ")).or_default().extend(runs);
+    }
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        values
+    };
+    let map = |(title, runs): (String, Vec<(f64, f64, &Run)>)| {
+        let columns = sorted(runs.iter().map(|(c, ..)| *c).collect());
+        let rows = sorted(runs.iter().map(|(_, value, _)| *value).collect());
+        let cell = |c: f64, value: f64| {
+            let here: Vec<&Run> =
+                runs.iter().filter(|(a, b, _)| (*a, *b) == (c, value)).map(|(.., run)| *run).collect();
+            let tests: Vec<f64> = here.iter().filter_map(|run| test(run)).collect();
+            let is_partial = here.iter().any(|run| run.mark(TARGET).is_none());
+            (!tests.is_empty()).then(|| Cell { mean: mean(&tests), is_partial })
+        };
+        Map {
+            title,
+            cells: rows.iter().map(|value| columns.iter().map(|c| cell(*c, *value)).collect()).collect(),
+            columns: columns.iter().map(|c| power_of_two(*c)).collect(),
+            rows: rows.iter().map(|value| value.to_string()).collect(),
+        }
+    };
+    found.into_iter().map(map).collect()
+}
+
+/// 2⁻⁴ where it is one.
+fn power_of_two(value: f64) -> String {
+    let octave = value.log2();
+    if octave.fract() != 0.0 {
+        return value.to_string();
+    }
+    let raised = |c: char| match c {
+        '-' => '⁻',
+        digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit.to_digit(10).unwrap_or(0) as usize],
+    };
+    format!("2{}", octave.to_string().chars().map(raised).collect::<String>())
 }

@@ -7,7 +7,8 @@ use crate::{
         general::{Run, Study},
     },
     kinds,
-    run::{Mark, Milestones, StopReason},
+    render::figure::scene::Mark,
+    run::{Mark as Moment, Milestones, StopReason},
     store::{Metrics, RunRecord, RunState, made::MadeRun},
 };
 use toml::{Table, Value};
@@ -27,7 +28,7 @@ fn run(
         section.as_table_mut().unwrap().insert((*key).to_owned(), value.clone());
     }
     let last = rows.last().unwrap().0;
-    let mark = |epoch| Mark { epoch, step: epoch };
+    let mark = |epoch| Moment { epoch, step: epoch };
     let mut metrics = Metrics::new(columns.iter().map(|name| (*name).to_owned()).collect());
     rows.iter().for_each(|(epoch, values)| metrics.push(mark(*epoch), values));
     record.manifest.milestones =
@@ -197,4 +198,38 @@ fn variants_are_compared_where_nothing_else_differs() {
     assert_eq!(answer(runs(0.8)).verdict, Verdict::No);
     let untied_only: Vec<_> = (0..5).map(|seed| tied(seed, false, 0.7)).collect();
     assert!(answer(untied_only).parts.is_empty());
+}
+
+#[test]
+fn a_map_has_the_mean_of_each_pair_of_settings_in_its_place_and_marks_targets_missed() {
+    // accuracy at (c, η), over two seeds around it; one run of the last pair misses its target
+    let accuracy = [(0.5, 0.1, 0.1), (2.0, 0.1, 0.2), (0.5, 0.2, 0.3), (2.0, 0.2, 0.4)];
+    let runs = accuracy.into_iter().flat_map(|(c, rate, mean)| {
+        [-0.01, 0.01].into_iter().enumerate().map(move |(seed, off)| {
+            let settings: [(&str, &str, Value); 2] =
+                [("model", "output_scale", c.into()), ("optim", "learning_rate", rate.into())];
+            let marks: &[(&str, u64)] =
+                if (c, rate, seed) == (2.0, 0.2, 1) { &[] } else { &[("target", 50)] };
+            let rows = [(0, vec![0.1]), (50, vec![mean + off])];
+            run(seed as u64, &settings, marks, &["val_accuracy"], &rows)
+        })
+    });
+    let figures = (strength::STUDY.figures)(&study("vectors", runs.collect()));
+    let map = figures.iter().find(|figure| figure.name == "map-rate").unwrap();
+    let scene = &map.pages.as_ref().unwrap()[0];
+    let text = |wanted: &str| {
+        let at = scene.marks.iter().filter_map(|mark| match mark {
+            Mark::Text { at, text, .. } if text == wanted => Some(*at),
+            _ => None,
+        });
+        at.collect::<Vec<_>>()
+    };
+    let [[small, large], [upper, beyond]] =
+        [["10", "20"], ["30", "40"]].map(|row| row.map(|number| text(number)[0]));
+    assert!(small.0 < large.0 && small.1 == large.1 && upper.0 == small.0 && upper.1 < small.1);
+    assert_eq!((beyond.0, beyond.1), (large.0, upper.1));
+    assert_eq!((text("2⁻¹").len(), text("2¹").len(), text("0.1").len(), text("0.2").len()), (1, 1, 1, 1));
+    let dots: Vec<_> = scene.marks.iter().filter(|mark| matches!(mark, Mark::Disc { .. })).collect();
+    let [Mark::Disc { at, .. }] = dots[..] else { panic!("one pair misses: {dots:?}") };
+    assert!((at.0 - beyond.0).abs() < 20.0 && (at.1 - beyond.1).abs() < 20.0);
 }

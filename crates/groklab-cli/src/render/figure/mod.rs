@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`general`] | every column of runs of any kind |
 //! | [`scale`] | a number at the end of runs against a setting |
+//! | [`heat`] | a number at the end of runs over two settings |
 //! | [`follows`] | one quantity against another over the steps of runs |
 //! | [`series`] | checkpoints of anyone's training, for `groklab probe --series` |
 
@@ -14,6 +15,7 @@ pub(crate) mod bins;
 pub mod follows;
 pub mod general;
 pub(crate) mod grid;
+pub mod heat;
 pub(crate) mod legend;
 pub mod scale;
 pub(crate) mod scene;
