@@ -20,6 +20,7 @@ mod axes;
 mod backend;
 mod bins;
 pub mod dip;
+pub mod eigenvalues;
 pub mod follows;
 pub mod frequencies;
 pub mod general;

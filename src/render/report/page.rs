@@ -23,7 +23,8 @@ pub(super) fn body(sections: &[Section<'_>], names: &[&str], others: &str, note:
          <main id=\"overview\">\n",
     );
     let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
-    out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", names.join(", "), lead(&runs)));
+    let lead = if sections.is_empty() { String::new() } else { lead(&runs) };
+    out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n", names.join(", ")));
     if let Some(note) = note {
         out.push_str(&format!("<p class=\"note\">Thinned: {}.</p>\n", escaped(note)));
     }

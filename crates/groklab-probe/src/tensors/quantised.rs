@@ -13,7 +13,7 @@
 
 use super::{Element, Tensor, TensorError};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{Read, Seek, SeekFrom},
 };
@@ -74,7 +74,8 @@ pub(super) fn groups(tensors: &[Tensor]) -> Vec<Group<'_>> {
             let layer = tensor.name.strip_suffix("weight").unwrap_or(&tensor.name);
             let scales = get(format!("{}_scale_inv", tensor.name))
                 .or_else(|| get(format!("{}_scale", tensor.name)))
-                .or_else(|| get(format!("{layer}scale_weight")));
+                .or_else(|| get(format!("{layer}scale_weight")))
+                .or_else(|| get(format!("{layer}qscale_weight")));
             let zero_point = get(format!("{}_zero_point", tensor.name));
             let rows = get(format!("{layer}SCB"));
             let Some(given) = scales.or(rows) else { continue };
@@ -86,7 +87,80 @@ pub(super) fn groups(tensors: &[Tensor]) -> Vec<Group<'_>> {
             groups.push(Group { name: tensor.name.clone(), parts, found });
         }
     }
+    let taken: BTreeSet<&str> = groups.iter().flat_map(|g| &g.parts).map(|t| t.name.as_str()).collect();
+    let rest: Vec<&Tensor> = tensors.iter().filter(|t| !taken.contains(t.name.as_str())).collect();
+    groups.extend(unread(&rest));
     groups
+}
+
+/// Weights packed in layouts that are not read, each with what belongs to it: scales are floats, and would pass for
+/// matrices of the model.
+fn unread<'a>(tensors: &[&'a Tensor]) -> Vec<Group<'a>> {
+    let mut found: BTreeMap<&str, Group> = BTreeMap::new();
+    for &tensor in tensors {
+        let Some(stem) = stem(&tensor.name) else { continue };
+        let weights = |t: &&&Tensor| {
+            t.name.strip_prefix(stem).is_some_and(|end| !end.contains('.') || end.starts_with('.'))
+                && !std::ptr::eq(**t, tensor)
+        };
+        let packed =
+            tensors.iter().filter(weights).find(|t| is_packed(&t.dtype) && self::stem(&t.name).is_none());
+        let is_scale = matches!(tensor.shape.len(), 2..) && tensor.element.is_some();
+        match packed {
+            Some(&packed) => {
+                let group = found.entry(&packed.name).or_insert_with(|| Group {
+                    name: packed.name.clone(),
+                    parts: vec![packed],
+                    found: Err(format!(
+                        "is packed as {} {:?}, in a layout that is not read: left alone with its scales",
+                        packed.dtype, packed.shape
+                    )),
+                });
+                group.parts.push(tensor);
+            }
+            None if is_scale && !tensors.iter().any(|t| t.name == stem) => {
+                found.entry(&tensor.name).or_insert_with(|| Group {
+                    name: tensor.name.clone(),
+                    parts: vec![tensor],
+                    found: Err("is called like the scales of weights that are not in these files".into()),
+                });
+            }
+            None => {}
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Of what belongs to quantised weights, by the names that their makers give, what the weights' name begins with.
+fn stem(name: &str) -> Option<&str> {
+    /// After the name of the weights.
+    const ENDS: [&str; 10] = [
+        "_scale_inv",
+        "_global_scale",
+        "_scale_2",
+        "_scales",
+        "_scale",
+        "_zero_point",
+        "_zeros",
+        "_absmax",
+        "_quant_map",
+        "_g_idx",
+    ];
+    /// After the name of the layer.
+    const LAST: [&str; 9] =
+        ["scales", "qzeros", "g_idx", "SCB", "absmax", "quant_map", "qscale_weight", "scale_weight", "scale"];
+    let (layer, last) = name.rsplit_once('.').unwrap_or(("", name));
+    if LAST.contains(&last) && !layer.is_empty() {
+        return Some(layer);
+    }
+    ENDS.iter().find_map(|end| name.strip_suffix(end)).filter(|stem| !stem.is_empty() && !stem.ends_with('.'))
+}
+
+/// Whether numbers of this type are weights only together with something else.
+fn is_packed(dtype: &str) -> bool {
+    matches!(dtype, "I8" | "U8" | "I16" | "U16" | "I32" | "U32" | "F4")
+        || dtype.starts_with("F8_")
+        || dtype.starts_with("F6_")
 }
 
 type Found<'a> = Result<(Quantised<'a>, [usize; 2], String), String>;
@@ -154,7 +228,7 @@ fn packed<'a>(
     if !fits || !in_groups || inputs == 0 {
         return Err(format!("is packed as {:?}, which fits neither GPTQ nor AWQ", weights.shape));
     }
-    let how = if is_awq { "AWQ" } else { "GPTQ" };
+    let how = if is_awq { "AWQ" } else { "GPTQ (v1, zeros less one)" };
     let note =
         format!("dequantised from {how}, {bits} bits, {s_rows} groups of inputs, read as (inputs, outputs)");
     Ok((Quantised::Packed { weights, zeros, scales, groups, bits, is_awq }, [inputs, outputs], note))
