@@ -98,62 +98,95 @@ pub(super) fn groups(tensors: &[Tensor]) -> Vec<Group<'_>> {
 fn unread<'a>(tensors: &[&'a Tensor]) -> Vec<Group<'a>> {
     let mut found: BTreeMap<&str, Group> = BTreeMap::new();
     for &tensor in tensors {
-        let Some(stem) = stem(&tensor.name) else { continue };
-        let weights = |t: &&&Tensor| {
-            t.name.strip_prefix(stem).is_some_and(|end| !end.contains('.') || end.starts_with('.'))
-                && !std::ptr::eq(**t, tensor)
-        };
-        let packed =
-            tensors.iter().filter(weights).find(|t| is_packed(&t.dtype) && self::stem(&t.name).is_none());
-        let is_scale = matches!(tensor.shape.len(), 2..) && tensor.element.is_some();
-        match packed {
-            Some(&packed) => {
-                let group = found.entry(&packed.name).or_insert_with(|| Group {
-                    name: packed.name.clone(),
-                    parts: vec![packed],
-                    found: Err(format!(
-                        "is packed as {} {:?}, in a layout that is not read: left alone with its scales",
-                        packed.dtype, packed.shape
-                    )),
-                });
-                group.parts.push(tensor);
-            }
-            None if is_scale && !tensors.iter().any(|t| t.name == stem) => {
-                found.entry(&tensor.name).or_insert_with(|| Group {
-                    name: tensor.name.clone(),
-                    parts: vec![tensor],
-                    found: Err("is called like the scales of weights that are not in these files".into()),
-                });
-            }
-            None => {}
+        let Some(owner) = Owner::of(&tensor.name) else { continue };
+        let are_weights = |t: &&&Tensor| owner.is(&t.name) && Owner::of(&t.name).is_none();
+        let is_matrix = |t: &Tensor| t.shape.len() > 1 && t.element.is_some();
+        let mut weights = tensors.iter().filter(are_weights);
+        if let Some(&packed) = weights.clone().find(|t| is_packed(&t.dtype)) {
+            let group = found.entry(&packed.name).or_insert_with(|| Group {
+                name: packed.name.clone(),
+                parts: vec![packed],
+                found: Err(format!(
+                    "is packed as {} {:?}, in a layout that is not read: left alone with its scales",
+                    packed.dtype, packed.shape
+                )),
+            });
+            group.parts.push(tensor);
+        } else if is_matrix(tensor) && owner.is_unmistakable && !weights.any(|t| is_matrix(t)) {
+            found.entry(&tensor.name).or_insert_with(|| Group {
+                name: tensor.name.clone(),
+                parts: vec![tensor],
+                found: Err("is called like the scales of weights that are not in these files".into()),
+            });
         }
     }
     found.into_values().collect()
 }
 
-/// Of what belongs to quantised weights, by the names that their makers give, what the weights' name begins with.
-fn stem(name: &str) -> Option<&str> {
-    /// After the name of the weights.
-    const ENDS: [&str; 10] = [
-        "_scale_inv",
-        "_global_scale",
-        "_scale_2",
-        "_scales",
-        "_scale",
-        "_zero_point",
-        "_zeros",
-        "_absmax",
-        "_quant_map",
-        "_g_idx",
-    ];
-    /// After the name of the layer.
-    const LAST: [&str; 9] =
-        ["scales", "qzeros", "g_idx", "SCB", "absmax", "quant_map", "qscale_weight", "scale_weight", "scale"];
-    let (layer, last) = name.rsplit_once('.').unwrap_or(("", name));
-    if LAST.contains(&last) && !layer.is_empty() {
-        return Some(layer);
+/// What something belongs to that is called like a part of quantised weights.
+struct Owner<'a> {
+    /// The weights' own name, or that of their layer.
+    name: &'a str,
+    is_layer: bool,
+    /// Whether nothing else is called so.
+    is_unmistakable: bool,
+}
+
+impl<'a> Owner<'a> {
+    /// By the names that makers of quantised weights give to what belongs to them.
+    fn of(name: &'a str) -> Option<Self> {
+        /// After the name of the layer.
+        const IN_LAYER: [&str; 11] = [
+            "scales",
+            "qzeros",
+            "qscale_weight",
+            "scale_weight",
+            "g_idx",
+            "SCB",
+            "absmax",
+            "quant_map",
+            "scale",
+            "zero",
+            "zeros",
+        ];
+        /// After the name of the weights.
+        const AFTER: [&str; 8] = [
+            "_scale_inv",
+            "_global_scale",
+            "_scale_2",
+            "_scales",
+            "_scale",
+            "_zero_point",
+            "_zeros",
+            "_g_idx",
+        ];
+        let (layer, last) = name.rsplit_once('.').unwrap_or(("", name));
+        if let Some(at) = IN_LAYER.iter().position(|known| *known == last) {
+            return (!layer.is_empty()).then_some(Self {
+                name: layer,
+                is_layer: true,
+                is_unmistakable: at < 4,
+            });
+        }
+        let weights = AFTER.iter().find_map(|end| name.strip_suffix(end))?;
+        let is_named = !weights.is_empty() && !weights.ends_with('.');
+        is_named.then_some(Self {
+            name: weights,
+            is_layer: false,
+            is_unmistakable: weights.ends_with("weight"),
+        })
     }
-    ENDS.iter().find_map(|end| name.strip_suffix(end)).filter(|stem| !stem.is_empty() && !stem.ends_with('.'))
+
+    /// Whether weights called `name` are those: the name itself, with `_packed` or the like after it, or a tensor of the
+    /// layer.
+    fn is(&self, name: &str) -> bool {
+        match name.strip_prefix(self.name) {
+            Some("") => true,
+            Some(end) if self.is_layer => end.strip_prefix('.').is_some_and(|last| !last.contains('.')),
+            Some(end) => end.starts_with('_') && !end.contains('.'),
+            None => false,
+        }
+    }
 }
 
 /// Whether numbers of this type are weights only together with something else.

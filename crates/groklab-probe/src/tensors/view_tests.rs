@@ -209,11 +209,14 @@ fn scales_are_no_matrices_of_the_model() {
             ("e.weight", "F32", &[2, 2], f32s(&[1.0; 4])),
             ("e.weight_scale", "F32", &[2, 2], f32s(&[1.0; 4])),
             ("f.weight", "F8_E4M3", &[2, 2], vec![0x38; 4]),
+            // a parameter of another layer's neighbour
+            ("g.scale", "F32", &[2, 2], f32s(&[1.0; 4])),
+            ("g.inner.index", "I32", &[2], vec![0; 8]),
         ],
     );
     let found = catalog.matrices();
     let measured: Vec<&str> = found.views.iter().map(|view| view.name.as_str()).collect();
-    assert_eq!(measured, ["e.weight", "e.weight_scale", "f.weight"]);
+    assert_eq!(measured, ["e.weight", "e.weight_scale", "f.weight", "g.scale"]);
     assert!(found.views[2].note.as_ref().unwrap().contains("no scales beside them"));
     let reason = |name: &str| &found.skipped.iter().find(|(tensor, _)| tensor.name == name).unwrap().1;
     for name in [
@@ -228,7 +231,7 @@ fn scales_are_no_matrices_of_the_model() {
     }
     assert_eq!(reason("c.experts.up"), reason("c.experts.up_scale"));
     assert!(reason("d.weight_scale_inv").contains("weights that are not in these files"));
-    assert_eq!(found.skipped.len(), 8);
+    assert_eq!(found.skipped.len(), 9);
 }
 
 #[test]
