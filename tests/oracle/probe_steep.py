@@ -2,8 +2,8 @@
 
     pip install numpy safetensors && python tests/oracle/probe_steep.py target/release/groklab
 
-2600 x 1300 in f32, a falling spectrum and a common row that holds 95 % of its energy: WᵀW in f64 resolves singular values
-down to 7.6e-7 of the largest, and every number of it must be right or be printed as a bound.
+2600 x 1300 in f32, a falling spectrum and a common row that holds 95 % of its energy. With products in f32 WᵀW resolves
+singular values down to 2.4e-4 of the largest: every number must be right or be printed as a bound.
 """
 
 import json
@@ -38,10 +38,11 @@ with tempfile.TemporaryDirectory() as folder:
         )
         found = run("--all")["matrices"][0]
         one = run("--activations", x)
+        stable_error = abs(found["stable_rank"] / stable_rank - 1)
         print(
-            f"{method}: effective_rank {found['effective_rank']:.6f} of {effective_rank:.6f}, {found['unresolved']} unresolved, {found['method']}"
+            f"{method}: effective_rank {found['effective_rank']:.6f} of {effective_rank:.6f}, {found['unresolved']} unresolved, stable_rank {stable_error:.1e} off, {found['method']}"
         )
-        assert abs(found["stable_rank"] / stable_rank - 1) < 1e-6
+        assert stable_error < (1e-4 if method == "gram-f32" else 1e-10)
         for rank in (found["effective_rank"], one["probe"]["effective_rank"]):
             if found["unresolved"]:
                 assert rank < effective_rank and any("lower bound" in note for note in one["notes"])

@@ -221,6 +221,7 @@ fn a_report_of_a_model_has_a_bar_for_each_measure_and_a_spectrum_for_each_matrix
         assert!(page.contains(&format!("<summary>{name} ")), "{name}");
     }
     assert_eq!((page.matches("<details id=").count(), page.matches("</details>").count()), (7, 7));
+    assert!(page.contains("7 matrices of weights"));
     assert!(page.contains("<th scope=\"col\">stable rank</th>") && page.contains("class=\"track\""));
     assert!(
         page.contains("too few values for a power law")

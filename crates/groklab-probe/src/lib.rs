@@ -95,6 +95,7 @@ mod tensor;
 pub mod tensors;
 #[cfg(test)]
 mod tests;
+mod tridiagonal;
 mod weights;
 
 pub use activations::{ActivationSpectrum, Activations, Pooling, SpectrumShape, unit_rms};

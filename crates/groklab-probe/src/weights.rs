@@ -3,8 +3,9 @@
 use super::{
     ProbeError, effective_rank,
     moments::check_length,
-    spectra::{check_finite, eigenvalues, singular_values},
+    spectra::{check_finite, singular_values},
     square_sum, stable_rank,
+    tridiagonal::eigenvalues,
 };
 use faer::{
     Accum, Mat, MatRef, Par,
@@ -83,16 +84,16 @@ pub fn weight_spectrum(w: &[f64], m: usize, n: usize) -> Result<WeightSpectrum, 
 /// The same from the smaller of WᵀW and WWᵀ, formed in f64 on the calling thread, several times as fast; None if that
 /// would show.
 ///
-/// Eigenvalues λ of a Gram matrix carry an error of e = max(m, n)·2⁻⁵²·λ₁ or less, λ₁ the largest, as its sums round.
-/// They are taken if e/λ, the relative error, is 10⁻⁷ or less in the mean over all of them: then the error of a sum of
-/// logarithms, of which a power law is made, is below 10⁻⁷ a term, and that of a sum of singular values or of squares
-/// far less. A matrix with a null space, or all but one, is left to [`weight_spectrum`]; so are entries whose squares leave
-/// the range of f64.
+/// Eigenvalues λ of a Gram matrix carry an error of e = max(m, n)·2⁻⁵²·λ₁ at the most, λ₁ the largest, as its sums round;
+/// usually of a hundredth of that. They are taken if e/λ is 10⁻⁵ or less in the mean over all of them: so much, and usually
+/// a hundredth of it, is then the error of a mean logarithm, of which a power law is made; that of a sum of singular
+/// values or of squares is far less. A matrix with a null space, or nearly, is left to [`weight_spectrum`]; so are entries
+/// whose squares leave the range of f64.
 ///
 /// # Errors
 /// As [`weight_spectrum`].
 pub fn weight_spectrum_by_gram(w: &[f64], m: usize, n: usize) -> Result<Option<WeightSpectrum>, ProbeError> {
-    const MEAN_ERROR: f64 = 1e-7;
+    const MEAN_ERROR: f64 = 1e-5;
     check_length("weights W", w.len(), m * n)?;
     check_finite("weights W", w)?;
     let short = m.min(n);
@@ -108,7 +109,7 @@ pub fn weight_spectrum_by_gram(w: &[f64], m: usize, n: usize) -> Result<Option<W
     if !square_sum.is_normal() {
         return Ok(None);
     }
-    let Some(values) = eigenvalues(gram.as_ref(), Par::Seq) else { return Ok(None) };
+    let Some(values) = eigenvalues(gram) else { return Ok(None) };
     let share = m.max(n) as f64 * f64::EPSILON;
     let errors: f64 =
         values.iter().map(|v| if *v > 0.0 { share * values[0] / v } else { f64::INFINITY }).sum();

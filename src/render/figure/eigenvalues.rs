@@ -14,6 +14,8 @@ const RIGHT: f64 = 130.0;
 const BOTTOM: f64 = 40.0;
 /// Points that are drawn; more cannot be told apart.
 const POINTS: usize = 240;
+/// From one label to the next.
+const LINE: f64 = 11.0;
 const DASH: (f64, f64) = (5.0, 3.0);
 
 /// The spectrum of a matrix.
@@ -48,18 +50,22 @@ pub fn page(spectrum: &Eigenvalues) -> Option<Scene> {
 
     let place = |rank: usize| panel.at(y, (rank as f64, values[rank - 1]));
     scene.line(ranks(values.len()).into_iter().map(place).collect(), LAR, CURVE);
-    let mut mark = |value: f64, label: &str, color| {
-        let height = panel.at(y, (1.0, value)).1;
-        if (TOP..=panel.bottom()).contains(&height) {
-            scene.dashes(((LEFT, height), (panel.right(), height)), DASH, color, HAIR);
-            scene.text((panel.right() + 6.0, height + 0.36 * SMALL), label, SMALL, color, Side::Left);
+    let marks = [
+        (spectrum.tail.map(|(x_min, _)| x_min), "tail begins", GROKKED),
+        (spectrum.edge, "noise ends", ACCURACY),
+    ];
+    let mut above: Option<f64> = None;
+    for (value, label, color) in marks {
+        let Some(height) = value.map(|value| panel.at(y, (1.0, value)).1) else { continue };
+        if !(TOP..=panel.bottom()).contains(&height) {
+            continue;
         }
-    };
-    if let Some((x_min, _)) = spectrum.tail {
-        mark(x_min, "tail begins", GROKKED);
-    }
-    if let Some(edge) = spectrum.edge {
-        mark(edge, "noise ends", ACCURACY);
+        scene.dashes(((LEFT, height), (panel.right(), height)), DASH, color, HAIR);
+        // not one label over the other
+        let near = above.filter(|above| (height - above).abs() < LINE);
+        let at = near.map_or(height, |above| if height < above { above - LINE } else { above + LINE });
+        scene.text((panel.right() + 6.0, at + 0.36 * SMALL), label, SMALL, color, Side::Left);
+        above = Some(at);
     }
     if let Some((x_min, alpha)) = spectrum.tail {
         // of n values above x, n falls as x^(1 − α): a straight line of rank and value

@@ -80,7 +80,7 @@ pub fn html(
     for (at, probed) in probed.iter().enumerate() {
         others.push_str(&probed::section(probed, at)?);
     }
-    let body = page::body(sections, &names, &others, note);
+    let body = page::body(sections, &names, &others, probed, note);
     let script = SCRIPTS.join("\n");
     let mut page = format!(
         r#"<!doctype html>
