@@ -195,3 +195,44 @@ fn k95_of_few_rows_says_how_many_there_were() {
     let k95 = &found["probe"]["k95"];
     assert!(notes(&found).contains(&format!("k95 = {k95} comes from 12 rows")), "{}", notes(&found));
 }
+
+#[test]
+fn the_only_plain_matrix_among_experts_and_kernels_is_not_taken_for_the_head() {
+    let message = refusal(&["--weights", "moe.safetensors", "--activations", "x.npy"]);
+    assert!(
+        message.contains("holds 7 that could be taken") && message.contains("gate_up_proj[3]"),
+        "{message}"
+    );
+    // scales that are not read are nothing to choose from either
+    let message = refusal(&["--weights", "fp8.safetensors", "--activations", "x.npy"]);
+    assert!(message.contains("holds no matrix"), "{message}");
+}
+
+#[test]
+fn a_report_of_a_model_has_a_bar_for_each_measure_and_a_spectrum_for_each_matrix() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("model.html");
+    let out = out.to_str().unwrap();
+    succeed(&trials(), &["probe", "--all", "--weights", "moe.safetensors", "--report", out]);
+    let page = fs::read_to_string(out).unwrap();
+    let names =
+        ["conv.weight", "model.layers.0.mlp.gate.weight", "model.layers.0.mlp.experts.gate_up_proj[3]"];
+    for name in names {
+        assert!(page.contains(&format!("<summary>{name} ")), "{name}");
+    }
+    assert_eq!((page.matches("<details id=").count(), page.matches("</details>").count()), (7, 7));
+    assert!(page.contains("7 matrices of weights"));
+    assert!(page.contains("<th scope=\"col\">stable rank</th>") && page.contains("class=\"track\""));
+    assert!(
+        page.contains("too few values for a power law")
+            && page.contains("reshaped to (outputs, inputs·kernel)")
+    );
+    // names that steer are shown harmless here too
+    succeed(&trials(), &["probe", "--all", "--weights", "names.safetensors", "--report", out]);
+    let page = fs::read_to_string(out).unwrap();
+    assert!(!page.contains('\u{1b}') && !page.lines().any(|line| line.starts_with("forged")));
+    // with activations: LAR beside, for the layers that have some
+    let args = ["probe", "--all", "--weights", "base.safetensors", "--activations", "x.npy", "--report", out];
+    succeed(&trials(), &args);
+    assert!(fs::read_to_string(out).unwrap().contains("<th scope=\"col\">LAR</th>"));
+}

@@ -168,3 +168,42 @@ fn a_steep_spectrum_keeps_its_effective_rank_in_f64_and_is_called_a_bound_in_f32
     assert!(narrow.unresolved() > 20, "{}", narrow.unresolved());
     assert!(narrow.measures().effective_rank < exact.measures().effective_rank);
 }
+
+#[test]
+fn a_gram_matrix_gives_the_spectrum_or_nothing() {
+    let turned = |w: &[f64], m: usize, n: usize| -> Vec<f64> {
+        (0..m * n).map(|at| w[(at % m) * n + at / m]).collect()
+    };
+    // known beforehand: falling to a thousandth
+    let s: Vec<f64> = (0..40).map(|i| 10f64.powf(-3.0 * i as f64 / 39.0)).collect();
+    let w = with_singular_values(&s, 90, 5);
+    for (w, m, n) in [(w.clone(), 90, 40), (turned(&w, 90, 40), 40, 90)] {
+        let found = weight_spectrum_by_gram(&w, m, n).unwrap().unwrap();
+        for (found, expected) in found.singular_values.iter().zip(&s) {
+            assert_close("singular value", *found, *expected, 1e-9 * expected);
+        }
+        assert_close("square sum", found.square_sum, s.iter().map(|s| s * s).sum(), 1e-12);
+        assert_eq!((found.singular_values.len(), found.unresolved()), (40, 0));
+        assert!(found.resolution.unwrap() < 1e-3);
+    }
+    // square noise has small singular values, and is still resolved
+    let noise = gaussian(120, 120, 7);
+    let (by_gram, by_svd) = (
+        weight_spectrum_by_gram(&noise, 120, 120).unwrap().unwrap(),
+        weight_spectrum(&noise, 120, 120).unwrap(),
+    );
+    for (a, b) in by_gram.singular_values.iter().zip(&by_svd.singular_values) {
+        assert_close("singular value", *a, *b, 1e-7 * b);
+    }
+    // what would be lost is not given: a small direction, a null space, nothing at all, squares beyond f64
+    let mut steep = s.clone();
+    steep[39] = 1e-7;
+    let ones = vec![1.0; 12];
+    let huge: Vec<f64> = noise[..100].iter().map(|v| v * 1e160).collect();
+    for (w, m, n) in
+        [(with_singular_values(&steep, 90, 5), 90, 40), (ones, 4, 3), (vec![0.0; 6], 2, 3), (huge, 10, 10)]
+    {
+        assert_eq!(weight_spectrum_by_gram(&w, m, n).unwrap(), None);
+    }
+    assert!(weight_spectrum_by_gram(&[f64::NAN; 4], 2, 2).is_err());
+}

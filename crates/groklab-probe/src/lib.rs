@@ -95,6 +95,7 @@ mod tensor;
 pub mod tensors;
 #[cfg(test)]
 mod tests;
+mod tridiagonal;
 mod weights;
 
 pub use activations::{ActivationSpectrum, Activations, Pooling, SpectrumShape, unit_rms};
@@ -120,7 +121,9 @@ pub use spectra::Spectra;
 pub use tail::{Comparison, MIN_VALUES, TailFit, fit_tail};
 #[cfg(feature = "candle")]
 pub use tensor::{from_tensor_and_moments, from_tensors};
-pub use weights::{WeightMeasures, WeightSpectrum, weight_measures, weight_spectrum};
+pub use weights::{
+    WeightMeasures, WeightSpectrum, weight_measures, weight_spectrum, weight_spectrum_by_gram,
+};
 
 use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 

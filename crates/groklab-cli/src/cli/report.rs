@@ -37,6 +37,9 @@ pub struct ReportArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub pool: PoolArgs,
+    /// Besides, a section on these weights of any model, as `groklab probe --all` measures them
+    #[arg(long, value_name = "FILE[:TENSOR]", num_args = 1..)]
+    pub probed: Vec<String>,
 }
 
 /// Runs the command.
@@ -74,7 +77,8 @@ pub fn run(args: &ReportArgs) -> miette::Result<()> {
             GeneralSection { study, links, claims: claims.into_iter().collect(), figures }
         })
         .collect();
-    let page = html(&sections, &general, notes.as_deref()).map_err(diagnostic)?;
+    let probed = if args.probed.is_empty() { Vec::new() } else { vec![super::probe::section(&args.probed)?] };
+    let page = html(&sections, &general, &probed, notes.as_deref()).map_err(diagnostic)?;
     deliver(&args.out, &page)
 }
 

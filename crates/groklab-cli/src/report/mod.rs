@@ -13,9 +13,11 @@ mod frequencies;
 mod general;
 mod matrices;
 mod page;
+mod probed;
 
 pub use general::GeneralSection;
 pub use page::address_part;
+pub use probed::{Probed, ProbedMatrix};
 
 use std::collections::BTreeMap;
 
@@ -64,17 +66,23 @@ pub enum ReportError {
     Figure(#[from] FigureError),
 }
 
-/// The whole file: experiments on binary operations, then those of other kinds. `note` says what the curves lack.
+/// The whole file: experiments on binary operations, then those of other kinds, then models that were probed. `note`
+/// says what the curves lack.
 pub fn html(
     sections: &[Section<'_>],
     general: &[GeneralSection<'_>],
+    probed: &[Probed],
     note: Option<&str>,
 ) -> Result<Vec<u8>, ReportError> {
     let names = sections.iter().map(|section| section.experiment.name.as_str());
-    let names: Vec<&str> = names.chain(general.iter().map(|section| section.study.name.as_str())).collect();
+    let names = names.chain(general.iter().map(|section| section.study.name.as_str()));
+    let names: Vec<&str> = names.chain(probed.iter().map(|probed| probed.name.as_str())).collect();
     let title = escaped(&format!("{} · groklab", names.join(", ")));
-    let others = general.iter().map(general::section).collect::<Result<Vec<_>, _>>()?.concat();
-    let body = page::body(sections, &names, &others, note);
+    let mut others = general.iter().map(general::section).collect::<Result<Vec<_>, _>>()?.concat();
+    for (at, probed) in probed.iter().enumerate() {
+        others.push_str(&probed::section(probed, at)?);
+    }
+    let body = page::body(sections, &names, &others, probed, note);
     let script = SCRIPTS.join("\n");
     let mut page = format!(
         r#"<!doctype html>

@@ -10,10 +10,16 @@ use crate::{
     },
 };
 
-use super::{Section, anchor, claims, data, escaped};
+use super::{Probed, Section, anchor, claims, data, escaped};
 
 /// Everything between `<body>` and the scripts.
-pub(super) fn body(sections: &[Section<'_>], names: &[&str], others: &str, note: Option<&str>) -> String {
+pub(super) fn body(
+    sections: &[Section<'_>],
+    names: &[&str],
+    others: &str,
+    probed: &[Probed],
+    note: Option<&str>,
+) -> String {
     let runs: Vec<_> = sections.iter().flat_map(|section| summarize(section.experiment)).collect();
     let cells: Vec<RmseRow> = sections.iter().flat_map(cells).collect();
     let mut out = String::from(
@@ -23,7 +29,14 @@ pub(super) fn body(sections: &[Section<'_>], names: &[&str], others: &str, note:
          <main id=\"overview\">\n",
     );
     let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
-    out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n", names.join(", "), lead(&runs)));
+    let lead = match probed {
+        [_, ..] if runs.is_empty() => {
+            let count: usize = probed.iter().map(|probed| probed.matrices.len()).sum();
+            format!("{count} {} of weights", if count == 1 { "matrix" } else { "matrices" })
+        }
+        _ => lead(&runs),
+    };
+    out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n", names.join(", ")));
     if let Some(note) = note {
         out.push_str(&format!("<p class=\"note\">Thinned: {}.</p>\n", escaped(note)));
     }

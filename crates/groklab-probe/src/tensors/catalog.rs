@@ -147,17 +147,38 @@ impl Catalog {
         let found: Vec<&Tensor> = self.tensors.iter().filter(|tensor| fits(tensor)).collect();
         match found[..] {
             [tensor] => Ok(tensor),
-            [] => {
-                Err(self
-                    .ambiguous("holds none that could be taken", &self.tensors.iter().collect::<Vec<_>>()))
+            [] => Err(self.ambiguous("holds none that could be taken", self.tensors.iter())),
+            _ => {
+                Err(self.ambiguous(&format!("holds {} that could be taken", found.len()), found.into_iter()))
             }
-            _ => Err(self.ambiguous(&format!("holds {} that could be taken", found.len()), &found)),
         }
     }
 
     /// The error that says that `found` were found and asks which of them is meant.
-    pub(super) fn ambiguous(&self, found: &str, among: &[&Tensor]) -> TensorError {
+    pub(super) fn ambiguous<'a>(&self, found: &str, among: impl Iterator<Item = &'a Tensor>) -> TensorError {
+        self.ambiguous_among(found, among.map(described))
+    }
+
+    /// The same of (name, type, shape).
+    pub(super) fn ambiguous_among<'a>(
+        &self,
+        found: &str,
+        among: impl Iterator<Item = (&'a str, &'a String, &'a [usize])>,
+    ) -> TensorError {
         TensorError::Ambiguous { place: self.place.clone(), found: found.into(), hint: listed(among) }
+    }
+
+    /// Why the model may have more tensors than these, if the names of its files say so.
+    pub(super) fn missing_shards(&self) -> Option<String> {
+        let mut seen: BTreeMap<(&str, u64), BTreeSet<u64>> = BTreeMap::new();
+        let files: BTreeSet<&Path> = self.tensors.iter().map(|tensor| tensor.path.as_path()).collect();
+        for file in files {
+            let Some((stem, number, count)) = file.to_str().and_then(shard) else { continue };
+            seen.entry((stem, count)).or_default().insert(number);
+        }
+        let mut partial = seen.into_iter().filter(|((_, count), numbers)| (numbers.len() as u64) < *count);
+        let ((stem, count), numbers) = partial.next()?;
+        Some(format!("of the {count} shards of {} there are {} here", shown(stem), numbers.len()))
     }
 
     /// Up to five names near `wanted`: parts of it or it a part of them, or similar; else the first few.
@@ -173,21 +194,33 @@ impl Catalog {
             .collect();
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
         let near: Vec<&Tensor> = scored.into_iter().take(5).map(|(_, tensor)| tensor).collect();
-        if near.is_empty() { listed(&self.tensors.iter().collect::<Vec<_>>()) } else { listed(&near) }
+        let near = if near.is_empty() { self.tensors.iter().collect() } else { near };
+        listed(near.into_iter().map(described))
     }
 }
 
+fn described(tensor: &Tensor) -> (&str, &String, &[usize]) {
+    (&tensor.name, &tensor.dtype, &tensor.shape)
+}
+
 /// Names, types and shapes of the first few.
-fn listed(tensors: &[&Tensor]) -> String {
+fn listed<'a>(tensors: impl Iterator<Item = (&'a str, &'a String, &'a [usize])>) -> String {
     const SHOWN: usize = 12;
-    if tensors.is_empty() {
+    let names: Vec<String> =
+        tensors.map(|(name, dtype, shape)| format!("{} {} {shape:?}", quote(name), shown(dtype))).collect();
+    if names.is_empty() {
         return "there are no tensors at all".into();
     }
-    let one = |t: &&Tensor| format!("{} {} {:?}", quote(&t.name), shown(&t.dtype), t.shape);
-    let names: Vec<String> = tensors.iter().take(SHOWN).map(one).collect();
-    let more = tensors.len().saturating_sub(SHOWN);
+    let more = names.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("there are {}{more}", names.join(", "))
+    format!("there are {}{more}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+/// Of `PREFIX-00001-of-00004.safetensors`, as the Hugging Face hub calls shards, the prefix and the two numbers.
+fn shard(path: &str) -> Option<(&str, u64, u64)> {
+    let (rest, count) = path.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    Some((stem, number.parse().ok()?, count.parse().ok()?))
 }
 
 /// Share of common pairs of neighbouring letters (Dice's coefficient), 0 to 1.

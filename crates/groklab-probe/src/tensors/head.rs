@@ -3,7 +3,8 @@
 //! Promises: a name counts only as a whole, after what is known to be wrapped around a model: `mtp.head.weight` is the
 //! head of something else, `h.0.attn.output.weight` no head at all. Where two could be meant, it asks.
 
-use super::{Catalog, Tensor, TensorError};
+use super::{Catalog, Matrices, Tensor, TensorError, View};
+use std::borrow::Cow;
 
 /// What may stand before the name of a head or an embedding: the model inside of which it lies, and wrappers.
 const AROUND: [&str; 33] = [
@@ -101,40 +102,72 @@ const EMBEDDINGS: [&str; 16] = [
 #[non_exhaustive]
 pub enum Head<'a> {
     /// It is called as a head is.
-    Named(&'a Tensor),
+    Named(&'a View<'a>),
     /// There is no head: the token embedding, of a model that may use it as its head.
-    Tied(&'a Tensor),
+    Tied(&'a View<'a>),
     /// Nothing is called like either, but there is only this matrix.
-    OnlyMatrix(&'a Tensor),
+    OnlyMatrix(&'a View<'a>),
 }
 
 impl Catalog {
-    /// The unembedding.
+    /// The unembedding among `matrices`, which are this catalog's.
     ///
     /// # Errors
-    /// If there are several of a kind, or none and more than one matrix.
-    pub fn head(&self) -> Result<Head<'_>, TensorError> {
-        let called = |names: &[&str]| -> Vec<&Tensor> {
-            self.tensors()
-                .iter()
-                .filter(|tensor| names.iter().any(|name| is_called(&tensor.name, name)))
-                .collect()
-        };
-        match called(&HEADS)[..] {
-            [] => {}
-            [head] => return Ok(Head::Named(head)),
-            ref heads => return Err(self.ambiguous("holds several that could be the unembedding", heads)),
+    /// If there are several of a kind, or none and more than one matrix; if it is called like a head and cannot be read;
+    /// if there is none by name and some shards of the model are missing, where it may lie.
+    pub fn head<'a>(&self, matrices: &'a Matrices<'a>) -> Result<Head<'a>, TensorError> {
+        if let Some(head) = self.called(matrices, &HEADS, "holds several that could be the unembedding")? {
+            return Ok(Head::Named(head));
         }
-        match called(&EMBEDDINGS)[..] {
-            [] => {}
-            [embedding] => return Ok(Head::Tied(embedding)),
-            ref several => {
-                return Err(self.ambiguous("holds no unembedding, and several token embeddings", several));
+        if let Some(reason) = self.missing_shards() {
+            return Err(TensorError::Conflict {
+                what: format!("no unembedding was found, and {reason}"),
+                help: "name the index, the directory or all shards of the model; or the tensor that is meant, as FILE:TENSOR",
+            });
+        }
+        let several = "holds no unembedding, and several token embeddings";
+        if let Some(embedding) = self.called(matrices, &EMBEDDINGS, several)? {
+            return Ok(Head::Tied(embedding));
+        }
+        match &matrices.views[..] {
+            [only] if self.tensors().len() == 1 => Ok(Head::Named(only)),
+            [only] => Ok(Head::OnlyMatrix(only)),
+            [] => match &matrices.skipped[..] {
+                [(tensor, reason)] => Err(tensor.unfit(reason)),
+                _ => Err(self.ambiguous("holds no matrix", self.tensors().iter())),
+            },
+            views => {
+                let names =
+                    views.iter().map(|view| (view.name.as_str(), &view.tensor.dtype, &view.shape[..]));
+                Err(self.ambiguous_among(&format!("holds {} that could be taken", views.len()), names))
             }
         }
-        let matrix = self.only(|tensor| tensor.as_matrix().is_ok())?;
-        Ok(if self.tensors().len() == 1 { Head::Named(matrix) } else { Head::OnlyMatrix(matrix) })
     }
+
+    /// The matrix called like one of `names`, in full or in a quantised form; an error if there are several, or if it is
+    /// there and no matrix can be made of it, which is no reason to take another.
+    fn called<'a>(
+        &self,
+        matrices: &'a Matrices<'a>,
+        names: &[&str],
+        several: &str,
+    ) -> Result<Option<&'a View<'a>>, TensorError> {
+        let fits = |full: &str| names.iter().any(|name| is_called(full, name));
+        let found: Vec<&Tensor> =
+            self.tensors().iter().filter(|tensor| fits(&unquantised(&tensor.name))).collect();
+        let tensor = match found[..] {
+            [] => return Ok(None),
+            [tensor] => tensor,
+            ref several_of_them => return Err(self.ambiguous(several, several_of_them.iter().copied())),
+        };
+        matrices.of(tensor).map(Some)
+    }
+}
+
+/// The name that a packed tensor's weights would have if they were plain.
+fn unquantised(name: &str) -> Cow<'_, str> {
+    let packed = [".qweight", ".weight_packed"].iter().find_map(|end| name.strip_suffix(end));
+    packed.map_or(Cow::Borrowed(name), |layer| Cow::Owned(format!("{layer}.weight")))
 }
 
 /// Whether `full` is `name`, or `name` with nothing but wrappers before it.

@@ -13,7 +13,7 @@
 
 use super::{Element, Tensor, TensorError};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{Read, Seek, SeekFrom},
 };
@@ -74,7 +74,8 @@ pub(super) fn groups(tensors: &[Tensor]) -> Vec<Group<'_>> {
             let layer = tensor.name.strip_suffix("weight").unwrap_or(&tensor.name);
             let scales = get(format!("{}_scale_inv", tensor.name))
                 .or_else(|| get(format!("{}_scale", tensor.name)))
-                .or_else(|| get(format!("{layer}scale_weight")));
+                .or_else(|| get(format!("{layer}scale_weight")))
+                .or_else(|| get(format!("{layer}qscale_weight")));
             let zero_point = get(format!("{}_zero_point", tensor.name));
             let rows = get(format!("{layer}SCB"));
             let Some(given) = scales.or(rows) else { continue };
@@ -86,7 +87,113 @@ pub(super) fn groups(tensors: &[Tensor]) -> Vec<Group<'_>> {
             groups.push(Group { name: tensor.name.clone(), parts, found });
         }
     }
+    let taken: BTreeSet<&str> = groups.iter().flat_map(|g| &g.parts).map(|t| t.name.as_str()).collect();
+    let rest: Vec<&Tensor> = tensors.iter().filter(|t| !taken.contains(t.name.as_str())).collect();
+    groups.extend(unread(&rest));
     groups
+}
+
+/// Weights packed in layouts that are not read, each with what belongs to it: scales are floats, and would pass for
+/// matrices of the model.
+fn unread<'a>(tensors: &[&'a Tensor]) -> Vec<Group<'a>> {
+    let mut found: BTreeMap<&str, Group> = BTreeMap::new();
+    for &tensor in tensors {
+        let Some(owner) = Owner::of(&tensor.name) else { continue };
+        let are_weights = |t: &&&Tensor| owner.is(&t.name) && Owner::of(&t.name).is_none();
+        let is_matrix = |t: &Tensor| t.shape.len() > 1 && t.element.is_some();
+        let mut weights = tensors.iter().filter(are_weights);
+        if let Some(&packed) = weights.clone().find(|t| is_packed(&t.dtype)) {
+            let group = found.entry(&packed.name).or_insert_with(|| Group {
+                name: packed.name.clone(),
+                parts: vec![packed],
+                found: Err(format!(
+                    "is packed as {} {:?}, in a layout that is not read: left alone with its scales",
+                    packed.dtype, packed.shape
+                )),
+            });
+            group.parts.push(tensor);
+        } else if is_matrix(tensor) && owner.is_unmistakable && !weights.any(|t| is_matrix(t)) {
+            found.entry(&tensor.name).or_insert_with(|| Group {
+                name: tensor.name.clone(),
+                parts: vec![tensor],
+                found: Err("is called like the scales of weights that are not in these files".into()),
+            });
+        }
+    }
+    found.into_values().collect()
+}
+
+/// What something belongs to that is called like a part of quantised weights.
+struct Owner<'a> {
+    /// The weights' own name, or that of their layer.
+    name: &'a str,
+    is_layer: bool,
+    /// Whether nothing else is called so.
+    is_unmistakable: bool,
+}
+
+impl<'a> Owner<'a> {
+    /// By the names that makers of quantised weights give to what belongs to them.
+    fn of(name: &'a str) -> Option<Self> {
+        /// After the name of the layer.
+        const IN_LAYER: [&str; 11] = [
+            "scales",
+            "qzeros",
+            "qscale_weight",
+            "scale_weight",
+            "g_idx",
+            "SCB",
+            "absmax",
+            "quant_map",
+            "scale",
+            "zero",
+            "zeros",
+        ];
+        /// After the name of the weights.
+        const AFTER: [&str; 8] = [
+            "_scale_inv",
+            "_global_scale",
+            "_scale_2",
+            "_scales",
+            "_scale",
+            "_zero_point",
+            "_zeros",
+            "_g_idx",
+        ];
+        let (layer, last) = name.rsplit_once('.').unwrap_or(("", name));
+        if let Some(at) = IN_LAYER.iter().position(|known| *known == last) {
+            return (!layer.is_empty()).then_some(Self {
+                name: layer,
+                is_layer: true,
+                is_unmistakable: at < 4,
+            });
+        }
+        let weights = AFTER.iter().find_map(|end| name.strip_suffix(end))?;
+        let is_named = !weights.is_empty() && !weights.ends_with('.');
+        is_named.then_some(Self {
+            name: weights,
+            is_layer: false,
+            is_unmistakable: weights.ends_with("weight"),
+        })
+    }
+
+    /// Whether weights called `name` are those: the name itself, with `_packed` or the like after it, or a tensor of the
+    /// layer.
+    fn is(&self, name: &str) -> bool {
+        match name.strip_prefix(self.name) {
+            Some("") => true,
+            Some(end) if self.is_layer => end.strip_prefix('.').is_some_and(|last| !last.contains('.')),
+            Some(end) => end.starts_with('_') && !end.contains('.'),
+            None => false,
+        }
+    }
+}
+
+/// Whether numbers of this type are weights only together with something else.
+fn is_packed(dtype: &str) -> bool {
+    matches!(dtype, "I8" | "U8" | "I16" | "U16" | "I32" | "U32" | "F4")
+        || dtype.starts_with("F8_")
+        || dtype.starts_with("F6_")
 }
 
 type Found<'a> = Result<(Quantised<'a>, [usize; 2], String), String>;
@@ -154,7 +261,7 @@ fn packed<'a>(
     if !fits || !in_groups || inputs == 0 {
         return Err(format!("is packed as {:?}, which fits neither GPTQ nor AWQ", weights.shape));
     }
-    let how = if is_awq { "AWQ" } else { "GPTQ" };
+    let how = if is_awq { "AWQ" } else { "GPTQ (v1, zeros less one)" };
     let note =
         format!("dequantised from {how}, {bits} bits, {s_rows} groups of inputs, read as (inputs, outputs)");
     Ok((Quantised::Packed { weights, zeros, scales, groups, bits, is_awq }, [inputs, outputs], note))

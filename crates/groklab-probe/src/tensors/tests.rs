@@ -283,10 +283,11 @@ fn heads_are_found_by_their_whole_names_and_two_are_a_question() {
     let head = |names: &[&str]| {
         let tensors: Vec<(&str, &[usize])> = names.iter().map(|name| (*name, &[2, 2][..])).collect();
         let catalog = catalog(&model(dir.path(), "a.safetensors", &tensors)).unwrap();
-        match catalog.head() {
-            Ok(Head::Named(tensor)) => format!("named {}", tensor.name),
-            Ok(Head::Tied(tensor)) => format!("tied {}", tensor.name),
-            Ok(Head::OnlyMatrix(tensor)) => format!("only {}", tensor.name),
+        let matrices = catalog.matrices();
+        match catalog.head(&matrices) {
+            Ok(Head::Named(view)) => format!("named {}", view.name),
+            Ok(Head::Tied(view)) => format!("tied {}", view.name),
+            Ok(Head::OnlyMatrix(view)) => format!("only {}", view.name),
             Err(error) => error.to_string(),
         }
     };
@@ -301,6 +302,45 @@ fn heads_are_found_by_their_whole_names_and_two_are_a_question() {
     );
     assert!(head(&["lm_head.weight", "score.weight"]).contains("several that could be the unembedding"));
     assert!(head(&["h.0.wte.weight", "encoder.wte.weight", "decoder.wte.weight"]).contains("several token"));
+}
+
+#[test]
+fn a_shard_alone_does_not_stand_for_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let shards = [
+        model(dir.path(), "model-00001-of-00002.safetensors", &[("model.embed_tokens.weight", &[2, 2])]),
+        model(dir.path(), "model-00002-of-00002.safetensors", &[("h.0.up.weight", &[2, 2])]),
+    ]
+    .map(|path| Location { path, tensor: None });
+    for shard in &shards {
+        let catalog = Catalog::open(std::slice::from_ref(shard)).unwrap();
+        let error = catalog.head(&catalog.matrices()).unwrap_err().to_string();
+        assert!(error.contains("of the 2 shards") && error.contains("there are 1 here"), "{error}");
+    }
+    let whole = Catalog::open(&shards).unwrap();
+    let matrices = whole.matrices();
+    assert!(
+        matches!(whole.head(&matrices), Ok(Head::Tied(view)) if view.name == "model.embed_tokens.weight")
+    );
+    // a head by its name is one, whatever else there is
+    let shard = model(dir.path(), "model-00003-of-00004.safetensors", &[("lm_head.weight", &[2, 2])]);
+    let catalog = catalog(&shard).unwrap();
+    assert!(matches!(catalog.head(&catalog.matrices()), Ok(Head::Named(_))));
+}
+
+#[test]
+fn slices_and_kernels_count_among_the_matrices_to_choose_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let tensors: [(&str, &[usize]); 2] = [("mlp.gate.weight", &[2, 2]), ("mlp.experts.up", &[2, 3, 4])];
+    let catalog = catalog(&model(dir.path(), "a.safetensors", &tensors)).unwrap();
+    let Err(TensorError::Ambiguous { found, hint, .. }) = catalog.head(&catalog.matrices()).map(|_| ())
+    else {
+        panic!("three could be taken")
+    };
+    assert!(
+        found.contains("3 that could be taken") && hint.contains("`mlp.experts.up[1]`"),
+        "{found} {hint}"
+    );
 }
 
 #[test]

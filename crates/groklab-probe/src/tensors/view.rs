@@ -2,7 +2,7 @@
 //! quantised weights with their scales; and a reason for each tensor that is none of these.
 
 use super::{
-    Catalog, Element, Matrix, Tensor, TensorError,
+    Catalog, Element, Layout, Matrix, Named, Tensor, TensorError, layout,
     matrix::Part,
     quantised::{self, Quantised},
 };
@@ -20,6 +20,8 @@ pub struct View<'a> {
     pub shape: [usize; 2],
     /// How the matrix was made, if it is not a tensor as it stands.
     pub note: Option<String>,
+    /// Which of its sides its inputs are on, as its name says or the way it was made; None if nothing says so.
+    pub layout: Option<Named>,
     source: Source<'a>,
 }
 
@@ -63,6 +65,29 @@ impl View<'_> {
     }
 }
 
+impl<'a> Matrices<'a> {
+    /// The one matrix made of `tensor`.
+    ///
+    /// # Errors
+    /// If it is none, with the reason, or holds several.
+    pub fn of(&'a self, tensor: &Tensor) -> Result<&'a View<'a>, TensorError> {
+        let of_it: Vec<&View> = self.views.iter().filter(|view| view.tensor.name == tensor.name).collect();
+        match of_it[..] {
+            [view] => Ok(view),
+            [first, .., last] => Err(tensor.unfit(format!(
+                "holds {} matrices: name one of them, {} to {}",
+                of_it.len(),
+                first.name,
+                last.name
+            ))),
+            [] => {
+                let reason = self.skipped.iter().find(|(skipped, _)| skipped.name == tensor.name);
+                Err(tensor.unfit(reason.map_or("is no matrix", |(_, reason)| reason)))
+            }
+        }
+    }
+}
+
 impl Catalog {
     /// Everything that is a matrix, and why the rest is not.
     pub fn matrices(&self) -> Matrices<'_> {
@@ -77,6 +102,10 @@ impl Catalog {
                         tensor,
                         shape: *shape,
                         note: Some(note.clone()),
+                        layout: match quantised {
+                            Quantised::Packed { .. } => made(Layout::InOut, "GPTQ and AWQ"),
+                            Quantised::Scaled { .. } => layout(tensor, self.tensors()),
+                        },
                         source: Source::Quantised(*quantised),
                     }),
                     Err(reason) => found.skipped.push((tensor, reason.clone())),
@@ -87,7 +116,7 @@ impl Catalog {
                     found.skipped.push((tensor, reason.clone()));
                 }
             } else {
-                match stored(tensor) {
+                match stored(tensor, self.tensors()) {
                     Ok(views) => found.views.extend(views),
                     Err(reason) => found.skipped.push((tensor, reason)),
                 }
@@ -98,29 +127,35 @@ impl Catalog {
 }
 
 /// The matrices of a tensor that needs no other.
-fn stored(tensor: &Tensor) -> Result<Vec<View<'_>>, String> {
+fn stored<'a>(tensor: &'a Tensor, all: &[Tensor]) -> Result<Vec<View<'a>>, String> {
     let (element, rows, columns) = tensor.as_rows().map_err(|reason| reason.to_string())?;
-    let view = |name: String, shape: [usize; 2], note, first| View {
+    let unscaled = matches!(element, Element::F8E4m3 | Element::F8E5m2)
+        .then(|| "8-bit floats as they stand: there are no scales beside them".to_owned());
+    let view = |name: String, shape: [usize; 2], note: Option<String>, layout, (first, step)| View {
         name,
         tensor,
         shape,
-        note,
+        note: match (note, &unscaled) {
+            (Some(note), Some(unscaled)) => Some(format!("{note}; {unscaled}")),
+            (note, unscaled) => note.or_else(|| unscaled.clone()),
+        },
+        layout,
         source: Source::Stored(
             element,
-            Part { first, rows: shape[0], columns: shape[1], row_major: !tensor.fortran_order },
+            Part { first, step, rows: shape[0], columns: shape[1], row_major: !tensor.fortran_order },
         ),
     };
     let shape = &tensor.shape;
     match shape[..] {
         [_] => Err(tensor.as_matrix().map_or_else(|reason| reason.to_string(), |_| String::new())),
-        [_, _] => Ok(vec![view(tensor.name.clone(), [rows, columns], None, 0)]),
-        _ if tensor.fortran_order => {
-            Err(format!("is of shape {shape:?} in Fortran order, of which no matrices are cut"))
-        }
+        [_, _] => Ok(vec![view(tensor.name.clone(), [rows, columns], None, layout(tensor, all), (0, 1))]),
         [slices, m, n] if !is_convolution(&tensor.name) => Ok((0..slices)
             .map(|i| {
                 let note = format!("a slice of {shape:?}, along the first dimension");
-                view(format!("{}[{i}]", tensor.name), [m, n], Some(note), i * m * n)
+                let place = if tensor.fortran_order { (i, slices) } else { (i * m * n, 1) };
+                // of experts one library keeps what another turns; of attention heads the name says it
+                let said = layout(tensor, all).filter(|_| tensor.name.contains("W_"));
+                view(format!("{}[{i}]", tensor.name), [m, n], Some(note), said, place)
             })
             .collect()),
         _ => {
@@ -128,11 +163,22 @@ fn stored(tensor: &Tensor) -> Result<Vec<View<'_>>, String> {
             let rest = shape[1..].iter().product();
             let name = tensor.name.to_lowercase();
             let is_turned = ["transpose", "deconv", "convt"].iter().any(|word| name.contains(word));
-            let sides = if is_turned { "(inputs, outputs·kernel)" } else { "(outputs, inputs·kernel)" };
+            // the order of columns is that of the file, which no spectrum depends on
+            let sides = match (is_turned, tensor.fortran_order) {
+                (true, false) => "(inputs, outputs·kernel)",
+                (true, true) => "(inputs, kernel·outputs)",
+                (false, false) => "(outputs, inputs·kernel)",
+                (false, true) => "(outputs, kernel·inputs)",
+            };
             let note = format!("kernel {shape:?} of a convolution, reshaped to {sides}");
-            Ok(vec![view(tensor.name.clone(), [first, rest], Some(note), 0)])
+            let side = if is_turned { Layout::InOut } else { Layout::OutIn };
+            Ok(vec![view(tensor.name.clone(), [first, rest], Some(note), made(side, "convolutions"), (0, 1))])
         }
     }
+}
+
+fn made(layout: Layout, convention: &'static str) -> Option<Named> {
+    Some(Named { layout, convention, is_certain: true })
 }
 
 /// Of three dimensions, whether they are those of a convolution in one dimension, and not matrices side by side.

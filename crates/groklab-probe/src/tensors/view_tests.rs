@@ -143,7 +143,116 @@ fn slices_of_experts_are_theirs() {
     assert_eq!(read(&found.views[1], false), (12..24).map(f64::from).collect::<Vec<_>>());
     // (4, 3): columns of the slice
     assert_eq!(read(&found.views[1], true)[..4], [12.0, 16.0, 20.0, 13.0]);
+    // in Fortran order number (k, i, j) lies at k + 2 i + 6 j
     let path = npy(dir.path(), "e.npy", "<f4", true, "(2, 3, 4)", &f32s(&numbers));
     let fortran = super::tests::catalog(&path).unwrap();
-    assert!(fortran.matrices().skipped[0].1.contains("Fortran order, of which no matrices are cut"));
+    let found = fortran.matrices();
+    let expected = |k: usize, i: usize, j: usize| (k + 2 * i + 6 * j) as f64;
+    for (k, view) in found.views.iter().enumerate() {
+        let (rows, turned) = (read(view, false), read(view, true));
+        for (i, j) in (0..3).flat_map(|i| (0..4).map(move |j| (i, j))) {
+            assert_eq!((rows[i * 4 + j], turned[j * 3 + i]), (expected(k, i, j), expected(k, i, j)));
+        }
+    }
+    assert_eq!(found.views.len(), 2);
+}
+
+#[test]
+fn a_number_that_is_none_is_found_in_a_slice_in_fortran_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut numbers = vec![1f32; 24];
+    numbers[1 + 2 * 2 + 6 * 3] = f32::NAN; // (1, 2, 3), the last of all
+    let path = npy(dir.path(), "e.npy", "<f4", true, "(2, 3, 4)", &f32s(&numbers));
+    let catalog = super::tests::catalog(&path).unwrap();
+    let views = catalog.matrices().views;
+    assert_eq!(read(&views[0], false), [1.0; 12]);
+    let mut matrix = views[1].open(false).unwrap();
+    let error = matrix.read_rows(0..3, &mut Vec::<f64>::new()).unwrap_err();
+    assert!(matches!(&error, TensorError::NotFinite { index, .. } if index[..] == [1, 2, 3]), "{error:?}");
+}
+
+#[test]
+fn kernels_are_reshaped_in_the_order_of_their_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let numbers: Vec<f32> = (0..24).map(|v| v as f32).collect();
+    for (fortran, says) in [(false, "(outputs, inputs·kernel)"), (true, "(outputs, kernel·inputs)")] {
+        let path = npy(dir.path(), "conv.npy", "<f4", fortran, "(2, 3, 4)", &f32s(&numbers));
+        let catalog = super::tests::catalog(&path).unwrap();
+        let views = catalog.matrices().views;
+        assert_eq!((views.len(), views[0].shape), (1, [2, 12]));
+        assert!(views[0].note.as_ref().unwrap().contains(says), "{:?}", views[0].note);
+        assert_eq!(views[0].layout.unwrap().layout, Layout::OutIn);
+        // the second output, of the first input at the first place
+        assert_eq!(read(&views[0], false)[12], if fortran { 1.0 } else { 12.0 });
+    }
+}
+
+#[test]
+fn scales_are_no_matrices_of_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let catalog = file(
+        dir.path(),
+        &[
+            // NVFP4: numbers packed in bytes, scales in 8-bit floats
+            ("a.weight", "U8", &[4, 8], vec![0; 32]),
+            ("a.weight_scale", "F8_E4M3", &[4, 2], vec![0x38; 8]),
+            ("a.weight_scale_2", "F32", &[], f32s(&[1.0])),
+            // compressed-tensors, packed
+            ("b.weight_packed", "I32", &[4, 2], vec![0; 32]),
+            ("b.weight_scale", "F32", &[4, 2], f32s(&[1.0; 8])),
+            // experts with a scale for each row of each
+            ("c.experts.up", "F8_E4M3", &[2, 2, 2], vec![0x38; 8]),
+            ("c.experts.up_scale", "F32", &[2, 2, 1], f32s(&[1.0; 4])),
+            // of weights in another shard
+            ("d.weight_scale_inv", "F32", &[2, 2], f32s(&[1.0; 4])),
+            // a parameter that is called like one, beside plain weights
+            ("e.weight", "F32", &[2, 2], f32s(&[1.0; 4])),
+            ("e.weight_scale", "F32", &[2, 2], f32s(&[1.0; 4])),
+            ("f.weight", "F8_E4M3", &[2, 2], vec![0x38; 4]),
+            // a parameter of another layer's neighbour
+            ("g.scale", "F32", &[2, 2], f32s(&[1.0; 4])),
+            ("g.inner.index", "I32", &[2], vec![0; 8]),
+        ],
+    );
+    let found = catalog.matrices();
+    let measured: Vec<&str> = found.views.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!(measured, ["e.weight", "e.weight_scale", "f.weight", "g.scale"]);
+    assert!(found.views[2].note.as_ref().unwrap().contains("no scales beside them"));
+    let reason = |name: &str| &found.skipped.iter().find(|(tensor, _)| tensor.name == name).unwrap().1;
+    for name in [
+        "a.weight",
+        "a.weight_scale",
+        "a.weight_scale_2",
+        "b.weight_packed",
+        "b.weight_scale",
+        "c.experts.up",
+    ] {
+        assert!(reason(name).contains("in a layout that is not read"), "{name}: {}", reason(name));
+    }
+    assert_eq!(reason("c.experts.up"), reason("c.experts.up_scale"));
+    assert!(reason("d.weight_scale_inv").contains("weights that are not in these files"));
+    assert_eq!(found.skipped.len(), 9);
+}
+
+#[test]
+fn a_head_that_is_packed_is_the_head() {
+    let dir = tempfile::tempdir().unwrap();
+    let embedding = ("model.embed_tokens.weight", "F32", &[2usize, 2][..], f32s(&[1.0; 4]));
+    let words = |count: usize| vec![0x11; 4 * count];
+    // GPTQ in 4 bits: 8 inputs, 8 outputs, one group
+    let catalog = file(
+        dir.path(),
+        &[
+            embedding.clone(),
+            ("lm_head.qweight", "I32", &[1, 8], words(8)),
+            ("lm_head.qzeros", "I32", &[1, 1], words(1)),
+            ("lm_head.scales", "F32", &[1, 8], f32s(&[1.0; 8])),
+        ],
+    );
+    let matrices = catalog.matrices();
+    assert!(matches!(catalog.head(&matrices), Ok(Head::Named(view)) if view.name == "lm_head"));
+    // one that is not read is no reason to take the embedding for it
+    let catalog = file(dir.path(), &[embedding, ("lm_head.weight", "U8", &[2, 2], vec![0; 4])]);
+    let error = catalog.head(&catalog.matrices()).unwrap_err().to_string();
+    assert!(error.contains("`lm_head.weight`") && error.contains("U8"), "{error}");
 }

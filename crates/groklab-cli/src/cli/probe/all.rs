@@ -2,12 +2,15 @@
 
 use super::{
     choose::{called, skipped},
-    outcome::{All, Measured, Method, Skipped},
-    read::{gram, whole},
+    outcome::{All, MINUTE, Measured, Method, SECONDS, Skipped, work},
+    read::{gram, pooled, whole},
     report,
 };
 use crate::{
-    probe::{MIN_VALUES, WeightSpectrum, compare_shuffled, fit_bulk, fit_tail, shuffle, weight_spectrum},
+    probe::{
+        MIN_VALUES, WeightSpectrum, compare_shuffled, fit_bulk, fit_tail, shuffle, weight_spectrum,
+        weight_spectrum_by_gram,
+    },
     tensors::{Catalog, View},
 };
 
@@ -42,26 +45,48 @@ pub(super) fn measure(
 
 /// Measures one matrix.
 pub(super) fn measure_one(view: &View<'_>, method: Method, shuffles: bool) -> miette::Result<Measured> {
+    /// Numbers that are held at once to be shuffled: 2 GB.
+    const HELD: usize = 1 << 28;
     // Singular values are those of the transpose; the smaller Gram matrix is the one to form.
     let is_wide = view.shape[0] < view.shape[1];
     let mut matrix = view.open(is_wide)?;
     let (m, n) = (matrix.rows(), matrix.columns());
-    let method = method.settled(m, n);
-    let (spectrum, after) = if method == Method::Svd {
+    let is_small = method == Method::Svd || method == Method::Auto && work(m, n) <= SECONDS;
+    let (spectrum, after) = if is_small {
         let mut numbers = whole(&mut matrix)?;
-        let spectrum = weight_spectrum(&numbers, m, n).map_err(report)?;
-        let after = shuffles
-            .then(|| {
-                shuffle(&mut numbers, SEED);
-                weight_spectrum(&numbers, m, n)
-            })
-            .transpose()
-            .map_err(report)?;
-        (spectrum, after)
+        let spectrum = of_numbers(&numbers, m, n, method)?;
+        let after = shuffles.then(|| {
+            shuffle(&mut numbers, SEED);
+            of_numbers(&numbers, m, n, method)
+        });
+        (spectrum, after.transpose()?)
     } else {
-        (gram(&mut matrix, method)?.spectrum().map_err(report)?, None)
+        let mut spectrum = gram(&mut matrix, method)?.spectrum().map_err(report)?;
+        if method == Method::Auto && spectrum.unresolved() > 0 && work(m, n) <= MINUTE {
+            spectrum = weight_spectrum(&whole(&mut matrix)?, m, n).map_err(report)?;
+        }
+        let after = (shuffles && m * n <= HELD).then(|| {
+            let mut numbers = whole(&mut matrix)?;
+            shuffle(&mut numbers, SEED);
+            pooled(&numbers, n)?.spectrum().map_err(report)
+        });
+        (spectrum, after.transpose()?)
     };
-    Ok(of_spectrum(view, method, &spectrum, after.as_ref()))
+    let mut measured = of_spectrum(view, method, &spectrum, after.as_ref());
+    if shuffles && after.is_none() {
+        measured.notes.push("not shuffled: too large to be held at once".into());
+    }
+    Ok(measured)
+}
+
+/// The singular values of (m, n) numbers: with `auto` the quick way if it loses nothing.
+fn of_numbers(numbers: &[f64], m: usize, n: usize, method: Method) -> miette::Result<WeightSpectrum> {
+    if method == Method::Auto
+        && let Some(found) = weight_spectrum_by_gram(numbers, m, n).map_err(report)?
+    {
+        return Ok(found);
+    }
+    weight_spectrum(numbers, m, n).map_err(report)
 }
 
 fn of_spectrum(
@@ -74,8 +99,9 @@ fn of_spectrum(
     let measures = spectrum.measures();
     // squares of rounding are no eigenvalues
     let negligible = m.max(n) as f64 * f64::EPSILON * measures.spectral_norm;
-    let resolved: Vec<f64> =
-        spectrum.singular_values.iter().filter(|&&s| s > negligible).map(|s| s * s).collect();
+    let eigenvalues: Vec<f64> =
+        spectrum.singular_values.iter().map(|&s| if s > negligible { s * s } else { 0.0 }).collect();
+    let resolved: Vec<f64> = eigenvalues.iter().copied().filter(|&v| v > 0.0).collect();
     let tail = fit_tail(&resolved);
     let no_tail = tail.is_none().then(|| match resolved.len() {
         count if count < MIN_VALUES => {
@@ -89,8 +115,8 @@ fn of_spectrum(
         file: view.tensor.path.display().to_string(),
         dtype: view.tensor.dtype.clone(),
         shape: view.shape.to_vec(),
-        note: view.note.clone(),
-        method: method.says(),
+        notes: view.note.clone().into_iter().collect(),
+        method: method.says(spectrum.resolution),
         resolution: spectrum.resolution,
         unresolved: spectrum.unresolved(),
         measures,
@@ -102,6 +128,7 @@ fn of_spectrum(
         no_tail,
         bulk: fit_bulk(&spectrum.singular_values, m, n),
         shuffled: after.map(|after| compare_shuffled(&spectrum.eigenvalues(), &after.eigenvalues())),
+        eigenvalues,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which matrix is probed, and which of its sides reads the inputs: by name first, and never by a guess without a word.
 
 use super::outcome::Skipped;
-use crate::tensors::{Catalog, Head, Layout, Matrices, Named, TensorError, View, layout};
+use crate::tensors::{Catalog, Head, Layout, Matrices, Named, TensorError, View};
 
 /// A matrix, and why this one.
 pub(super) struct Chosen<'a> {
@@ -36,22 +36,19 @@ pub(super) fn weights<'a>(
     matrices: &'a Matrices<'a>,
     named: Option<&str>,
 ) -> Result<Chosen<'a>, TensorError> {
-    let (name, because) = match named {
-        Some(name) => (name, Because::Meant),
-        None => match catalog.head()? {
-            Head::Tied(tensor) => (tensor.name.as_str(), Because::Tied),
-            Head::OnlyMatrix(tensor) => (tensor.name.as_str(), Because::OnlyMatrix),
-            Head::Named(tensor) => (tensor.name.as_str(), Because::Meant),
-            // the enum may grow
-            _ => {
-                return Err(TensorError::Conflict {
-                    what: "no unembedding was found".into(),
-                    help: "name one",
-                });
-            }
-        },
+    if let Some(name) = named {
+        return Ok(Chosen { view: called(catalog, matrices, name)?, because: Because::Meant });
+    }
+    let (view, because) = match catalog.head(matrices)? {
+        Head::Named(view) => (view, Because::Meant),
+        Head::Tied(view) => (view, Because::Tied),
+        Head::OnlyMatrix(view) => (view, Because::OnlyMatrix),
+        // the enum may grow
+        _ => {
+            return Err(TensorError::Conflict { what: "no unembedding was found".into(), help: "name one" });
+        }
     };
-    Ok(Chosen { view: called(catalog, matrices, name)?, because })
+    Ok(Chosen { view, because })
 }
 
 /// The matrix called `name`, or made of the tensor called so.
@@ -63,21 +60,7 @@ pub(super) fn called<'a>(
     if let Some(view) = matrices.views.iter().find(|view| view.name == name) {
         return Ok(view);
     }
-    let tensor = catalog.get(name)?;
-    let of_it: Vec<&View> = matrices.views.iter().filter(|view| view.tensor.name == name).collect();
-    match of_it[..] {
-        [view] => Ok(view),
-        [first, .., last] => Err(tensor.unfit(format!(
-            "holds {} matrices: name one of them, {} to {}",
-            of_it.len(),
-            first.name,
-            last.name
-        ))),
-        [] => {
-            let reason = matrices.skipped.iter().find(|(skipped, _)| skipped.name == name);
-            Err(tensor.unfit(reason.map_or("is no matrix", |(_, reason)| reason)))
-        }
-    }
+    matrices.of(catalog.get(name)?)
 }
 
 /// How the weights are read.
@@ -93,7 +76,6 @@ pub(super) struct Orientation {
 /// Which side of the weights reads rows of width `width`.
 pub(super) fn orientation(
     chosen: &Chosen<'_>,
-    catalog: &Catalog,
     width: usize,
     asked: Option<Layout>,
 ) -> Result<Orientation, TensorError> {
@@ -115,7 +97,9 @@ pub(super) fn orientation(
             view.shape
         )));
     }
-    let said = said(chosen, catalog);
+    let tied =
+        Named { layout: Layout::OutIn, convention: "token embeddings used as a head", is_certain: true };
+    let said = if chosen.because == Because::Tied { Some(tied) } else { view.layout };
     let fits = |layout| inputs(layout) == width;
     match said {
         Some(Named { layout, .. }) if fits(layout) => {
@@ -145,22 +129,6 @@ pub(super) fn orientation(
             "width",
             Some("its name does not say how it lies: the side as wide as the activations is taken for its inputs".into()),
         ),
-    }
-}
-
-/// What is known of the layout without looking at the activations.
-fn said(chosen: &Chosen<'_>, catalog: &Catalog) -> Option<Named> {
-    let view = chosen.view;
-    let as_said = |layout, convention| Some(Named { layout, convention, is_certain: true });
-    if chosen.because == Because::Tied {
-        return as_said(Layout::OutIn, "token embeddings used as a head");
-    }
-    match &view.note {
-        Some(note) if note.contains("(inputs, outputs") => as_said(Layout::InOut, "packed weights"),
-        Some(note) if note.contains("(outputs, inputs") => as_said(Layout::OutIn, "convolutions"),
-        // two libraries keep experts in two ways
-        Some(note) if note.starts_with("a slice") && !view.tensor.name.contains("W_") => None,
-        _ => layout(view.tensor, catalog.tensors()),
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn one(one: &One) -> String {
 /// A row a matrix.
 pub(super) fn all(all: &All) -> String {
     table(
-        "tensor,shape,dtype,method,resolution,unresolved,frobenius_norm,spectral_norm,log_norm,log_spectral_norm,p1,stable_rank,effective_rank,alpha,alpha_error,x_min,ks,tail,alpha_weighted,log_alpha_norm,lognormal_ratio,lognormal_p,exponential_ratio,exponential_p,mp_sigma,mp_edge,mp_spikes,mp_soft_rank,mp_ks,shuffled_largest,above_shuffled,shuffled_distance,note",
+        "tensor,shape,dtype,method,resolution,unresolved,frobenius_norm,spectral_norm,log_norm,log_spectral_norm,p1,stable_rank,effective_rank,alpha,alpha_error,x_min,ks,tail,alpha_weighted,log_alpha_norm,lognormal_ratio,lognormal_p,exponential_ratio,exponential_p,mp_sigma,mp_edge,mp_spikes,mp_soft_rank,mp_ks,shuffled_largest,above_shuffled,shuffled_distance,notes",
         all.matrices.iter().map(|m| {
             let (t, b, s) = (m.tail.as_ref(), m.bulk.as_ref(), m.shuffled.as_ref());
             Row::of(&m.tensor)
@@ -115,7 +115,7 @@ pub(super) fn all(all: &All) -> String {
                 .number(s.map(|s| s.largest))
                 .count(s.map(|s| s.above as u64))
                 .number(s.map(|s| s.distance))
-                .text(m.note.as_deref().or(m.no_tail.as_deref()).unwrap_or_default())
+                .text(&m.notes.iter().chain(&m.no_tail).cloned().collect::<Vec<_>>().join("; "))
         }),
     )
 }
@@ -153,7 +153,7 @@ pub(super) fn layers(layers: &Layers) -> String {
 /// A row a checkpoint.
 pub(super) fn series(series: &Series) -> String {
     table(
-        "step,file,tensor,lar,k_pred,k95,rows,alpha,alpha_weighted,frobenius_norm,spectral_norm,stable_rank,effective_rank,mp_spikes",
+        "step,file,tensor,lar,k_pred,k95,rows,alpha,alpha_weighted,frobenius_norm,spectral_norm,stable_rank,effective_rank,mp_spikes,method,resolution,unresolved",
         series.steps.iter().map(|s| {
             Row::of(&s.step.to_string())
                 .text(&s.file)
@@ -169,6 +169,9 @@ pub(super) fn series(series: &Series) -> String {
                 .number(s.stable_rank)
                 .number(s.effective_rank)
                 .count(s.spikes.map(|spikes| spikes as u64))
+                .text(s.method)
+                .number(s.resolution)
+                .count(s.unresolved as u64)
         }),
     )
 }

@@ -69,7 +69,7 @@ pub(super) fn measure(
             left_out.push(of_view(view, "no activations of its name".into()));
             continue;
         };
-        match with_weights(catalog, view, &inputs.moments, layout, method) {
+        match with_weights(view, &inputs.moments, layout, method) {
             Ok(layer) => layers.push(layer),
             Err(error) => left_out.push(of_view(view, error.to_string())),
         }
@@ -88,7 +88,6 @@ fn of_view(view: &View<'_>, reason: String) -> Skipped {
 }
 
 fn with_weights(
-    catalog: &Catalog,
     view: &View<'_>,
     moments: &Moments,
     layout: Option<Layout>,
@@ -99,7 +98,7 @@ fn with_weights(
         return Err(view.tensor.unfit(reason).into());
     }
     let chosen = Chosen { view, because: Because::Meant };
-    let orientation = orientation(&chosen, catalog, moments.n, layout)?;
+    let orientation = orientation(&chosen, moments.n, layout)?;
     let found = probed(view, moments, orientation.is_transposed, method)?;
     let mut layer = layer(&view.name, moments)?;
     layer.notes = view.note.clone().into_iter().chain(orientation.remark.clone()).collect();

@@ -5,6 +5,7 @@ mod choose;
 mod csv;
 mod layers;
 mod outcome;
+mod page;
 mod read;
 mod series;
 mod text;
@@ -12,6 +13,7 @@ mod text;
 use super::{deliver, print, report};
 use crate::{
     probe::{Moments, Probe, Spectra, probe, probe_gram},
+    report::{Probed as ProbedModel, html},
     tensors::{Catalog, Layout, Location, TensorError, View, is_steering},
 };
 use clap::{Args, ValueEnum};
@@ -59,6 +61,9 @@ pub struct ProbeArgs {
     /// Write singular values, p, q and covariance eigenvalues to this file
     #[arg(long, value_name = "FILE.csv", requires = "activations", requires = "weights")]
     spectra: Option<PathBuf>,
+    /// Write a report of the model to this file: bars by layer, the spectrum of each matrix
+    #[arg(long, value_name = "FILE.html", requires = "all")]
+    report: Option<PathBuf>,
     /// Draw LAR, α and ranks against the step to this file
     #[arg(long, value_name = "FILE.svg", requires = "series")]
     figure: Option<PathBuf>,
@@ -114,18 +119,46 @@ pub fn run(args: &ProbeArgs) -> miette::Result<()> {
     let locations: Vec<Location> = args.weights.iter().map(|text| Location::parse(text)).collect();
     let catalog = Catalog::open(&locations)?;
     let named = named(&locations)?;
-    if args.all && args.activations.is_empty() {
-        return args.show(&all::measure(&catalog, named, args.method, args.shuffle)?, text::all, csv::all);
-    }
     if args.all {
-        let layers = layers::measure(&catalog, &args.activations, args.layout(), args.method)?;
-        return args.show(&layers, text::layers, csv::layers);
+        return of_all(args, &catalog, named);
     }
     let (one, spectra) = one(&catalog, named, &args.activations, args.layout(), args.method)?;
     if let Some(path) = &args.spectra {
         deliver(path, csv::spectra(&spectra).as_bytes())?;
     }
     args.show(&one, text::one, csv::one)
+}
+
+/// Every matrix, by its weights alone or with the activations of its name; by both for the report.
+fn of_all(args: &ProbeArgs, catalog: &Catalog, named: Option<&str>) -> miette::Result<()> {
+    let layers = match args.activations[..] {
+        [] => None,
+        _ => Some(layers::measure(catalog, &args.activations, args.layout(), args.method)?),
+    };
+    let all = match (&layers, &args.report) {
+        (Some(_), None) => None,
+        _ => Some(all::measure(catalog, named, args.method, args.shuffle)?),
+    };
+    if let (Some(path), Some(all)) = (&args.report, &all) {
+        let section = page::probed(catalog.place().to_owned(), all, layers.as_ref());
+        deliver(path, &html(&[], &[], &[section], None).map_err(report)?)?;
+    }
+    match (&layers, &all) {
+        (Some(layers), _) => args.show(layers, text::layers, csv::layers),
+        (None, Some(all)) => args.show(all, text::all, csv::all),
+        (None, None) => Ok(()),
+    }
+}
+
+/// The section of the report on the model in `files`.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn section(files: &[String]) -> miette::Result<ProbedModel> {
+    let locations: Vec<Location> = files.iter().map(|text| Location::parse(text)).collect();
+    let catalog = Catalog::open(&locations)?;
+    let all = all::measure(&catalog, named(&locations)?, Method::Auto, false)?;
+    Ok(page::probed(catalog.place().to_owned(), &all, None))
 }
 
 /// Probes one matrix, the one that was named or else the unembedding, with its inputs.
@@ -139,7 +172,7 @@ fn one(
     let matrices = catalog.matrices();
     let chosen = choose::weights(catalog, &matrices, named)?;
     let moments = read::pool_activations(activations, Some(&chosen))?;
-    let orientation = choose::orientation(&chosen, catalog, moments.n, layout)?;
+    let orientation = choose::orientation(&chosen, moments.n, layout)?;
     let view = chosen.view;
     let Probed { probe, spectra, method, resolution } =
         probed(view, &moments, orientation.is_transposed, method)?;
@@ -175,15 +208,23 @@ struct Probed {
 fn probed(view: &View<'_>, moments: &Moments, is_transposed: bool, method: Method) -> miette::Result<Probed> {
     let mut matrix = view.open(is_transposed)?;
     let (m, n) = (matrix.rows(), matrix.columns());
+    let is_auto = method == Method::Auto;
     let method = method.settled(m, n);
-    let (found, resolution) = if method == Method::Svd {
-        (probe(&read::whole(&mut matrix)?, m, n, moments), None)
-    } else {
+    let (mut found, mut resolution) = (None, None);
+    if method != Method::Svd {
         let gram = read::gram(&mut matrix, method)?;
-        (probe_gram(&gram, moments), Some(gram.resolution()))
+        let (probe, spectra) = probe_gram(&gram, moments).map_err(report)?;
+        // what the Gram matrix does not resolve is worth a decomposition, if that ends
+        let is_lost = spectra.singular_values.contains(&0.0);
+        if !(is_auto && is_lost && outcome::work(m, n) <= outcome::MINUTE) {
+            (found, resolution) = (Some((probe, spectra)), Some(gram.resolution()));
+        }
+    }
+    let (probe, spectra) = match found {
+        Some(found) => found,
+        None => probe(&read::whole(&mut matrix)?, m, n, moments).map_err(report)?,
     };
-    let (probe, spectra) = found.map_err(report)?;
-    Ok(Probed { probe, spectra, method: method.says(), resolution })
+    Ok(Probed { probe, spectra, method: method.says(resolution), resolution })
 }
 
 /// The tensor that was named, if one was; two names are one too many.

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// How the singular values of the weights are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Method {
-    /// svd where that takes seconds, else gram
+    /// gram where that loses nothing that shows; else svd where that takes no more than a minute; else gram
     #[default]
     Auto,
     /// From the weights themselves, in f64
@@ -19,23 +19,32 @@ pub(super) enum Method {
     GramF32,
 }
 
+/// Work on a matrix: m·n·min(m, n), a tenth of the multiply-adds of a decomposition with vectors.
+pub(super) fn work(m: usize, n: usize) -> f64 {
+    m as f64 * n as f64 * m.min(n) as f64
+}
+
+/// Work that takes a few seconds on one core.
+pub(super) const SECONDS: f64 = 4e9;
+/// About a minute.
+pub(super) const MINUTE: f64 = 2e10;
+
 impl Method {
-    /// What `auto` means for a matrix of m × n numbers.
+    /// What is done first for a matrix of m × n numbers and its inputs.
     pub(super) fn settled(self, m: usize, n: usize) -> Self {
-        /// m·n·min(m, n), a tenth of an SVD's multiply-adds: a few seconds on one core.
-        const SECONDS: f64 = 4e9;
         match self {
-            Self::Auto if m as f64 * n as f64 * m.min(n) as f64 <= SECONDS => Self::Svd,
+            Self::Auto if work(m, n) <= SECONDS => Self::Svd,
             Self::Auto => Self::Gram,
             given => given,
         }
     }
 
-    pub(super) fn says(self) -> &'static str {
-        match self {
-            Self::Auto | Self::Svd => "singular value decomposition of W in f64",
-            Self::Gram => "eigenvalues of WᵀW in f64",
-            Self::GramF32 => "eigenvalues of WᵀW, products in f32, sums over blocks in f64",
+    /// What was done, of which `resolution` came.
+    pub(super) fn says(self, resolution: Option<f64>) -> &'static str {
+        match (self, resolution) {
+            (_, None) => "singular value decomposition of W in f64",
+            (Self::GramF32, _) => "eigenvalues of WᵀW, products in f32, sums over blocks in f64",
+            _ => "eigenvalues of WᵀW in f64",
         }
     }
 }
@@ -102,8 +111,8 @@ pub(super) struct Measured {
     pub(super) file: String,
     pub(super) dtype: String,
     pub(super) shape: Vec<usize>,
-    /// How the matrix was made of the tensor, if it is not the tensor itself.
-    pub(super) note: Option<String>,
+    /// How the matrix was made of the tensor, if it is not the tensor itself; what was left out.
+    pub(super) notes: Vec<String>,
     pub(super) method: &'static str,
     pub(super) resolution: Option<f64>,
     /// Singular values that are not resolved; `effective_rank` is a lower bound if there are any.
@@ -124,6 +133,9 @@ pub(super) struct Measured {
     pub(super) no_tail: Option<String>,
     pub(super) bulk: Option<Bulk>,
     pub(super) shuffled: Option<Shuffled>,
+    /// Descending, what is below rounding as 0.
+    #[serde(skip)]
+    pub(super) eigenvalues: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -176,8 +188,12 @@ pub(super) struct Step {
     pub(super) frobenius_norm: f64,
     pub(super) spectral_norm: f64,
     pub(super) stable_rank: f64,
+    /// A lower bound if `unresolved` is not 0.
     pub(super) effective_rank: f64,
     pub(super) spikes: Option<usize>,
+    pub(super) method: &'static str,
+    pub(super) resolution: Option<f64>,
+    pub(super) unresolved: usize,
 }
 
 #[derive(Serialize)]

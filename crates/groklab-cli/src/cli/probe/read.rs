@@ -87,3 +87,10 @@ pub(super) fn gram(matrix: &mut Matrix, method: Method) -> miette::Result<Weight
     }
     Ok(pool.into_weight_gram())
 }
+
+/// WᵀW of rows of width `n` at hand.
+pub(super) fn pooled(rows: &[f64], n: usize) -> miette::Result<WeightGram> {
+    let mut pool = RowPool::new(n).map_err(report)?;
+    pool.add_f64(rows).map_err(report)?;
+    Ok(pool.into_weight_gram())
+}

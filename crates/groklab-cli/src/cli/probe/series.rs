@@ -47,6 +47,9 @@ pub(super) fn measure(args: &ProbeArgs) -> miette::Result<Series> {
             stable_rank: measured.measures.stable_rank,
             effective_rank: measured.measures.effective_rank,
             spikes: measured.bulk.map(|bulk| bulk.spikes),
+            method: measured.method,
+            resolution: measured.resolution,
+            unresolved: measured.unresolved,
         };
         if let Some(reason) = measured.no_tail.filter(|_| steps.is_empty()) {
             notes.push(format!("no power law is fitted: {reason}"));
@@ -58,7 +61,7 @@ pub(super) fn measure(args: &ProbeArgs) -> miette::Result<Series> {
             Some(inputs) => {
                 let text = spelled(inputs);
                 let moments = read::pool_activations(std::slice::from_ref(&text), Some(&chosen))?;
-                let orientation = choose::orientation(&chosen, &catalog, moments.n, args.layout())?;
+                let orientation = choose::orientation(&chosen, moments.n, args.layout())?;
                 notes.extend(orientation.remark.filter(|_| steps.is_empty()));
                 let probe = probed(chosen.view, &moments, orientation.is_transposed, args.method)?.probe;
                 (row.lar, row.k_pred) = (Some(probe.lar), Some(probe.k_pred));

@@ -2,10 +2,7 @@
 
 use super::outcome::{All, Layers, One, Series, Skipped, Weights};
 use crate::{probe::Probe, tensors::shown};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 pub(super) fn one(one: &One) -> String {
     let Weights { tensor, file, dtype, shape, layout, layout_from, .. } = &one.weights;
@@ -118,19 +115,9 @@ pub(super) fn all(all: &All) -> String {
     let remarks = all
         .matrices
         .iter()
-        .flat_map(|m| m.note.iter().chain(&m.no_tail).map(|note| (note.clone(), shown(&m.tensor))));
+        .flat_map(|m| m.notes.iter().chain(&m.no_tail).map(|note| (note.clone(), shown(&m.tensor))));
     text += &under_reasons("notes", remarks);
-    let methods: BTreeSet<String> = all
-        .matrices
-        .iter()
-        .map(|m| match m.resolution {
-            Some(resolution) => format!("{}, resolved down to {resolution:.1e} of the largest", m.method),
-            None => m.method.to_owned(),
-        })
-        .collect();
-    for method in methods {
-        let _ = writeln!(text, "\nsingular values: {method}");
-    }
+    methods(&mut text, all.matrices.iter().map(|m| (m.method, m.resolution)));
     text.push_str("alpha: power law of the eigenvalues' tail from x_min on, by maximum likelihood; KS: its distance from them\n");
     text + &skipped(&all.skipped)
 }
@@ -168,10 +155,7 @@ pub(super) fn layers(layers: &Layers) -> String {
     let remarks =
         layers.layers.iter().flat_map(|l| l.notes.iter().map(|note| (note.clone(), shown(&l.tensor))));
     text += &under_reasons("notes", remarks);
-    let methods: BTreeSet<&str> = layers.layers.iter().filter_map(|l| l.method).collect();
-    for method in methods {
-        let _ = writeln!(text, "\nsingular values: {method}");
-    }
+    methods(&mut text, layers.layers.iter().filter_map(|l| Some((l.method?, l.resolution))));
     text + &skipped(&layers.skipped)
 }
 
@@ -187,11 +171,12 @@ pub(super) fn series(series: &Series) -> String {
             s.k95.map_or("–".to_owned(), |k95| k95.to_string()),
             given(s.alpha),
             number(s.stable_rank),
-            number(s.effective_rank),
+            format!("{}{}", if s.unresolved > 0 { "≥" } else { "" }, number(s.effective_rank)),
             s.spikes.map_or("–".to_owned(), |spikes| spikes.to_string()),
         ]
     });
     let mut text = table(head.map(str::to_owned).into(), rows.collect());
+    methods(&mut text, series.steps.iter().map(|s| (s.method, s.resolution)));
     if !series.notes.is_empty() {
         text.push('\n');
         notes(&mut text, &series.notes);
@@ -202,6 +187,22 @@ pub(super) fn series(series: &Series) -> String {
 fn notes(text: &mut String, notes: &[String]) {
     for note in notes {
         let _ = writeln!(text, "note         {note}");
+    }
+}
+
+/// How the singular values of a table were found, each way once with the coarsest of its resolutions.
+fn methods(text: &mut String, used: impl Iterator<Item = (&'static str, Option<f64>)>) {
+    let mut coarsest: BTreeMap<&str, f64> = BTreeMap::new();
+    for (method, resolution) in used {
+        let known = coarsest.entry(method).or_insert(0.0);
+        *known = known.max(resolution.unwrap_or(0.0));
+    }
+    for (method, resolution) in coarsest {
+        let resolved = match resolution {
+            0.0 => String::new(),
+            resolution => format!(", resolved down to {resolution:.1e} of the largest"),
+        };
+        let _ = writeln!(text, "\nsingular values: {method}{resolved}");
     }
 }
 
@@ -231,10 +232,7 @@ fn skipped(skipped: &[Skipped]) -> String {
 
 /// Tensors under what is to be said of them; nothing if there is nothing to say.
 fn under_reasons(title: &str, said: impl Iterator<Item = (String, String)>) -> String {
-    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (reason, tensor) in said {
-        by_reason.entry(reason).or_default().push(tensor);
-    }
+    let by_reason = by_reason(said);
     if by_reason.is_empty() {
         return String::new();
     }
@@ -245,8 +243,16 @@ fn under_reasons(title: &str, said: impl Iterator<Item = (String, String)>) -> S
     text
 }
 
+pub(super) fn by_reason(said: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Vec<String>> {
+    let mut by_reason: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (reason, tensor) in said {
+        by_reason.entry(reason).or_default().push(tensor);
+    }
+    by_reason
+}
+
 /// Five significant digits; counts as they are.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
     if value.fract() == 0.0 && magnitude < 1e9 {
         format!("{value:.0}")

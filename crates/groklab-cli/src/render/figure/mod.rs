@@ -7,11 +7,13 @@
 //! | [`scale`] | a number at the end of runs against a setting |
 //! | [`heat`] | a number at the end of runs over two settings |
 //! | [`follows`] | one quantity against another over the steps of runs |
+//! | [`eigenvalues`] | eigenvalues of a probed matrix |
 //! | [`series`] | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub(crate) mod axes;
 pub(crate) mod backend;
 pub(crate) mod bins;
+pub mod eigenvalues;
 pub mod follows;
 pub mod general;
 pub(crate) mod grid;
