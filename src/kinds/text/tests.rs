@@ -8,7 +8,7 @@ use crate::run::{
 };
 use candle_core::{DType, Device, Tensor};
 use groklab_probe::{Spectra, from_tensors};
-use groklab_text::model::{Transformer, initial_parameters};
+use groklab_text::model::{AnyConfig, Architecture, Decoder, LensConfig, Stage, TextConfig};
 use std::{cell::Cell, fs, sync::Arc};
 use toml::Table;
 
@@ -237,8 +237,8 @@ fn lar_of_every_matrix_is_that_of_its_inputs() {
         let run = tiny(&["train.max_epochs=0", "data.tokens=0", tied]);
         let (notebook, _, _) = whole(run.as_ref());
         let config = config(&[&TINY[..], &["data.tokens=0", tied]].concat());
-        let model = Transformer::new(config.sizes(), DType::F32, &Device::Cpu).unwrap();
-        model.set(&initial_parameters(&config.sizes(), 0)).unwrap();
+        let model = Decoder::new(config.architecture(), DType::F32, &Device::Cpu).unwrap();
+        model.set(&config.architecture().initial_parameters(0)).unwrap();
         // 40 tokens need four batches of 12
         let corpus = Corpus::load(&config).unwrap();
         let mut feed = Feed::new(&config, &corpus).unwrap();
@@ -309,7 +309,10 @@ fn a_run_that_diverges_ends_and_says_so() {
 fn what_cannot_be_done_is_refused() {
     let refused = |keys: &[&str]| TEXT.check(&table(keys)).unwrap_err().to_string();
     for (key, message) in [
-        ("data.source=web", "data.source = web is out of range: it is language, text:PATH or bytes:PATH"),
+        (
+            "data.source=web",
+            "data.source = web is out of range: it is language, periodic, text:PATH or bytes:PATH",
+        ),
         ("data.tokens=100", "data.tokens = 100 is out of range: it is 0, or a multiple of model.n_ctx"),
         ("data.tokens=64", "data.tokens = 64 is out of range"),
         ("data.vocabulary=168", "data.vocabulary = 168 is out of range"),
@@ -319,7 +322,7 @@ fn what_cannot_be_done_is_refused() {
         ("model.n_layers=0", "model.n_layers = 0 is out of range"),
         ("optim.weight_decay=0.1", "optim.weight_decay = 0.1 is out of range: it is 0 with adam"),
         ("optim.weight_decay=-1", "optim.weight_decay = -1.0 is out of range"),
-        ("optim.clip=0", "optim.clip = 0.0 is out of range"),
+        ("optim.clip=-1", "optim.clip = -1.0 is out of range"),
         ("optim.beta1=1", "optim.beta1 = 1.0 is out of range"),
         ("optim.warmup_steps=801", "optim.warmup_steps = 801 is out of range"),
         ("probe.every=0", "probe.every = 0 is out of range"),
@@ -347,9 +350,17 @@ fn presets_are_complete_and_their_diagnostics_known() {
         let run = TEXT.planner().plan(&table).unwrap();
         assert!(run.footprint() > 1 << 20 && run.has_diagnostics());
     }
-    let sizes = |at: usize| plan::typed(&toml::from_str(TEXT.presets()[at].toml).unwrap()).unwrap().sizes();
-    assert_eq!(sizes(0), groklab_text::model::TextConfig::LM_SMALL);
-    assert_eq!(sizes(1), groklab_text::model::TextConfig::LM_MEDIUM);
+    let found = TEXT
+        .presets()
+        .iter()
+        .map(|preset| plan::typed(&toml::from_str(preset.toml).unwrap()).unwrap().architecture());
+    let expected = [
+        AnyConfig::Gemma(TextConfig::LM_SMALL),
+        AnyConfig::Gemma(TextConfig::LM_MEDIUM),
+        AnyConfig::Lens(LensConfig::SMALL.at(Stage::Untied)),
+        AnyConfig::Lens(LensConfig::FULL.at(Stage::Untied)),
+    ];
+    assert!(found.eq(expected));
     let names: Vec<_> = TEXT.columns().iter().map(|column| column.name).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len());

@@ -13,6 +13,8 @@
 //! | [`general`] | – | every column of runs of any kind |
 //! | [`scale`] | – | a number at the end of runs against a setting |
 //! | [`follows`] | – | one quantity against another over the steps of runs |
+//! | [`lines`] | – | curves in panels of their own scales: spectra, numbers over a training |
+//! | [`dots`] | – | numbers in rows beside their floors |
 //! | [`series`] | – | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub mod agreement;
@@ -20,6 +22,7 @@ mod axes;
 mod backend;
 mod bins;
 pub mod dip;
+pub mod dots;
 pub mod follows;
 pub mod frequencies;
 pub mod general;
@@ -27,6 +30,7 @@ mod grid;
 pub mod k95;
 pub mod lar;
 mod legend;
+pub mod lines;
 mod looks;
 pub mod matrices;
 pub mod scale;
