@@ -14,6 +14,8 @@ mod diagnostics;
 mod feed;
 mod identity;
 mod learner;
+#[cfg(test)]
+mod lens_tests;
 mod measure;
 mod milestones;
 mod optimizer;

@@ -4,12 +4,9 @@ use super::{
     matched::{divergence, mean, seed_floor},
     toy::{BATCHES, Rule, STAGES, Toy, at, logged, same_seed, tokens_to},
 };
-use crate::{
-    analysis::{
-        claims::{Claim, Part, Range, Sample, judge},
-        general::Run,
-    },
-    run::Mark,
+use crate::analysis::{
+    claims::{Claim, Part, Range, Sample, judge},
+    general::Run,
 };
 
 /// A divergence of batches counts when it is so many times that of seeds.
@@ -165,7 +162,7 @@ pub fn token_optimal(toys: &[Toy]) -> Claim {
     Claim::new("lens-token-optimal", claim, "Table 1", vec![part(1), part(2)])
 }
 
-/// The switches of the last stage: (name, config key, what a stage has without and with it).
+/// The switches of the last stage, and what a stage's name has without and with each.
 const SWITCHES: [(&str, [&str; 2]); 3] = [
     ("own head", ["", " + own head"]),
     ("zero head, of an own one", [" + own head", " + zero head"]),
@@ -212,9 +209,4 @@ pub fn untie(toys: &[Toy]) -> Claim {
     };
     let claim = "each of the three changes of the last stage moves the spectrum by itself, three times further than two seeds";
     Claim::new("lens-untie", claim, "own ablation", (0..3).map(part).collect())
-}
-
-/// When a run came to its target, if it had one and did.
-pub fn target(run: &Run) -> Option<Mark> {
-    run.mark("target")
 }

@@ -4,10 +4,7 @@
 //! predictor is taken at the evaluation nearest to a fixed number of tokens, which is the same for all batch sizes. The
 //! response is the tokens to the target over those of the family's best; runs that did not get there share the last rank.
 
-use super::{
-    claims::target,
-    toy::{Toy, logged},
-};
+use super::toy::{Toy, logged};
 use crate::{
     analysis::{
         claims::{Claim, Range, Sample, judge},
@@ -83,7 +80,7 @@ pub fn families(toys: &[Toy]) -> Vec<Family> {
         }
         let Some(early) = early(toy.run) else { continue };
         let name = format!("{}, seed {}", toy.stage, toy.run.seed());
-        let tokens = target(toy.run).and_then(|_| toy.run.value("target", "tokens"));
+        let tokens = toy.run.value("target", "tokens");
         found.entry(name).or_default().push((tokens, early));
     }
     let family = |(name, rows): (String, Vec<(Option<f64>, Vec<f64>)>)| {
@@ -119,7 +116,9 @@ fn early(run: &Run) -> Option<Vec<f64>> {
 impl Family {
     /// The response for ranks: what was not reached is beyond all that was.
     fn response(&self) -> Vec<f64> {
-        self.rows.iter().map(|row| row.ratio.map_or(f64::MAX.sqrt(), f64::ln)).collect()
+        let reached = self.rows.iter().filter_map(|row| row.ratio);
+        let beyond = 2.0 * reached.fold(1.0, f64::max);
+        self.rows.iter().map(|row| row.ratio.unwrap_or(beyond).ln()).collect()
     }
 
     fn predictor(&self, i: usize) -> Vec<f64> {
