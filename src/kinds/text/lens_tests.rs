@@ -42,8 +42,12 @@ fn a_head_of_zeros_begins_at_ln_v_and_alone_has_a_gradient() {
     let keys = ["train.max_epochs=1", "probe.activations.sequences=128", "probe.gradients.sequences=16"];
     let config = set(&TEXT, &preset, &keys.map(|key| parse_override(key).unwrap())).unwrap();
     let (notebook, _, _) = whole(TEXT.planner().plan(&config).unwrap().as_ref());
-    assert!((notebook.column("val_loss")[0].1 - 256f64.ln()).abs() < 1e-6);
-    assert!((notebook.column("train_loss")[0].1 - 256f64.ln()).abs() < 1e-6);
+    // equal logits: ln V but for an f32 sum of 4,096 equal terms one after the other, which loses up to 2⁻²⁵ of itself at
+    // each; the model's own tests have it to rounding, in f64
+    for name in ["val_loss", "train_loss"] {
+        let loss = notebook.column(name)[0].1;
+        assert!((loss / 256f64.ln() - 1.0).abs() < 4096.0 * 2f64.powi(-25), "{name}: {loss}");
+    }
     assert!(notebook.column("lar")[0].1.is_nan() && notebook.column("lar")[1].1.is_finite());
     for (name, value) in family(&notebook, 0, "gradient.") {
         assert_eq!(value.is_finite(), name.contains("unembed"), "{name}: {value}");

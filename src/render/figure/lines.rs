@@ -71,10 +71,11 @@ pub fn page(panels: &[Panel], axes: Axes) -> Result<Vec<Scene>, Undrawn> {
             scene.text(place.middle(), "not measured", SMALL, FAINT, Side::Middle);
             continue;
         }
-        let ticks = y.ticks(5);
+        let ticks = ticks(y);
         place.grid(&mut scene, y, ticks.iter().map(|(value, _)| *value));
         place.side_axis(&mut scene, y, &ticks, false, Some(INK));
-        place.bottom_axis(&mut scene, 5, true);
+        place.bottom_axis(&mut scene, 5, false);
+        place.bottom_ticks(&mut scene, &self::ticks(x), true);
         for (name, points) in &panel.curves {
             let places = points.iter().filter(|p| is_drawn(p)).map(|point| place.at(y, *point)).collect();
             scene.line(places, color(name), CURVE);
@@ -101,10 +102,37 @@ fn spread(values: impl Iterator<Item = f64>, is_log: bool) -> Scale {
     Scale::Linear(low - room, high + room)
 }
 
+/// Labelled ticks; of logarithms over less than two decades 1, 2 and 5 of each, for decades alone would be one or none.
+fn ticks(scale: Scale) -> Vec<(f64, String)> {
+    let Scale::Log(low, high) = scale else { return scale.ticks(5) };
+    if high / low >= 100.0 {
+        return scale.ticks(5);
+    }
+    let decades = low.log10().floor() as i32..=high.log10().floor() as i32;
+    let all = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|m| m * 10_f64.powi(decade)));
+    all.filter(|value| (low..=high).contains(value)).map(|value| (value, plain(value))).collect()
+}
+
+/// 0.2, 5, 20 without a rounding of the power.
+fn plain(value: f64) -> String {
+    let digits = (-value.log10().floor()).max(0.0) as usize;
+    format!("{value:.digits$}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::svg;
     use super::*;
+
+    #[test]
+    fn a_short_logarithm_has_more_labels_than_its_decades() {
+        let labels = |low, high| -> Vec<String> {
+            ticks(Scale::Log(low, high)).into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(1.9, 63.0), ["2", "5", "10", "20", "50"]);
+        assert_eq!(labels(0.04, 0.3), ["0.05", "0.1", "0.2"]);
+        assert_eq!(labels(0.1, 63.0), ["10⁻¹", "1", "10"]);
+    }
 
     #[test]
     fn curves_are_drawn_and_a_panel_without_any_says_so() {

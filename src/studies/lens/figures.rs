@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     analysis::general::Study,
-    render::figure::{Figure, dots, follows, lines},
+    render::figure::{Figure, Scene, Undrawn, dots, follows, lines},
 };
 
 /// Predictors that the forecast shows, of [`PREDICTORS`].
@@ -19,18 +19,17 @@ pub fn figures(study: &Study) -> Vec<Figure> {
     let toys = toys(study);
     let number = "Jensen–Shannon divergence at matched loss, nats";
     let floors = ["two seeds, mean", "two sample sets, mean"];
+    let divergence = dots::page(&divergences(&toys), number, "a matched pair", floors);
+    let divergence = divergence.map_err(|_| Undrawn::NoMatch);
     vec![
-        Figure { name: "spectra", pages: spectra(&toys) },
-        Figure {
-            name: "divergence",
-            pages: dots::page(&divergences(&toys), number, "a matched pair", floors),
-        },
+        Figure { name: "spectra", pages: spectra(&toys).map_err(|_| Undrawn::NoMatch) },
+        Figure { name: "divergence", pages: divergence },
         Figure { name: "slopes", pages: slopes(&toys) },
         Figure { name: "forecast", pages: forecast(&families(&toys)) },
     ]
 }
 
-type Pages = Result<Vec<crate::render::figure::Scene>, crate::render::figure::Undrawn>;
+type Pages = Result<Vec<Scene>, Undrawn>;
 
 /// Runs of the first seed that are compared: neighbouring stages at each batch, batches of each stage.
 fn compared<'t, 'a>(toys: &'t [Toy<'a>]) -> Vec<(String, Vec<(String, &'t Toy<'a>)>)> {
@@ -140,6 +139,9 @@ fn slopes(toys: &[Toy]) -> Pages {
 /// A page a predictor: scales differ.
 fn forecast(families: &[Family]) -> Pages {
     let mut pages = Vec::new();
+    if families.is_empty() {
+        return Err(Undrawn::NoFamily);
+    }
     for i in SHOWN {
         let clouds = families.iter().map(|family| {
             let points = family.rows.iter().filter_map(|row| Some((row.early[i], row.ratio?.ln())));
