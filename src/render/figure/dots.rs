@@ -58,7 +58,7 @@ pub fn page(rows: &[Row], number: &str, dots: &str, floors: [&str; 2]) -> Result
         for &value in row.values.iter().filter(|value| positive(value)) {
             scene.point(panel.at(y, (value, height)), Shape::Circle, 2.6, LAR, false);
         }
-        if !row.values.iter().any(|value| positive(value)) {
+        if !row.values.iter().any(positive) {
             scene.text((panel.middle().0, middle + 0.36 * SMALL), "no pair", SMALL, FAINT, Side::Middle);
         }
     }

@@ -69,10 +69,13 @@ pub struct Correlation {
     pub p: f64,
 }
 
+/// Tokens to the target, where it was reached, and the early numbers.
+type Seen = (Option<f64>, Vec<f64>);
+
 /// The families of the runs that have a target and are finished; a run that ended before the early moment, or has one of the
 /// numbers not defined there, is left out.
 pub fn families(toys: &[Toy]) -> Vec<Family> {
-    let mut found: BTreeMap<String, Vec<(Option<f64>, Vec<f64>)>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
     for toy in toys {
         let has_target = toy.run.number("target.val_loss").is_some_and(|loss| loss > 0.0);
         if !has_target || toy.run.manifest.state != RunState::Finished {
@@ -83,9 +86,9 @@ pub fn families(toys: &[Toy]) -> Vec<Family> {
         let tokens = toy.run.value("target", "tokens");
         found.entry(name).or_default().push((tokens, early));
     }
-    let family = |(name, rows): (String, Vec<(Option<f64>, Vec<f64>)>)| {
+    let family = |(name, rows): (String, Vec<Seen>)| {
         let best = rows.iter().filter_map(|(tokens, _)| *tokens).min_by(f64::total_cmp)?;
-        let row = |(tokens, early): (Option<f64>, Vec<f64>)| Row { ratio: tokens.map(|t| t / best), early };
+        let row = |(tokens, early): Seen| Row { ratio: tokens.map(|t| t / best), early };
         (rows.len() >= LEAST).then(|| Family { name, rows: rows.into_iter().map(row).collect() })
     };
     found.into_iter().filter_map(family).collect()

@@ -57,10 +57,10 @@ impl Made {
 
         let columns = ["tokens", "val_loss", "train_loss", "weight_norm"];
         let mut metrics = Metrics::new(columns.map(str::to_owned).to_vec());
-        let mut diagnostics = Diagnostics::default();
-        diagnostics.columns = (1..=32).map(|i| format!("activation.eigenvalue.{i}")).collect();
+        let values = (1..=32).map(|i| format!("activation.eigenvalue.{i}"));
         let numbers = ["activation.js_floor"].into_iter().chain(super::forecast::PREDICTORS);
-        diagnostics.columns.extend(numbers.filter(|name| name.contains('.')).map(str::to_owned));
+        let numbers = numbers.filter(|name| name.contains('.')).map(str::to_owned);
+        let mut diagnostics = Diagnostics { columns: values.chain(numbers).collect(), rows: Vec::new() };
         let mut marks = Vec::new();
         let a_step = 32 * self.batch as u64;
         for i in 0..=self.evaluations {
