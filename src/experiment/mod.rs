@@ -334,6 +334,16 @@ mod tests {
             assert_eq!(plan.len(), runs, "{name}");
             assert!(plan.iter().all(|r| r.budget() == Budget { max_epochs: 50_000, patience: 2_000 }));
         }
+        // 12 runs a seed; two stages of 7 and 6 rates; 12 of a family; six combinations
+        for (name, runs) in [
+            ("lens-stages", 36),
+            ("lens-batch", 65),
+            ("lens-early", 60),
+            ("lens-untie", 18),
+            ("lens-full", 12),
+        ] {
+            assert_eq!(Experiment::find(name).unwrap().plan(&[]).unwrap().len(), runs, "{name}");
+        }
         for name in ["batch-dip", "quick"] {
             assert!(!Experiment::find(name).unwrap().plan(&[]).unwrap().is_empty());
         }
