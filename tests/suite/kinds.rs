@@ -67,6 +67,6 @@ fn the_toy_of_spectral_lens_is_swept_by_stages_and_the_study_answers() {
     let claims = super::succeed(root.path(), &["claims", "results/e"]);
     assert!(claims.contains("arXiv 2605.05683") && claims.contains("muon − untied"), "{claims}");
     assert!(root.path().join("plots/e-slopes.svg").exists());
-    let table = super::succeed(root.path(), &["table", "results/e"]);
-    assert!(table.contains("budget"), "{table}");
+    let status = super::succeed(root.path(), &["status", "results/e"]);
+    assert!(status.contains("step 4 of 4"), "{status}");
 }
