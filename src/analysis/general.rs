@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     run::{Kind, Mark, StopReason},
-    store::{Manifest, Metrics, RunRecord, RunState},
+    store::{Diagnostics, Manifest, Metrics, RunRecord, RunState},
 };
 use std::{collections::BTreeMap, path::PathBuf};
 use toml::Value;
@@ -38,8 +38,9 @@ pub struct Run {
     pub dir: PathBuf,
     /// How it stands.
     pub manifest: Manifest,
-    /// Diagnostics at the start, at the milestones and at the end, by column.
-    diagnostics: BTreeMap<String, BTreeMap<u64, f64>>,
+    /// Its diagnostics: of every evaluation, or where those of all runs would be too many, at the start, at the milestones
+    /// and at the end.
+    diagnostics: Diagnostics,
     /// The greatest value of each diagnostic, over all evaluations.
     greatest: BTreeMap<String, f64>,
     /// Its recipe by dotted key.
@@ -80,7 +81,7 @@ impl Run {
             at.extend(metrics.last().map(|row| (FINAL.to_owned(), (row.mark, row.values.to_vec()))));
         }
         let epochs: Vec<u64> = at.values().map(|(mark, _)| mark.epoch).collect();
-        let (diagnostics, greatest) = diagnostics(&record, &epochs);
+        let (diagnostics, greatest) = diagnostics(&record, &epochs, MOST_VALUES / runs.max(1));
         let mut settings = Settings::new();
         flatten("", &record.recipe, &mut settings);
         settings.insert("data".to_owned(), Value::String(record.manifest.data.clone()));
@@ -146,15 +147,39 @@ impl Run {
 
     /// A diagnostic at a milestone or at the end.
     pub fn diagnostic(&self, checkpoint: &str, column: &str) -> Option<f64> {
-        let epoch = self.mark(checkpoint)?.epoch;
-        self.diagnostics.get(column)?.get(&epoch).copied().filter(|value| value.is_finite())
+        self.diagnostic_at(self.mark(checkpoint)?.epoch, column)
+    }
+
+    /// A diagnostic at an evaluation.
+    pub fn diagnostic_at(&self, epoch: u64, column: &str) -> Option<f64> {
+        let i = self.diagnostics.columns.iter().position(|name| name == column)?;
+        self.diagnostics_at(epoch)?.get(i).copied().filter(|value| value.is_finite())
+    }
+
+    /// The diagnostics of an evaluation whose names begin with `prefix`, in the order of their columns.
+    pub fn diagnostic_family(&self, epoch: u64, prefix: &str) -> Vec<f64> {
+        let values = self.diagnostics_at(epoch).unwrap_or_default();
+        let named = self.diagnostics.columns.iter().zip(values);
+        named.filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| *value).collect()
+    }
+
+    fn diagnostics_at(&self, epoch: u64) -> Option<&[f64]> {
+        let at = self.diagnostics.rows.binary_search_by_key(&epoch, |(epoch, _)| *epoch).ok()?;
+        Some(&self.diagnostics.rows[at].1)
     }
 
     /// What each diagnostic whose name begins with `prefix` gained from a checkpoint to the end.
     pub fn gains(&self, prefix: &str, since: &str) -> Vec<f64> {
-        let columns = self.diagnostics.keys().filter(|name| name.starts_with(prefix));
+        let columns = self.diagnostics.columns.iter().filter(|name| name.starts_with(prefix));
         let gain = |column: &String| Some(self.diagnostic(FINAL, column)? - self.diagnostic(since, column)?);
         columns.filter_map(gain).collect()
+    }
+
+    /// With diagnostics that no file holds.
+    #[cfg(any(test, feature = "made"))]
+    #[doc(hidden)]
+    pub fn with_diagnostics(self, diagnostics: Diagnostics) -> Self {
+        Self { diagnostics, ..self }
     }
 
     /// The greatest value that each diagnostic whose name begins with `prefix` had at any evaluation, by name.
@@ -222,20 +247,20 @@ impl Setting<'_> {
     }
 }
 
-/// A number by epoch, by column.
-type ByEpoch = BTreeMap<String, BTreeMap<u64, f64>>;
-
-/// The diagnostics of a run at some epochs, and the greatest of each at any. What cannot be read is missing.
-fn diagnostics(record: &RunRecord, epochs: &[u64]) -> (ByEpoch, BTreeMap<String, f64>) {
-    let Ok(Some(table)) = record.diagnostics() else { return Default::default() };
-    let (mut found, mut greatest) = (ByEpoch::new(), BTreeMap::new());
+/// The diagnostics of a run, or at these epochs alone where there are more than `most` values, and the greatest of each at any
+/// epoch. What cannot be read is missing.
+fn diagnostics(record: &RunRecord, epochs: &[u64], most: usize) -> (Diagnostics, BTreeMap<String, f64>) {
+    let Ok(Some(mut table)) = record.diagnostics() else { return Default::default() };
+    let mut greatest = BTreeMap::new();
     for (i, column) in table.columns.iter().enumerate() {
-        let at = table.rows.iter().filter(|(epoch, _)| epochs.contains(epoch));
-        found.insert(column.clone(), at.map(|(epoch, values)| (*epoch, values[i])).collect());
         let finite = table.rows.iter().map(|(_, values)| values[i]).filter(|value| value.is_finite());
         greatest.extend(finite.max_by(f64::total_cmp).map(|value| (column.clone(), value)));
     }
-    (found, greatest)
+    if table.rows.len() * table.columns.len() > most {
+        table.rows.retain(|(epoch, _)| epochs.contains(epoch));
+    }
+    table.rows.sort_by_key(|(epoch, _)| *epoch);
+    (table, greatest)
 }
 
 /// The median; NaN of nothing.

@@ -11,6 +11,9 @@
 //! "train.patience" = 2000
 //! [grid]                                # every combination of these
 //! "data.batch_size" = [128, 512]
+//! [[cases]]                             # keys that change together: each of these with every combination of the grid
+//! "optim.name" = "sgd"
+//! "optim.learning_rate" = 0.1
 //! ```
 
 mod place;
@@ -65,6 +68,12 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "lm-schedule",
     "lm-text",
     "lm-medium",
+    "lens-quick",
+    "lens-stages",
+    "lens-batch",
+    "lens-early",
+    "lens-untie",
+    "lens-full",
 ];
 
 /// Runs of one experiment at most.
@@ -72,7 +81,7 @@ const MAX_RUNS: usize = 100_000;
 /// Limit for an experiment file, bytes: some ten thousand seeds fit.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// A study: the kind's own lists × grid × seeds.
+/// A study: the kind's own lists × cases × grid × seeds.
 #[derive(Clone)]
 pub struct Experiment {
     /// Name of the file without its ending; names the results directory.
@@ -85,6 +94,8 @@ pub struct Experiment {
     pub study: Option<String>,
     preset: Preset,
     spec: Spec,
+    /// The cases, each as dotted keys.
+    cases: Vec<Vec<(String, Value)>>,
     /// Where the text comes from, and the text: for messages.
     origin: PathBuf,
     text: String,
@@ -104,6 +115,8 @@ struct Spec {
     set: Table,
     #[serde(default)]
     grid: BTreeMap<String, Vec<Value>>,
+    #[serde(default)]
+    cases: Vec<Table>,
     /// The lists of its kind.
     #[serde(flatten)]
     lists: BTreeMap<String, Value>,
@@ -178,7 +191,7 @@ impl Experiment {
         let text = without_bom(text).to_owned();
         let spec: Spec = toml::from_str(&text).map_err(|error| {
             let place = error.span().unwrap_or(0..0);
-            let remedy = "an experiment has title, seeds, the lists of its kind (of operations: tasks, train_fractions) and, if wanted, kind, preset, study, [set] and [grid]";
+            let remedy = "an experiment has title, seeds, the lists of its kind (of operations: tasks, train_fractions) and, if wanted, kind, preset, study, [set], [grid] and [[cases]]";
             let problem = match error.message() {
                 limit if limit.contains("recurs") => "keys or values are nested too deep".to_owned(),
                 message => clipped(message, 200),
@@ -210,7 +223,9 @@ impl Experiment {
         })?;
         let (name, title, origin) = (name.to_owned(), spec.title.clone(), origin.to_owned());
         let study = spec.study.clone();
-        let experiment = Self { name, title, kind, study, preset, spec, origin, text };
+        let flat = |case: &Table| case.iter().flat_map(|(k, v)| plan::flatten(k, v)).collect();
+        let cases = spec.cases.iter().map(flat).collect();
+        let experiment = Self { name, title, kind, study, preset, spec, cases, origin, text };
         experiment.check_lists()?;
         Ok(experiment)
     }
@@ -219,7 +234,9 @@ impl Experiment {
     fn n_runs(&self) -> usize {
         let spec = &self.spec;
         let lists = spec.lists.values().map(|list| list.as_array().map_or(1, Vec::len));
-        spec.grid.values().map(Vec::len).chain(lists).chain([spec.seeds.len()]).fold(1, usize::saturating_mul)
+        let cases = spec.cases.len().max(1);
+        let grid = spec.grid.values().map(Vec::len).chain(lists);
+        grid.chain([cases, spec.seeds.len()]).fold(1, usize::saturating_mul)
     }
 
     /// Lists must be those of the kind, hold something, nothing twice, and not promise more runs than can be planned.
@@ -241,7 +258,7 @@ impl Experiment {
             let names = if names.is_empty() { String::new() } else { format!("{}, ", names.join(", ")) };
             let problem = format!("unknown key {}", quote(key));
             let remedy = format!(
-                "an experiment of {} has title, {names}seeds and, if wanted, kind, preset, study, [set] and [grid]",
+                "an experiment of {} has title, {names}seeds and, if wanted, kind, preset, study, [set], [grid] and [[cases]]",
                 self.kind.name()
             );
             let span = locate_name(&self.text, key).unwrap_or(Span::new(0, 0));
@@ -318,6 +335,16 @@ mod tests {
             assert_eq!(plan.len(), runs, "{name}");
             assert!(plan.iter().all(|r| r.budget() == Budget { max_epochs: 50_000, patience: 2_000 }));
         }
+        // 12 runs a seed; two stages of 7 and 6 rates; 12 of a family; six combinations
+        for (name, runs) in [
+            ("lens-stages", 36),
+            ("lens-batch", 65),
+            ("lens-early", 60),
+            ("lens-untie", 18),
+            ("lens-full", 12),
+        ] {
+            assert_eq!(Experiment::find(name).unwrap().plan(&[]).unwrap().len(), runs, "{name}");
+        }
         for name in ["batch-dip", "quick"] {
             assert!(!Experiment::find(name).unwrap().plan(&[]).unwrap().is_empty());
         }
@@ -343,6 +370,46 @@ mod tests {
         assert_eq!(got.len(), 8);
         assert!(plan.iter().all(|run| value(run.as_ref(), "optim.beta2") == "0.9"));
         assert!(plan.iter().all(|run| value(run.as_ref(), "split_seed") == value(run.as_ref(), "seed")));
+    }
+
+    #[test]
+    fn cases_change_keys_together_and_win_over_what_is_set() {
+        let text = r#"
+            title = "t"
+            tasks = ["add"]
+            train_fractions = [0.5]
+            seeds = [4]
+            [set]
+            "optim.beta2" = 0.9
+            [grid]
+            "data.batch_size" = [64, 128]
+            [[cases]]
+            "optim.beta1" = 0.8
+            "optim.beta2" = 0.99
+            [[cases]]
+            optim.beta1 = 0.7
+            train.max_epochs = 5
+        "#;
+        let plan = parse(text).unwrap().plan(&[]).unwrap();
+        let value = |run: &dyn Planned, key: &str| leaf(&run.recipe(), key).unwrap().to_string();
+        let keys = ["optim.beta1", "optim.beta2", "data.batch_size"];
+        let got: Vec<_> = plan.iter().map(|run| keys.map(|key| value(run.as_ref(), key)).join(" ")).collect();
+        assert_eq!(got, ["0.8 0.99 64", "0.8 0.99 128", "0.7 0.9 64", "0.7 0.9 128"]);
+        assert_eq!(plan.iter().map(|run| run.budget().max_epochs).collect::<Vec<_>>()[1..3], [50_000, 5]);
+        let fails = |change: [&str; 2]| {
+            let text = text.replace(change[0], change[1]);
+            let failure = parse(&text).and_then(|e| e.plan(&[])).err().unwrap();
+            format!("{:?}", miette::Report::new(failure))
+        };
+        // said at the key of the case
+        let wrong = fails(["optim.beta1 = 0.7", "optim.beta1 = 7.0"]);
+        assert!(wrong.contains("optim.beta1 = 7") && wrong.contains("t.toml:14"), "{wrong}");
+        assert!(fails(["optim.beta1 = 0.7", "seed = 1"]).contains("cannot be set here"));
+        assert!(fails(["optim.beta1 = 0.7", "data.batch_size = 1"]).contains("a case sets this key too"));
+        let same = "optim.beta1 = 0.8\noptim.beta2 = 0.99";
+        assert!(fails(["optim.beta1 = 0.7", same]).contains("twice"));
+        let option = parse(text).unwrap().plan(&[("optim.beta1".to_owned(), Value::Float(0.5))]);
+        assert!(option.err().unwrap().to_string().contains("an option sets this key too"));
     }
 
     #[test]

@@ -34,10 +34,15 @@ impl<'a> Where<'a> {
     pub fn locate(self, text: &str) -> Option<Span> {
         let table = DeTable::parse(text).ok()?;
         let mut value = find(table.get_ref(), self.section)?;
+        // a list of tables holds keys, a table holds lists
+        let is_list = value.get_ref().as_array().is_some();
+        if let Some(item) = self.item.filter(|_| is_list) {
+            value = value.get_ref().get(item)?;
+        }
         if let Some(key) = self.key {
             value = find(value.get_ref().as_table()?, key)?;
         }
-        if let Some(item) = self.item {
+        if let Some(item) = self.item.filter(|_| !is_list) {
             value = value.get_ref().get(item)?;
         }
         Some(Span::new(value.span().start, value.span().end))
@@ -65,13 +70,15 @@ mod tests {
 
     #[test]
     fn keys_are_found_however_they_are_written() {
-        let text = "seeds = [4, 55]\n[set]\n\"optim.beta1\" = 1\noptim.beta2 = 2\nmodel = {d_model = 3}\n";
+        let text = "seeds = [4, 55]\n[set]\n\"optim.beta1\" = 1\noptim.beta2 = 2\nmodel = {d_model = 3}\n\
+                    [[cases]]\na.b = 7\n[[cases]]\na.b = 8\n";
         let found = |place: Where| place.locate(text).map(|span| &text[span.start..span.end]);
         assert_eq!(found(Where::section("seeds").item(1)), Some("55"));
         assert_eq!(found(Where::section("seeds")), Some("[4, 55]"));
         for (key, value) in [("optim.beta1", "1"), ("optim.beta2", "2"), ("model.d_model", "3")] {
             assert_eq!(found(Where::key("set", key)), Some(value), "{key}");
         }
+        assert_eq!(found(Where::key("cases", "a.b").item(1)), Some("8"));
         for absent in [Where::key("set", "optim.beta"), Where::key("grid", "seed"), Where::section("sets")] {
             assert_eq!(found(absent), None, "{absent:?}");
         }

@@ -1,4 +1,4 @@
-//! An experiment to its runs: the kind's lists × grid × seeds.
+//! An experiment to its runs: the kind's lists × cases × grid × seeds.
 //!
 //! Promises: whatever the file asks for, a plan of at most [`MAX_RUNS`](super::MAX_RUNS) runs with different ids comes out,
 //! each with a config that passes the checks of its kind; or an error at a place of the file.
@@ -15,11 +15,12 @@ use toml::{Table, Value};
 type Row<'a> = Vec<(Where<'a>, &'a str, usize)>;
 
 impl Experiment {
-    /// All runs: the kind's lists, then the grid, seeds innermost. `extra` keys win over the file's.
+    /// All runs: the kind's lists, then the cases, then the grid, seeds innermost. `extra` keys win over the file's.
     pub fn plan(&self, extra: &[(String, Value)]) -> Result<Vec<Arc<dyn Planned>>, ExperimentError> {
         let set: Vec<_> = self.spec.set.iter().flat_map(|(k, v)| flatten(k, v)).collect();
         let grid = self.grid_configs(&set, extra)?;
-        let keys = set.iter().chain(extra).map(|(key, _)| key).chain(self.spec.grid.keys());
+        let keys = set.iter().chain(extra).chain(self.cases.iter().flatten()).map(|(key, _)| key);
+        let keys = keys.chain(self.spec.grid.keys());
         let split_is_set = keys.into_iter().any(|key| key == "split_seed");
         let mut planner = self.kind.planner();
         let mut runs = Vec::with_capacity(self.n_runs());
@@ -35,7 +36,7 @@ impl Experiment {
                     if !ids.insert(planned.id().to_owned()) {
                         let problem =
                             format!("the experiment plans the run {} twice", clipped(planned.id(), 160));
-                        let remedy = "remove the repeated task, fraction, seed or grid value";
+                        let remedy = "remove the repeated task, fraction, seed, case or grid value";
                         return Err(self.fault(Where::section("grid"), &problem, remedy));
                     }
                     runs.push(planned);
@@ -125,6 +126,7 @@ impl Experiment {
                 return Err(self.fault(place, &problem, &format!("write it into the list `{list}`")));
             }
         }
+        self.check_cases(extra)?;
         if let Some(key) = grid.keys().find(|key| key.starts_with("train.")) {
             let problem =
                 format!("`{key}` cannot be in a grid: a budget makes no other run, only a longer one");
@@ -151,6 +153,14 @@ impl Experiment {
             run::set(self.kind, config, settings).map_err(|error| self.plan_fault(error.into(), row))
         };
         let base = put(&start, set, &Vec::new())?;
+        let mut bases = Vec::new();
+        for (i, case) in self.cases.iter().enumerate() {
+            let row: Row = case.iter().map(|(key, _)| (Where::key("cases", key), key.as_str(), i)).collect();
+            bases.push((put(&base, case, &row)?, row));
+        }
+        if bases.is_empty() {
+            bases.push((base.clone(), Vec::new()));
+        }
         // each value alone first: a fault in the last one shows before a long grid is expanded
         for (key, values) in grid {
             for (i, value) in values.iter().enumerate() {
@@ -158,14 +168,46 @@ impl Experiment {
             }
         }
         let combinations = grid.values().map(Vec::len).product();
-        (0..combinations)
-            .map(|number| {
+        let mut configs = Vec::with_capacity(bases.len() * combinations);
+        for (base, case) in &bases {
+            for number in 0..combinations {
                 let row = self.combination(number);
                 let values = row.iter().map(|&(_, key, i)| (key.to_owned(), grid[key][i].clone()));
                 let settings: Vec<_> = values.chain(extra.iter().cloned()).collect();
-                Ok((put(&base, &settings, &row)?, row))
-            })
-            .collect()
+                let row: Row = case.iter().chain(&row).cloned().collect();
+                configs.push((put(base, &settings, &row)?, row));
+            }
+        }
+        Ok(configs)
+    }
+
+    /// Cases may set what no list, no grid and no option sets.
+    fn check_cases(&self, extra: &[(String, Value)]) -> Result<(), ExperimentError> {
+        for (i, (key, _)) in
+            self.cases.iter().enumerate().flat_map(|(i, case)| case.iter().map(move |c| (i, c)))
+        {
+            let fault = |problem: &str, remedy: &str| {
+                Err(self.fault(Where::key("cases", key).item(i), problem, remedy))
+            };
+            if let Some((list, _)) =
+                self.kind.lists().iter().chain(&[("seeds", "seed")]).find(|(_, k)| k == key)
+            {
+                return fault(
+                    &format!("`{key}` cannot be set here"),
+                    &format!("write it into the list `{list}`"),
+                );
+            }
+            if self.spec.grid.contains_key(key) {
+                return fault("a case sets this key too", "take it out of the grid, or out of the cases");
+            }
+            if extra.iter().any(|(k, _)| k == key) {
+                return fault(
+                    "an option sets this key too",
+                    "leave the option out, or take the key out of the cases",
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Which item of each grid key the combination of that number has; the last key counts fastest.
@@ -207,7 +249,7 @@ impl Experiment {
 }
 
 /// `[set.optim] beta2 = 0.9` and `[set] "optim.beta2" = 0.9` mean the same.
-fn flatten(key: &str, value: &Value) -> Vec<(String, Value)> {
+pub(super) fn flatten(key: &str, value: &Value) -> Vec<(String, Value)> {
     match value {
         Value::Table(inner) => inner.iter().flat_map(|(k, v)| flatten(&format!("{key}.{k}"), v)).collect(),
         _ => vec![(key.to_owned(), value.clone())],

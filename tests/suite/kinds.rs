@@ -48,3 +48,25 @@ fn language_models_are_swept_over_their_tokens_and_the_study_answers() {
     let status = super::succeed(root.path(), &["status", "results/e"]);
     assert!(status.contains("step 8 of 8"), "{status}");
 }
+
+/// Two stages in cases, two seeds, spectra at every evaluation, a target that is not reached.
+#[test]
+fn the_toy_of_spectral_lens_is_swept_by_stages_and_the_study_answers() {
+    let root = tempfile::tempdir().unwrap();
+    let verified = sweep(
+        root.path(),
+        "title = 't'\nkind = 'text'\nstudy = 'lens'\npreset = 'lens-small'\nseeds = [0, 1]\n\
+         [set]\n'model.d_model' = 16\n'model.d_mlp' = 16\n'model.n_heads' = 2\n'model.n_ctx' = 8\n'data.tokens' = 512\n\
+         'data.held_out' = 16\n'data.batch_size' = 32\n'probe.tokens' = 64\n'probe.every' = 1\n'train.max_epochs' = 4\n'target.val_loss' = 0.1\n\
+         'probe.activations.sequences' = 64\n'probe.gradients.sequences' = 4\n\
+         [[cases]]\n'model.tied' = true\n'model.zero_head' = false\n'model.normalised_embedding' = false\n\
+         'optim.muon.learning_rate' = 1.697e-3\n\
+         [[cases]]\n'optim.muon.learning_rate' = 1.2e-3\n",
+    );
+    assert!(verified.contains("4 of 4 runs are whole"), "{verified}");
+    let claims = super::succeed(root.path(), &["claims", "results/e"]);
+    assert!(claims.contains("arXiv 2605.05683") && claims.contains("muon − untied"), "{claims}");
+    assert!(root.path().join("plots/e-slopes.svg").exists());
+    let status = super::succeed(root.path(), &["status", "results/e"]);
+    assert!(status.contains("step 4 of 4"), "{status}");
+}

@@ -1,7 +1,7 @@
 //! Whether a config can be computed with: ranges, and what fits together.
 
 use super::{
-    config::{Config, OptimizerName},
+    config::{ArchitectureName, Config, DrawName, OptimizerName},
     diagnostics,
     source::Source,
 };
@@ -17,6 +17,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let rules = self.data_rules().into_iter().chain(self.model_rules()).chain(self.optim_rules());
         require(rules.chain(self.probe_rules()))?;
+        require([self.matrices_rule()])?;
         diagnostics::choose(&self.probe.diagnostics).map(drop)
     }
 
@@ -26,16 +27,20 @@ impl Config {
         let least = match source {
             // the twelve classes of the language need their least sizes
             Some(Source::Language) => 169,
+            // the least period
+            Some(Source::Periodic) => 5,
             _ => 256,
         };
         let is_bytes = matches!(source, Some(Source::Bytes(_)));
         let is_whole = self.model.n_ctx > 0 && data.tokens.is_multiple_of(self.model.n_ctx);
         let is_hex = |digest: &str| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit());
-        let sources = "it is language, text:PATH or bytes:PATH";
+        let sources = "it is language, periodic, text:PATH or bytes:PATH";
+        let is_file = source.as_ref().is_some_and(|source| !source.is_drawn());
+        let is_set = data.tokens > 0 || is_file;
         vec![
             (source.is_some(), "data.source", data.source.clone(), sources),
             (
-                data.digest.is_empty() || (is_hex(&data.digest) && source != Some(Source::Language)),
+                data.digest.is_empty() || (is_hex(&data.digest) && is_file),
                 "data.digest",
                 data.digest.clone(),
                 "it is empty, or of a text the 64 hexadecimal digits of its SHA-256",
@@ -44,7 +49,7 @@ impl Config {
                 (least..=MAX_VOCABULARY).contains(&data.vocabulary) && (!is_bytes || data.vocabulary == 256),
                 "data.vocabulary",
                 data.vocabulary.to_string(),
-                "it is 169 to 1048576 of the language, 256 to 1048576 of a text, and 256 of bytes",
+                "it is 169 to 1048576 of the language, 5 to 1048576 of periodic sequences, 256 to 1048576 of a text, and 256 of bytes",
             ),
             size("data.batch_size", data.batch_size),
             size("data.held_out", data.held_out),
@@ -53,6 +58,12 @@ impl Config {
                 "data.tokens",
                 data.tokens.to_string(),
                 "it is 0, or a multiple of model.n_ctx that holds at least one batch",
+            ),
+            (
+                is_set || data.draw == DrawName::Epochs,
+                "data.draw",
+                "replacement".to_owned(),
+                "new sequences in each step (data.tokens = 0) are drawn by epochs; replacement needs a training set",
             ),
         ]
     }
@@ -71,6 +82,25 @@ impl Config {
                 "model.d_model",
                 model.d_model.to_string(),
                 "each of model.n_heads heads has a whole, even number of channels",
+            ),
+            (
+                model.architecture == ArchitectureName::Lens || model.rotary,
+                "model.rotary",
+                model.rotary.to_string(),
+                "positions of gemma are rotary; learned ones are a switch of lens",
+            ),
+            (
+                !model.zero_head || (model.architecture == ArchitectureName::Lens && !model.tied),
+                "model.zero_head",
+                model.zero_head.to_string(),
+                "it is a switch of lens, for an unembedding of its own (model.tied = false): tied to it, the embedding \
+                 would begin at zero and stay there",
+            ),
+            (
+                model.architecture == ArchitectureName::Lens || !model.normalised_embedding,
+                "model.normalised_embedding",
+                model.normalised_embedding.to_string(),
+                "it is a switch of lens",
             ),
             above_zero("model.rope_base", model.rope_base),
             above_zero("model.norm_epsilon", model.norm_epsilon),
@@ -100,7 +130,12 @@ impl Config {
                 optim.warmup_steps.to_string(),
                 "it is at most optim.schedule_steps",
             ),
-            above_zero("optim.clip", optim.clip),
+            (
+                optim.clip.is_finite() && optim.clip >= 0.0,
+                "optim.clip",
+                format!("{:?}", optim.clip),
+                "it is a number above 0, or 0 for none",
+            ),
             above_zero("optim.muon.learning_rate", optim.muon.learning_rate),
             above_zero("optim.muon.matrix_rate", optim.muon.matrix_rate),
             share("optim.muon.momentum", optim.muon.momentum),
@@ -113,9 +148,49 @@ impl Config {
         ]
     }
 
+    /// Of a config whose sizes are in range.
+    fn matrices_rule(&self) -> Rule {
+        let names = &self.probe.gradients.matrices;
+        let unknown = |(at, name): &(usize, &String)| names[..*at].contains(name) || !self.has_matrix(name);
+        let unknown = names.iter().enumerate().find(unknown).map(|(_, name)| name.clone());
+        (
+            unknown.is_none(),
+            "probe.gradients.matrices",
+            unknown.unwrap_or_default(),
+            "each is a matrix of this model, as blocks.0.attn.o, embed, or unembed where model.tied = false, and \
+             stands there once",
+        )
+    }
+
     fn probe_rules(&self) -> Vec<Rule> {
         let every = self.probe.every;
+        let (activations, gradients) = (&self.probe.activations, &self.probe.gradients);
+        let target = self.target.val_loss;
         vec![
+            (
+                target.is_finite() && target >= 0.0,
+                "target.val_loss",
+                format!("{target:?}"),
+                "it is a number above 0, or 0 for none",
+            ),
+            (
+                activations.layer <= self.model.n_layers,
+                "probe.activations.layer",
+                activations.layer.to_string(),
+                "it is 0 for what the unembedding reads, or a block from 1 to model.n_layers",
+            ),
+            (
+                (2..=MAX_SIZE).contains(&activations.sequences),
+                "probe.activations.sequences",
+                activations.sequences.to_string(),
+                "it is 2 to 65536",
+            ),
+            (
+                (1..=4096).contains(&gradients.sequences),
+                "probe.gradients.sequences",
+                gradients.sequences.to_string(),
+                "it is 1 to 4096",
+            ),
             (every > 0, "probe.every", every.to_string(), "it is 1 or more"),
             (
                 (1..=1 << 24).contains(&self.probe.tokens),

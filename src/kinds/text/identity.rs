@@ -10,19 +10,24 @@ use toml::{Table, Value};
 /// What the preset `lm-small` was when ids were first given so. It must never change.
 pub const LEFT_OUT: LeftOut = &[
     ("data.batch_size", "8"),
+    ("data.draw", "\"epochs\""),
     ("data.held_out", "64"),
     ("data.language_seed", "22"),
     ("data.source", "\"language\""),
     ("data.tokens", "0"),
     ("data.vocabulary", "512"),
+    ("model.architecture", "\"gemma\""),
     ("model.d_mlp", "256"),
     ("model.d_model", "64"),
     ("model.n_ctx", "64"),
     ("model.n_heads", "4"),
     ("model.n_layers", "2"),
     ("model.norm_epsilon", "1e-6"),
+    ("model.normalised_embedding", "false"),
     ("model.rope_base", "10000.0"),
+    ("model.rotary", "true"),
     ("model.tied", "false"),
+    ("model.zero_head", "false"),
     ("optim.beta1", "0.95"),
     ("optim.beta2", "0.999"),
     ("optim.clip", "1.0"),
@@ -30,6 +35,7 @@ pub const LEFT_OUT: LeftOut = &[
     ("optim.learning_rate", "0.004"),
     ("optim.muon.iterations", "5"),
     ("optim.muon.learning_rate", "0.01"),
+    ("optim.muon.matrix_decay", "true"),
     ("optim.muon.matrix_rate", "1.0"),
     ("optim.muon.momentum", "0.95"),
     ("optim.muon.scaling", "\"match-adam\""),
@@ -38,10 +44,16 @@ pub const LEFT_OUT: LeftOut = &[
     ("optim.schedule_steps", "800"),
     ("optim.warmup_steps", "32"),
     ("optim.weight_decay", "0.0"),
+    ("probe.activations.layer", "0"),
+    ("probe.activations.pooling", "\"last\""),
+    ("probe.activations.sequences", "512"),
     ("probe.dense_until", "0"),
     ("probe.diagnostics", "[\"matrix_lar\"]"),
     ("probe.every", "20"),
+    ("probe.gradients.matrices", "[]"),
+    ("probe.gradients.sequences", "32"),
     ("probe.tokens", "4096"),
+    ("target.val_loss", "0.0"),
 ];
 
 /// The recipe as a table: the config without its budget.
@@ -51,8 +63,14 @@ pub fn recipe(config: &Config) -> Table {
     table
 }
 
+/// The keys in which a recipe of this kind differs from another.
+pub fn differences(here: &Table, there: &Table) -> Vec<String> {
+    identity::differences(here, there, LEFT_OUT)
+}
+
 /// The canonical form of a config whose corpus has that digest. Keys that change no number do not enter: those of muon
-/// with another optimiser, of adam with muon, of the language with a text; nor does a text's path. AdamW without decay is Adam.
+/// with another optimiser, of adam with muon, of the language with a text, of spectra that are not taken; nor does a text's
+/// path. AdamW without decay is Adam.
 pub fn canonical(config: &Config, data_digest: &str) -> String {
     let mut table = recipe(config);
     let source = Source::parse(&config.data.source);
@@ -61,8 +79,20 @@ pub fn canonical(config: &Config, data_digest: &str) -> String {
         data.remove("digest");
         let name = source.as_ref().map_or("", Source::name);
         data.insert("source".into(), name.into());
-        if source != Some(Source::Language) {
+        if !source.as_ref().is_some_and(Source::is_drawn) {
             data.remove("language_seed");
+        }
+    }
+    if let Some(model) = table.get_mut("model").and_then(Value::as_table_mut)
+        && !config.model.rotary
+    {
+        model.remove("rope_base");
+    }
+    if let Some(probe) = table.get_mut("probe").and_then(Value::as_table_mut) {
+        for (section, family) in [("activations", "activation_"), ("gradients", "gradient_")] {
+            if !config.takes(family) {
+                probe.remove(section);
+            }
         }
     }
     if let Some(optim) = table.get_mut("optim").and_then(Value::as_table_mut) {
@@ -133,6 +163,10 @@ mod tests {
             "optim.learning_rate=1e-3",
             "optim.schedule_steps=801",
             "optim.clip=2",
+            "optim.clip=0",
+            "data.source=periodic",
+            "model.architecture=lens",
+            "target.val_loss=4",
             "probe.every=10",
             "probe.tokens=512",
             "probe.diagnostics=[]",
@@ -140,6 +174,11 @@ mod tests {
             assert_ne!(canonical(&config(&[key]), "abc"), canonical(&base, "abc"), "{key}");
         }
         assert_ne!(canonical(&base, "abd"), canonical(&base, "abc"));
+        let taken = "probe.diagnostics=[\"activation_spectrum\", \"gradient_spectrum\"]";
+        let with = |key: &str| canonical(&config(&[taken, key]), "abc");
+        for key in ["probe.activations.pooling=mean", "probe.gradients.matrices=[\"embed\"]"] {
+            assert_ne!(with(key), with("seed=0"), "{key}");
+        }
     }
 
     #[test]
@@ -152,6 +191,9 @@ mod tests {
         same(&["optim.name=muon"], &["optim.name=muon", "optim.learning_rate=1"]);
         same(&["data.source=text:a.txt"], &["data.source=text:./b/a.txt", "data.language_seed=1"]);
         same(&[], &["optim.name=adamw"]);
+        same(&[], &["probe.activations.layer=1", "probe.gradients.sequences=9"]);
+        let lens = ["model.architecture=lens", "model.rotary=false"];
+        same(&lens, &[&lens[..], &["model.rope_base=1"]].concat());
         same(&["optim.clip=2"], &["optim.clip=2.0"]);
     }
 }

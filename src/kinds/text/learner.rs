@@ -2,7 +2,7 @@
 
 use super::{
     columns::{self, Evaluation},
-    diagnostics::{self, Diagnostic},
+    diagnostics::{self, Chosen},
     feed::{Batch, Feed},
     measure::Subject,
     milestones::{MILESTONES, Memory},
@@ -14,7 +14,7 @@ use crate::run::{Counters, Course, Failure, Layout, Learner, Part, Pass, Planned
 use candle_core::{DType, Device};
 use groklab_probe::weight_norm;
 use groklab_text::{
-    model::{ModelError, Transformer, initial_parameters},
+    model::{AnyConfig, Architecture, Decoder, ModelError},
     optim::{Optimizer, Schedule, clip_global_norm},
 };
 use std::time::Instant;
@@ -27,7 +27,7 @@ pub const SPECTRA_AT: [(u64, &str); 5] =
 /// One run: everything a step needs, and everything that a later process needs to go on.
 pub struct TextLearner<'a> {
     run: &'a TextRun,
-    model: Transformer,
+    model: Decoder<AnyConfig>,
     layout: Layout,
     params: Vec<f32>,
     grads: Vec<f32>,
@@ -35,7 +35,7 @@ pub struct TextLearner<'a> {
     schedule: Schedule,
     feed: Feed<'a>,
     floor: f64,
-    diagnostics: Vec<&'static Diagnostic>,
+    diagnostics: Chosen,
     course: Course,
     memory: Memory,
 }
@@ -44,12 +44,14 @@ impl<'a> TextLearner<'a> {
     /// Draws the initial parameters.
     pub fn new(run: &'a TextRun, device: &Device) -> Result<Self, Failure> {
         let config = &run.config;
-        let model = Transformer::new(config.sizes(), DType::F32, device)?;
-        let params = initial_parameters(&config.sizes(), config.seed);
+        let architecture = config.architecture();
+        let params = architecture.initial_parameters(config.seed);
+        let model = Decoder::new(architecture, DType::F32, device)?;
+        let maps = diagnostics::linear_maps(model.layout(), model.config().unembedding());
         let named = model.layout().iter().map(|param| (param.name.clone(), param.shape.clone()));
         let floor = match &run.corpus.kind {
             CorpusKind::Language(language) => language.floor(config.model.n_ctx),
-            CorpusKind::Text { .. } => f64::NAN,
+            CorpusKind::Periodic(_) | CorpusKind::Text { .. } => f64::NAN,
         };
         Ok(Self {
             run,
@@ -60,7 +62,7 @@ impl<'a> TextLearner<'a> {
             schedule: config.optim.schedule(),
             feed: Feed::new(config, &run.corpus)?,
             floor,
-            diagnostics: diagnostics::choose(&config.probe.diagnostics)?,
+            diagnostics: Chosen::new(config, &run.corpus, &maps)?,
             course: Course::new(run.budget(), run.cadence(), &MILESTONES),
             memory: Memory::default(),
             model,
@@ -84,7 +86,8 @@ impl<'a> TextLearner<'a> {
             }
             other => other?,
         }
-        let norm = clip_global_norm(&mut self.grads, self.run.config.optim.clip);
+        let most = Some(self.run.config.optim.clip).filter(|&clip| clip > 0.0).unwrap_or(f64::INFINITY);
+        let norm = clip_global_norm(&mut self.grads, most);
         self.optimizer.step(&mut self.params, &self.grads, self.schedule.at(self.course.step))?;
         self.memory.step(value, norm);
         self.course.step += 1;
@@ -117,7 +120,14 @@ impl<'a> TextLearner<'a> {
         let Self { model, params, .. } = &*self;
         let subject = Subject { model, params, maps: &maps, all_maps: energies_wanted };
         let measured = subject.measure(&pool, self.feed.held_out())?;
-        let diagnosed = diagnostics::values(&self.diagnostics, &maps, params, &measured)?;
+        let config = &self.run.config;
+        let diagnosed = self.diagnostics.values(&diagnostics::Subject {
+            model,
+            params,
+            config,
+            maps: &maps,
+            measured: &measured,
+        })?;
         let Memory { loss_sum, norm_sum, batches, .. } = self.memory;
         let evaluation = Evaluation {
             train_loss: if self.course.next_epoch == 0 { measured.pool_loss } else { loss_sum / batches },
@@ -201,7 +211,8 @@ impl Learner for TextLearner<'_> {
         let (evaluation, diagnosed) = self.evaluate(self.run.has_diagnostics())?;
         let measured = &evaluation.measured;
         let is_finite = measured.val_loss.is_finite() && measured.pool_loss.is_finite();
-        let (seen, after) = self.memory.see(measured.probe.lar, measured.val_loss);
+        let (seen, after) =
+            self.memory.see(measured.probe.lar, measured.val_loss, self.run.config.target.val_loss);
         let mut noted = self.course.note(pass, is_finite, &seen);
         if noted.part == Part::Trajectory {
             // what a budget's end shows must not change what comes after it
@@ -211,9 +222,7 @@ impl Learner for TextLearner<'_> {
         let round = noted.mark.epoch;
         record.row(noted.part, noted.mark, &columns::values(&evaluation))?;
         if !self.diagnostics.is_empty() {
-            let maps = diagnostics::linear_maps(self.model.layout(), self.model.config().unembedding());
-            let names = diagnostics::columns(&self.diagnostics, &maps);
-            record.diagnostics(noted.part, round, &names, &diagnosed)?;
+            record.diagnostics(noted.part, round, self.diagnostics.columns(), &diagnosed)?;
         }
         if let Some(spectra) = measured.spectra.as_ref().filter(|spectra| spectra.are_defined()) {
             for (part, checkpoint) in noted.checkpoints {

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use groklab_probe::{Moments, Probe, Spectra, lar_from_norms, probe, square_sum};
 use groklab_text::{
     Param,
-    model::{Transformer, cross_entropy},
+    model::{AnyConfig, Architecture, Decoder, cross_entropy},
 };
 
 /// Is shown the inputs of the unembedding, and the logits.
@@ -34,7 +34,7 @@ pub struct Measured {
 /// The model and its linear maps, the unembedding last.
 pub struct Subject<'a> {
     /// With the parameters set.
-    pub model: &'a Transformer,
+    pub model: &'a Decoder<AnyConfig>,
     /// The same parameters.
     pub params: &'a [f32],
     /// Linear maps in the order in which the model shows their inputs.
@@ -47,7 +47,7 @@ impl Subject<'_> {
     /// Over the training sequences of `pool` and those held out.
     pub fn measure(&self, pool: &[Batch], held_out: &[Batch]) -> Result<Measured, Failure> {
         let config = self.model.config();
-        let (m, n) = (config.vocabulary, config.d_model);
+        let (m, n) = (config.vocabulary(), config.width());
         let mut energies = vec![[0.0; 2]; if self.all_maps { self.maps.len() } else { 0 }];
         let mut moments = Moments::new(n, m);
         let pool_loss = self.forward(pool, &mut energies, &mut |x, logits| Ok(moments.add(x, logits)?))?;
@@ -97,7 +97,7 @@ impl Subject<'_> {
                 at += 1;
                 Ok(())
             };
-            let logits = self.model.logits(inputs, config.sequence, &mut observe)?.detach();
+            let logits = self.model.logits(inputs, config.sequence(), &mut observe)?.detach();
             let targets_there = Tensor::from_slice(targets, targets.len(), logits.device())?;
             let loss = f64::from(cross_entropy(&logits, &targets_there)?.to_scalar::<f32>()?);
             sum += loss * targets.len() as f64;
@@ -110,6 +110,6 @@ impl Subject<'_> {
 }
 
 /// Row-major on the host.
-fn host(x: &Tensor) -> candle_core::Result<Vec<f32>> {
+pub fn host(x: &Tensor) -> candle_core::Result<Vec<f32>> {
     x.flatten_all()?.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec1()
 }

@@ -10,8 +10,8 @@ const RISE: f64 = 0.01;
 const TURNED: f64 = 0.005;
 const OVERFIT: f64 = 0.02;
 
-/// In the order in which they usually happen. None ends a run.
-pub static MILESTONES: [Milestone; 3] = [
+/// In the order in which they usually happen.
+pub static MILESTONES: [Milestone; 4] = [
     Milestone {
         name: "peak",
         about: "the first evaluation at which `lar` is more than .01 below its greatest so far, which is above .51: \
@@ -32,7 +32,16 @@ pub static MILESTONES: [Milestone; 3] = [
         has_spectra: true,
         stop: Stop::Never,
     },
+    Milestone {
+        name: TARGET,
+        about: "the first evaluation at which `val_loss` is target.val_loss or less; a target of 0 is none",
+        has_spectra: true,
+        stop: Stop::AfterPatience,
+    },
 ];
+
+/// The validation loss that was to be reached.
+const TARGET: &str = "target";
 
 /// Sums since the last evaluation of the trajectory, and extremes over those evaluations.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,13 +74,14 @@ impl Memory {
     }
 
     /// What an evaluation shows, and the memory after it, should it be one of the trajectory.
-    pub fn see(&self, lar: f64, val_loss: f64) -> (Vec<&'static str>, Self) {
+    pub fn see(&self, lar: f64, val_loss: f64, target: f64) -> (Vec<&'static str>, Self) {
         let greatest_lar = self.greatest_lar.max(lar);
         let least_val_loss = self.least_val_loss.min(val_loss);
         let happened = [
             ("peak", greatest_lar > 0.5 + RISE && lar < greatest_lar - FALL),
             ("val_rise", val_loss > least_val_loss * (1.0 + TURNED)),
             ("overfit", val_loss > least_val_loss * (1.0 + OVERFIT)),
+            (TARGET, target > 0.0 && val_loss <= target),
         ];
         let seen = happened.into_iter().filter(|(_, is_seen)| *is_seen).map(|(name, _)| name).collect();
         (seen, Self { greatest_lar, least_val_loss, ..Self::default() })
@@ -111,15 +121,26 @@ mod tests {
     use super::*;
 
     /// The names seen at each of a row of evaluations.
-    fn seen(rows: &[(f64, f64)]) -> Vec<Vec<&'static str>> {
+    fn seen_until(target: f64, rows: &[(f64, f64)]) -> Vec<Vec<&'static str>> {
         let mut memory = Memory::default();
         let mut all = Vec::new();
         for &(lar, val_loss) in rows {
-            let (seen, after) = memory.see(lar, val_loss);
+            let (seen, after) = memory.see(lar, val_loss, target);
             all.push(seen);
             memory = after;
         }
         all
+    }
+
+    fn seen(rows: &[(f64, f64)]) -> Vec<Vec<&'static str>> {
+        seen_until(0.0, rows)
+    }
+
+    #[test]
+    fn a_target_is_met_at_it_and_below_and_never_by_what_is_no_number() {
+        let rows = [(0.5, 4.0), (0.5, 3.0), (0.5, f64::NAN), (0.5, 2.9)];
+        assert_eq!(seen_until(3.0, &rows), [&[][..], &["target"], &[], &["target"]]);
+        assert_eq!(seen_until(0.0, &[(0.5, 0.0)]), [[""; 0]]);
     }
 
     #[test]
@@ -138,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_step_and_what_counters_keep_of_it_are_the_same_to_the_bit() {
-        let mut memory = Memory::default().see(0.6, 4.0).1;
+        let mut memory = Memory::default().see(0.6, 4.0, 0.0).1;
         memory.step(0.1, f64::NAN);
         let mut counters = Counters::default();
         memory.save(&mut counters);

@@ -1,8 +1,8 @@
 //! Language-model pre-training: does LAR of the unembedding show overfitting? The second half of arXiv 2605.28975, in the
-//! small.
+//! small. And Spectral Lens (arXiv 2605.05683): what the spectra of activations and gradients say of optimisation.
 //!
 //! ```text
-//! source (language, text) → feed: batch of a step → crates/groklab-text: loss, gradients, new parameters
+//! source (language, periodic, text) → feed: batch of a step → crates/groklab-text: loss, gradients, new parameters
 //!    every probe.every steps → measure: forward passes → columns: a row, diagnostics: numbers of every matrix
 //! ```
 //! A round is a step. Every batch is a function of (seed, step), so that nothing of the data is remembered.
@@ -14,6 +14,8 @@ mod diagnostics;
 mod feed;
 mod identity;
 mod learner;
+#[cfg(test)]
+mod lens_tests;
 mod measure;
 mod milestones;
 mod optimizer;
@@ -34,7 +36,7 @@ pub struct Text;
 /// The one there is.
 pub static TEXT: Text = Text;
 
-static PRESETS: [Preset; 2] = [
+static PRESETS: [Preset; 4] = [
     Preset {
         name: "lm-small",
         about: "two Gemma-2 blocks of width 64 over a language of 512 words, 800 steps of 512 tokens by Adam: after \
@@ -45,6 +47,17 @@ static PRESETS: [Preset; 2] = [
         name: "lm-medium",
         about: "four blocks of width 128, 2,048 words, 2,000 steps of 2,048 tokens",
         toml: include_str!("lm-medium.toml"),
+    },
+    Preset {
+        name: "lens-small",
+        about: "the toy of Spectral Lens (arXiv 2605.05683) at half its width, its last stage: periodic sequences of 32 over \
+                256 ids, two blocks of width 64, Muon at a constant rate, 500 steps of 128 sequences",
+        toml: include_str!("lens-small.toml"),
+    },
+    Preset {
+        name: "lens-full",
+        about: "the same at the authors' sizes: sequences of 64 over 1,024 ids, width 128, until the validation loss is 2",
+        toml: include_str!("lens-full.toml"),
     },
 ];
 
@@ -59,7 +72,7 @@ impl Kind for Text {
     }
 
     fn about(&self) -> &'static str {
-        "language models that are trained on a synthetic language or on a text, until they overfit or do not"
+        "language models that are trained on a synthetic language, on periodic sequences or on a text"
     }
 
     fn round(&self) -> &'static str {

@@ -11,6 +11,7 @@ use crate::run::{
     Budget, Cadence, ConfigError, Data, Document, EngineChoice, Failure, Kind, Label, Place, PlanError,
     Planned, Planner, Started,
 };
+use groklab_text::model::Architecture;
 use std::{collections::BTreeMap, sync::Arc};
 use toml::Table;
 
@@ -48,7 +49,7 @@ impl Planner for TextPlanner {
         };
         corpus.check_digest(&data.source, &data.digest)?;
         feed::check_plan(&config, &corpus)?;
-        if Source::parse(&config.data.source) != Some(Source::Language) {
+        if !Source::parse(&config.data.source).is_some_and(|source| source.is_drawn()) {
             config.data.digest.clone_from(&corpus.digest);
         }
         let id = identity::id(&config, &corpus.name, &corpus.digest);
@@ -90,6 +91,12 @@ impl Planned for TextRun {
         identity::recipe(&self.config)
     }
 
+    fn differences(&self, found: &Table) -> Vec<String> {
+        let mut found = found.clone();
+        found.remove("kind");
+        identity::differences(&found, &self.recipe())
+    }
+
     fn budget(&self) -> Budget {
         let TrainConfig { max_epochs, patience } = self.config.train;
         Budget { max_epochs, patience }
@@ -109,7 +116,7 @@ impl Planned for TextRun {
     fn data(&self) -> Data {
         let n_ctx = self.config.model.n_ctx;
         let all = match &self.corpus.kind {
-            CorpusKind::Language(_) => 0,
+            CorpusKind::Language(_) | CorpusKind::Periodic(_) => 0,
             CorpusKind::Text { train, .. } => train.rows() * n_ctx,
         };
         let tokens = self.config.data.tokens;
@@ -131,7 +138,7 @@ impl Planned for TextRun {
 
     fn footprint(&self) -> u64 {
         let config = &self.config;
-        let parameters = config.sizes().layout().len() as u64;
+        let parameters = config.architecture().layout().len() as u64;
         let tokens = config.tokens_per_step() as u64;
         let model = &config.model;
         // what the backward pass keeps: logits thrice, attention weights thrice, and the hidden layers' main tensors

@@ -1,8 +1,10 @@
-//! What is read: the synthetic language, or a text of the user's own, as training and held-out sequences.
+//! What is read: the synthetic language, periodic sequences, or a text of the user's own.
 
 use super::config::{Config, DataConfig};
 use crate::run::{Document, PlanError};
-use groklab_corpus::{Bpe, CorpusError, Language, LanguageConfig, Sequences, Text, Tokenizer, digest};
+use groklab_corpus::{
+    Bpe, CorpusError, Language, LanguageConfig, Periodic, Sequences, Text, Tokenizer, digest,
+};
 use std::path::{Path, PathBuf};
 
 /// Share of a text, its end, that is held out, as in arXiv 2605.28975.
@@ -13,6 +15,8 @@ const HELD_OUT_SHARE: f64 = 0.1;
 pub enum Source {
     /// The synthetic language.
     Language,
+    /// Periodic sequences.
+    Periodic,
     /// A text in byte pairs.
     Text(PathBuf),
     /// A text in bytes.
@@ -24,7 +28,9 @@ impl Source {
     pub fn parse(text: &str) -> Option<Self> {
         let path = |path: &str| Some(PathBuf::from(path)).filter(|_| !path.is_empty());
         match text.split_once(':') {
-            None => Some(Self::Language).filter(|_| text == "language"),
+            None if text == "language" => Some(Self::Language),
+            None if text == "periodic" => Some(Self::Periodic),
+            None => None,
             Some(("text", rest)) => path(rest).map(Self::Text),
             Some(("bytes", rest)) => path(rest).map(Self::Bytes),
             Some(_) => None,
@@ -35,9 +41,15 @@ impl Source {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Language => "language",
+            Self::Periodic => "periodic",
             Self::Text(_) => "text",
             Self::Bytes(_) => "bytes",
         }
+    }
+
+    /// Whether sequences are drawn from a seed; else there is a file.
+    pub fn is_drawn(&self) -> bool {
+        matches!(self, Self::Language | Self::Periodic)
     }
 }
 
@@ -89,7 +101,7 @@ impl From<SourceError> for PlanError {
 pub struct Corpus {
     /// For people: `language`, or the file's name without its ending.
     pub name: String,
-    /// SHA-256: of the language of its definition and first words, of a text of the text.
+    /// SHA-256: of what is drawn of its definition and first ids, of a text of the text.
     pub digest: String,
     /// Where its sequences come from.
     pub kind: CorpusKind,
@@ -102,6 +114,8 @@ pub struct Corpus {
 pub enum CorpusKind {
     /// Documents are drawn as they are needed.
     Language(Box<Language>),
+    /// Sequences are drawn as they are needed.
+    Periodic(Box<Periodic>),
     /// Cut into sequences.
     Text {
         /// All but the last tenth.
@@ -112,11 +126,12 @@ pub enum CorpusKind {
 }
 
 impl Corpus {
-    /// Draws the tables of the language, or reads the text.
+    /// Draws the tables of what is drawn, or reads the text.
     pub fn load(config: &Config) -> Result<Self, PlanError> {
         let DataConfig { vocabulary, language_seed, .. } = &config.data;
         match Source::parse(&config.data.source) {
             None | Some(Source::Language) => Self::language(*vocabulary, *language_seed),
+            Some(Source::Periodic) => Self::periodic(*vocabulary, *language_seed),
             Some(Source::Bytes(path)) => {
                 let text = Text::read(&path)?;
                 Self::text(&text, &Tokenizer::Bytes, config)
@@ -150,6 +165,20 @@ impl Corpus {
             name: "language".into(),
             digest: digest(&content),
             kind: CorpusKind::Language(Box::new(language)),
+            documents: Vec::new(),
+        })
+    }
+
+    fn periodic(vocabulary: usize, seed: u64) -> Result<Self, PlanError> {
+        let periodic = Periodic::new(vocabulary, seed)?;
+        let mut content = format!("periodic {vocabulary} {seed}").into_bytes();
+        // so that another way to draw is another data set
+        let ids = (0..64).flat_map(|index| periodic.sequence(index, 64));
+        content.extend(ids.flat_map(u32::to_le_bytes));
+        Ok(Self {
+            name: "periodic".into(),
+            digest: digest(&content),
+            kind: CorpusKind::Periodic(Box::new(periodic)),
             documents: Vec::new(),
         })
     }

@@ -8,7 +8,7 @@ use crate::run::{
 };
 use candle_core::{DType, Device, Tensor};
 use groklab_probe::{Spectra, from_tensors};
-use groklab_text::model::{Transformer, initial_parameters};
+use groklab_text::model::{AnyConfig, Architecture, Decoder, LensConfig, Stage, TextConfig};
 use std::{cell::Cell, fs, sync::Arc};
 use toml::Table;
 
@@ -17,12 +17,12 @@ pub fn config(keys: &[&str]) -> Config {
     plan::typed(&table(keys)).unwrap()
 }
 
-fn table(keys: &[&str]) -> Table {
+pub fn table(keys: &[&str]) -> Table {
     let settings: Vec<_> = keys.iter().map(|key| parse_override(key).unwrap()).collect();
     run::set(&TEXT, &toml::from_str(TEXT.presets()[0].toml).unwrap(), &settings).unwrap()
 }
 
-const TINY: [&str; 16] = [
+pub const TINY: [&str; 16] = [
     "data.vocabulary=169",
     "data.batch_size=2",
     "data.held_out=3",
@@ -41,19 +41,19 @@ const TINY: [&str; 16] = [
     "data.tokens=48",
 ];
 
-fn tiny(keys: &[&str]) -> Arc<dyn Planned> {
+pub fn tiny(keys: &[&str]) -> Arc<dyn Planned> {
     let all: Vec<&str> = TINY.iter().chain(keys).copied().collect();
     TEXT.planner().plan(&table(&all)).unwrap()
 }
 
-fn place() -> Place {
+pub fn place() -> Place {
     Place { engine: EngineChoice::Auto, device: Device::Cpu }
 }
 
 /// What was recorded, with the bits of all numbers; stops after so many rounds.
 #[derive(Default)]
-struct Notebook {
-    entries: Vec<(Part, String, u64, Vec<u64>)>,
+pub struct Notebook {
+    pub entries: Vec<(Part, String, u64, Vec<u64>)>,
     milestones: Option<String>,
     rounds: Cell<u64>,
     most: Option<u64>,
@@ -64,7 +64,7 @@ impl Notebook {
         self.entries.push((part, what, round, values.iter().map(|v| v.to_bits()).collect()));
     }
 
-    fn column(&self, name: &str) -> Vec<(u64, f64)> {
+    pub fn column(&self, name: &str) -> Vec<(u64, f64)> {
         let at = TEXT.columns().iter().position(|column| column.name == name).unwrap();
         let rows = self.entries.iter().filter(|entry| entry.1 == "row");
         rows.map(|(_, _, round, values)| (*round, f64::from_bits(values[at]))).collect()
@@ -121,7 +121,7 @@ fn saved(learner: &dyn Learner) -> Snapshot {
     Snapshot { counters: serde_json::from_str(&text).unwrap(), ..snapshot }
 }
 
-fn whole(run: &dyn Planned) -> (Notebook, Snapshot, StopReason) {
+pub fn whole(run: &dyn Planned) -> (Notebook, Snapshot, StopReason) {
     let (mut learner, _) = run.start(&place()).unwrap();
     let mut notebook = Notebook::default();
     let reason = run::train(learner.as_mut(), &mut notebook).unwrap().unwrap();
@@ -130,7 +130,18 @@ fn whole(run: &dyn Planned) -> (Notebook, Snapshot, StopReason) {
 
 #[test]
 fn a_run_that_is_killed_after_every_step_is_the_same_to_the_bit() {
-    let optimizers: [&[&str]; 5] = [
+    let lens = "model.architecture=lens";
+    let spectra = "probe.diagnostics=[\"activation_spectrum\", \"gradient_singular_values\"]";
+    let few = ["probe.activations.sequences=6", "probe.gradients.sequences=3"];
+    let optimizers: [&[&str]; 7] = [
+        &[lens, "data.source=periodic", "data.draw=replacement", spectra, few[0], few[1], "optim.clip=0"],
+        &[
+            lens,
+            "optim.name=muon",
+            "optim.muon.matrix_decay=false",
+            "optim.weight_decay=0.1",
+            "model.zero_head=true",
+        ],
         &["optim.name=adam"],
         &["optim.name=adamw", "optim.weight_decay=0.1"],
         &["optim.name=muon", "data.tokens=0"],
@@ -237,8 +248,8 @@ fn lar_of_every_matrix_is_that_of_its_inputs() {
         let run = tiny(&["train.max_epochs=0", "data.tokens=0", tied]);
         let (notebook, _, _) = whole(run.as_ref());
         let config = config(&[&TINY[..], &["data.tokens=0", tied]].concat());
-        let model = Transformer::new(config.sizes(), DType::F32, &Device::Cpu).unwrap();
-        model.set(&initial_parameters(&config.sizes(), 0)).unwrap();
+        let model = Decoder::new(config.architecture(), DType::F32, &Device::Cpu).unwrap();
+        model.set(&config.architecture().initial_parameters(0)).unwrap();
         // 40 tokens need four batches of 12
         let corpus = Corpus::load(&config).unwrap();
         let mut feed = Feed::new(&config, &corpus).unwrap();
@@ -309,7 +320,10 @@ fn a_run_that_diverges_ends_and_says_so() {
 fn what_cannot_be_done_is_refused() {
     let refused = |keys: &[&str]| TEXT.check(&table(keys)).unwrap_err().to_string();
     for (key, message) in [
-        ("data.source=web", "data.source = web is out of range: it is language, text:PATH or bytes:PATH"),
+        (
+            "data.source=web",
+            "data.source = web is out of range: it is language, periodic, text:PATH or bytes:PATH",
+        ),
         ("data.tokens=100", "data.tokens = 100 is out of range: it is 0, or a multiple of model.n_ctx"),
         ("data.tokens=64", "data.tokens = 64 is out of range"),
         ("data.vocabulary=168", "data.vocabulary = 168 is out of range"),
@@ -319,7 +333,16 @@ fn what_cannot_be_done_is_refused() {
         ("model.n_layers=0", "model.n_layers = 0 is out of range"),
         ("optim.weight_decay=0.1", "optim.weight_decay = 0.1 is out of range: it is 0 with adam"),
         ("optim.weight_decay=-1", "optim.weight_decay = -1.0 is out of range"),
-        ("optim.clip=0", "optim.clip = 0.0 is out of range"),
+        ("optim.clip=-1", "optim.clip = -1.0 is out of range"),
+        ("data.draw=replacement", "data.draw = replacement is out of range: new sequences in each step"),
+        ("model.rotary=false", "model.rotary = false is out of range: positions of gemma are rotary"),
+        ("model.zero_head=true", "model.zero_head = true is out of range: it is a switch of lens"),
+        ("model.normalised_embedding=true", "model.normalised_embedding = true is out of range"),
+        ("target.val_loss=-1", "target.val_loss = -1.0 is out of range"),
+        ("probe.activations.layer=3", "probe.activations.layer = 3 is out of range"),
+        ("probe.activations.sequences=1", "probe.activations.sequences = 1 is out of range"),
+        ("probe.gradients.sequences=0", "probe.gradients.sequences = 0 is out of range"),
+        ("probe.gradients.matrices=[\"mlp.down\"]", "probe.gradients.matrices = mlp.down is out of range"),
         ("optim.beta1=1", "optim.beta1 = 1.0 is out of range"),
         ("optim.warmup_steps=801", "optim.warmup_steps = 801 is out of range"),
         ("probe.every=0", "probe.every = 0 is out of range"),
@@ -347,9 +370,17 @@ fn presets_are_complete_and_their_diagnostics_known() {
         let run = TEXT.planner().plan(&table).unwrap();
         assert!(run.footprint() > 1 << 20 && run.has_diagnostics());
     }
-    let sizes = |at: usize| plan::typed(&toml::from_str(TEXT.presets()[at].toml).unwrap()).unwrap().sizes();
-    assert_eq!(sizes(0), groklab_text::model::TextConfig::LM_SMALL);
-    assert_eq!(sizes(1), groklab_text::model::TextConfig::LM_MEDIUM);
+    let found = TEXT
+        .presets()
+        .iter()
+        .map(|preset| plan::typed(&toml::from_str(preset.toml).unwrap()).unwrap().architecture());
+    let expected = [
+        AnyConfig::Gemma(TextConfig::LM_SMALL),
+        AnyConfig::Gemma(TextConfig::LM_MEDIUM),
+        AnyConfig::Lens(LensConfig::SMALL.at(Stage::Untied)),
+        AnyConfig::Lens(LensConfig::FULL.at(Stage::Untied)),
+    ];
+    assert!(found.eq(expected));
     let names: Vec<_> = TEXT.columns().iter().map(|column| column.name).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len());

@@ -7,6 +7,7 @@
 mod contrast;
 pub mod grokalign;
 pub mod grokking;
+pub mod lens;
 pub mod pretraining;
 pub mod strength;
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub struct Study {
 }
 
 /// Every study of kinds other than binary operations.
-pub static ALL: &[&Study] = &[&grokalign::STUDY, &strength::STUDY, &pretraining::STUDY];
+pub static ALL: &[&Study] = &[&grokalign::STUDY, &strength::STUDY, &pretraining::STUDY, &lens::STUDY];
 
 /// The study that an experiment's plan names.
 pub fn of(study: &general::Study) -> Option<&'static Study> {

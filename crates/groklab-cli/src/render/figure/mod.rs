@@ -7,18 +7,22 @@
 //! | [`scale`] | a number at the end of runs against a setting |
 //! | [`heat`] | a number at the end of runs over two settings |
 //! | [`follows`] | one quantity against another over the steps of runs |
+//! | [`lines`] | curves in panels of their own scales: spectra, numbers over a training |
+//! | [`dots`] | numbers in rows beside their floors |
 //! | [`eigenvalues`] | eigenvalues of a probed matrix |
 //! | [`series`] | checkpoints of anyone's training, for `groklab probe --series` |
 
 pub(crate) mod axes;
 pub(crate) mod backend;
 pub(crate) mod bins;
+pub mod dots;
 pub mod eigenvalues;
 pub mod follows;
 pub mod general;
 pub(crate) mod grid;
 pub mod heat;
 pub(crate) mod legend;
+pub mod lines;
 pub mod scale;
 pub(crate) mod scene;
 pub mod series;

@@ -27,4 +27,12 @@ pub enum Undrawn {
     /// No LAR but the unembedding's.
     #[error("no run recorded the LAR of every matrix; set probe.diagnostics = [\"cheap\", \"matrix_lar\"]")]
     NoMatrixLar,
+    /// No two runs at one loss.
+    #[error(
+        "no two runs of the authors' stages, batches and rates came to one validation loss with their spectra recorded"
+    )]
+    NoMatch,
+    /// Nothing to forecast.
+    #[error("no eight finished runs of one stage and seed have a target")]
+    NoFamily,
 }
