@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Share of a text, its end, that is held out, as in arXiv 2605.28975.
 const HELD_OUT_SHARE: f64 = 0.1;
 
+/// Names a folder that keeps trained byte pairs, by the digest of their text.
+const CACHE: &str = "GROKLAB_CACHE";
+
 /// `data.source` as it is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -139,8 +142,12 @@ impl Corpus {
             Some(Source::Text(path)) => {
                 let text = Text::read(&path)?;
                 let (train, _) = text.hold_out(HELD_OUT_SHARE)?;
-                let bpe = Bpe::train(&path.display().to_string(), train, *vocabulary, None)?;
-                Self::text(&text, &Tokenizer::Bpe(Box::new(bpe)), config)
+                let cache = std::env::var_os(CACHE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+                let bpe = Bpe::train(&path.display().to_string(), train, *vocabulary, cache.as_deref())?;
+                let pairs = Document { name: "tokenizer.json", text: bpe.json()? };
+                let mut corpus = Self::text(&text, &Tokenizer::Bpe(Box::new(bpe)), config)?;
+                corpus.documents.push(pairs);
+                Ok(corpus)
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::run::{
     Snapshot, State, StopReason, parse_override,
 };
 use candle_core::{DType, Device, Tensor};
+use groklab_corpus::{Bpe, Text};
 use groklab_probe::{Spectra, from_tensors};
 use groklab_text::model::{AnyConfig, Architecture, Decoder, LensConfig, Stage, TextConfig};
 use std::{cell::Cell, fs, sync::Arc};
@@ -422,6 +423,21 @@ fn a_text_is_known_by_its_content() {
     assert!(a.documents()[0].text.contains(&a.data().digest));
     let pairs = plan(format!("text:{}", path("a.txt")), &["data.vocabulary=260"]).unwrap();
     assert_ne!(pairs.id(), a.id());
+    // the byte pairs, for use elsewhere: those that the same text always makes
+    let [_, tokenizer] = &pairs.documents()[..] else { panic!("a listing and a tokenizer") };
+    fs::write(path(tokenizer.name), &tokenizer.text).unwrap();
+    let read = Bpe::read(&folder.path().join("tokenizer.json")).unwrap();
+    let (first, _) = Text::read(&folder.path().join("a.txt"))
+        .unwrap()
+        .hold_out(0.1)
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    assert_eq!(read.vocabulary(), 260);
+    assert_eq!(read.decode(&read.encode(&first).unwrap()).unwrap(), first);
+    assert_eq!(
+        read.encode(&first).unwrap(),
+        Bpe::train("a", &first, 260, None).unwrap().encode(&first).unwrap()
+    );
     whole(pairs.as_ref());
 
     let digest = format!("data.digest={}", a.data().digest);
