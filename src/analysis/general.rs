@@ -163,6 +163,11 @@ impl Run {
         named.filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| *value).collect()
     }
 
+    /// Names of the diagnostics that begin with `prefix`, in the order of their columns.
+    pub fn diagnostic_names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.diagnostics.columns.iter().map(String::as_str).filter(move |name| name.starts_with(prefix))
+    }
+
     fn diagnostics_at(&self, epoch: u64) -> Option<&[f64]> {
         let at = self.diagnostics.rows.binary_search_by_key(&epoch, |(epoch, _)| *epoch).ok()?;
         Some(&self.diagnostics.rows[at].1)

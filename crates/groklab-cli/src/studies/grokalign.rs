@@ -11,17 +11,16 @@ use crate::{
         claims::{Claim, Range, Sample, judge},
         general::{self, FINAL, INITIAL, Run},
     },
+    render::figure::{
+        Figure,
+        lines::{Axes, Panel, page},
+    },
     store::RunState,
 };
 
 /// The study.
-pub static STUDY: Study = Study {
-    name: "grokalign",
-    paper: "arXiv 2506.12284",
-    claims,
-    tables: |_| Vec::new(),
-    figures: |_| Vec::new(),
-};
+pub static STUDY: Study =
+    Study { name: "grokalign", paper: "arXiv 2506.12284", claims, tables: |_| Vec::new(), figures };
 
 /// The strength of the Jacobian term, λ.
 const STRENGTH: &str = "jacobian.strength";
@@ -156,4 +155,41 @@ fn robust_later(series: &[Series]) -> Claim {
     }
     let claim = "robustness to noise and to attacks comes late";
     Claim::new("ga-robust-later", claim, "Fig. 3", parts)
+}
+
+/// Disturbances of the inputs: prefix of the diagnostics, which the strength follows, and name.
+const DISTURBANCES: [(&str, &str); 2] = [("noise_", "Gaussian noise"), ("pgd_", "PGD")];
+
+fn figures(study: &general::Study) -> Vec<Figure> {
+    let mut panels = Vec::new();
+    for series in series(study, STRENGTH) {
+        for (prefix, disturbance) in DISTURBANCES {
+            let arms = series.arms.iter().flat_map(|(strength, runs)| {
+                let curve = |checkpoint, name| {
+                    (format!("λ {strength}, {name}"), robustness(runs, checkpoint, prefix))
+                };
+                [curve(FITTED, "when fitted"), curve(FINAL, "at the end")]
+            });
+            let curves = arms.filter(|(_, points)| points.len() > 1).collect();
+            panels.push(Panel { title: series.named(disturbance), remark: "mean over seeds".into(), curves });
+        }
+    }
+    panels.retain(|panel| !panel.curves.is_empty());
+    let axes = Axes { x: "strength of the disturbance", y: "accuracy", is_log: (false, false) };
+    vec![Figure { name: "noise", pages: page(&panels, axes) }]
+}
+
+/// Accuracy on held-out rows over the strength of a disturbance at a checkpoint, mean over the runs that got there.
+pub(super) fn robustness(runs: &[&Run], checkpoint: &str, prefix: &str) -> Vec<(f64, f64)> {
+    let mean = |of: &dyn Fn(&Run) -> Option<f64>| {
+        let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let names = runs.first().into_iter().flat_map(|run| run.diagnostic_names(prefix));
+    let disturbed = names.filter_map(|name| {
+        let strength: f64 = name.strip_prefix(prefix)?.parse().ok()?;
+        Some((strength, mean(&|run| run.diagnostic(checkpoint, name))?))
+    });
+    let calm = mean(&|run| run.value(checkpoint, "val_accuracy")).map(|accuracy| (0.0, accuracy));
+    calm.into_iter().chain(disturbed).collect()
 }

@@ -9,7 +9,7 @@ use crate::{
     kinds,
     render::figure::scene::Mark,
     run::{Mark as Moment, Milestones, StopReason},
-    store::{Metrics, RunRecord, RunState, made::MadeRun},
+    store::{Diagnostics, Metrics, RunRecord, RunState, made::MadeRun},
 };
 use toml::{Table, Value};
 
@@ -232,4 +232,29 @@ fn a_map_has_the_mean_of_each_pair_of_settings_in_its_place_and_marks_targets_mi
     let dots: Vec<_> = scene.marks.iter().filter(|mark| matches!(mark, Mark::Disc { .. })).collect();
     let [Mark::Disc { at, .. }] = dots[..] else { panic!("one pair misses: {dots:?}") };
     assert!((at.0 - beyond.0).abs() < 20.0 && (at.1 - beyond.1).abs() < 20.0);
+}
+
+#[test]
+fn accuracy_under_noise_is_a_curve_from_the_calm_accuracy_on() {
+    let of = |seed: u64, strength: f64, end: f64| {
+        let rows = [(10, vec![0.8]), (50, vec![0.9])];
+        let marks = [("fitted", 10)];
+        let record =
+            run(seed, &[("jacobian", "strength", strength.into())], &marks, &["val_accuracy"], &rows);
+        let columns = ["noise_0.5", "noise_1", "pgd_0.1"].map(str::to_owned).into();
+        let rows = vec![(10, vec![0.6, 0.4, 0.2]), (50, vec![end, end - 0.2, 0.3])];
+        Run::of(record, 1).with_diagnostics(Diagnostics { columns, rows })
+    };
+    let runs = (0..2).flat_map(|seed| [of(seed, 0.0, 0.6), of(seed, 0.1, 0.8 + 0.1 * seed as f64)]).collect();
+    let made = Study { runs, ..study("vectors", Vec::new()) };
+    let with: Vec<&Run> =
+        made.runs.iter().filter(|run| run.number("jacobian.strength") == Some(0.1)).collect();
+    let expected = [(0.0, 0.9), (0.5, 0.85), (1.0, 0.65)];
+    let found = grokalign::robustness(&with, "final", "noise_");
+    assert!(
+        found.len() == 3 && found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12),
+        "{found:?}"
+    );
+    assert_eq!(grokalign::robustness(&with, "fitted", "pgd_"), [(0.0, 0.8), (0.1, 0.2)]);
+    assert!((grokalign::STUDY.figures)(&made)[0].pages.is_ok());
 }
