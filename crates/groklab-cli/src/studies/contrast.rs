@@ -70,3 +70,11 @@ pub(super) fn matched<'a>(study: &'a Study, key: &str, a: &str, b: &str) -> Vec<
     let both = found.into_iter().filter_map(|((rest, _), pair)| Some((rest, pair[0]?, pair[1]?)));
     both.collect()
 }
+
+/// Slope of the second on the first of some points by least squares; none of fewer than three.
+pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    let n = points.len() as f64;
+    let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
+    let xx: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
+    (points.len() > 2 && xx > 0.0).then(|| points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / xx)
+}

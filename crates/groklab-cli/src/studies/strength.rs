@@ -5,7 +5,7 @@
 
 use super::{
     Study,
-    contrast::{Series, series},
+    contrast::{Series, series, slope},
 };
 use crate::{
     analysis::{
@@ -18,7 +18,7 @@ use crate::{
         scale::{Arm, Line, page},
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The study.
 pub static STUDY: Study =
@@ -39,7 +39,7 @@ const FAR: f64 = 16.0;
 
 fn claims(study: &general::Study) -> Vec<Claim> {
     let series = series(study, SCALE);
-    vec![interior(&series), over_fitting(&series), target_missed(&series)]
+    vec![interior(&series), over_fitting(&series), target_missed(&series), n_squared(study, &series)]
 }
 
 /// Accuracy on held-out rows at the end, whether or not the target was reached: a mean over those that did would be biased.
@@ -120,6 +120,52 @@ fn target_missed(series: &[Series]) -> Claim {
         "strong feature learning does not reach the target at all (own question: is the strong side a step-size effect?)",
         "own",
         series.iter().filter_map(part).collect(),
+    )
+}
+
+/// log₂ of the best scale of one seed: the top of the parabola through the best scale of the grid and its neighbours, or the
+/// best itself where it is the first or the last, or the neighbours are as good.
+fn best_of_seed(series: &Series, seed: &str) -> Option<f64> {
+    let of = |runs: &[&Run]| runs.iter().find(|run| run.seed() == seed).and_then(|run| test(run));
+    let points: Vec<(f64, f64)> =
+        series.arms.iter().filter_map(|(c, runs)| Some((c.log2(), of(runs)?))).collect();
+    let best = (0..points.len()).reduce(|a, b| if points[b].1 > points[a].1 { b } else { a })?;
+    if best == 0 || best + 1 == points.len() {
+        return Some(points[best].0);
+    }
+    let [(x0, y0), (x1, y1), (x2, y2)] = [points[best - 1], points[best], points[best + 1]];
+    let (left, right) = ((y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1));
+    let curvature = (right - left) / (x2 - x0);
+    Some(if curvature < 0.0 { (x0 + x1) / 2.0 - left / (2.0 * curvature) } else { x1 })
+}
+
+/// Exponent of the best scale in the number of training rows, seed by seed.
+fn n_squared(study: &general::Study, series: &[Series]) -> Claim {
+    const ROWS: &str = "data.train_rows=";
+    let mut found: BTreeMap<(String, String), Vec<(f64, f64)>> = BTreeMap::new();
+    for series in series {
+        let (rows, rest): (Vec<&str>, Vec<&str>) =
+            series.label.split_whitespace().partition(|part| part.starts_with(ROWS));
+        let Some(n) = rows.first().and_then(|part| part[ROWS.len()..].parse::<f64>().ok()) else { continue };
+        let seeds: BTreeSet<String> = study.runs.iter().map(Run::seed).collect();
+        for seed in seeds {
+            if let Some(best) = best_of_seed(series, &seed) {
+                found.entry((rest.join(" "), seed)).or_default().push((n.log2(), best));
+            }
+        }
+    }
+    let samples: Vec<Sample> = found
+        .into_iter()
+        .filter_map(|((group, _), points)| Some(Sample { group, value: slope(&points)? }))
+        .collect();
+    let what = "slope of ln c* on ln n, seed by seed";
+    let parts =
+        if samples.is_empty() { Vec::new() } else { vec![judge(what, Range::Within(-2.5, -1.5), samples)] };
+    Claim::new(
+        "fls-n-squared",
+        "the best output scale falls with the square of the training rows",
+        "§5",
+        parts,
     )
 }
 

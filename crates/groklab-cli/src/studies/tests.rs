@@ -258,3 +258,28 @@ fn accuracy_under_noise_is_a_curve_from_the_calm_accuracy_on() {
     assert_eq!(grokalign::robustness(&with, "fitted", "pgd_"), [(0.0, 0.8), (0.1, 0.2)]);
     assert!((grokalign::STUDY.figures)(&made)[0].pages.is_ok());
 }
+
+#[test]
+fn the_best_scale_falls_as_it_was_made_to_fall() {
+    // a parabola in log₂ c with its top at 6 + exponent · log₂(n/50), between the points of the grid
+    let answer = |exponent: f64| {
+        let runs = (0..5).flat_map(|seed| {
+            [50_i64, 100, 200, 400].into_iter().flat_map(move |n| {
+                (-14..=10).map(move |octave| {
+                    let top = 6.0 + exponent * (n as f64 / 50.0).log2() + 0.01 * seed as f64;
+                    let accuracy = 0.5 - 0.002 * (f64::from(octave) - top).powi(2);
+                    let settings: [(&str, &str, Value); 2] = [
+                        ("model", "output_scale", 2f64.powi(octave).into()),
+                        ("data", "train_rows", n.into()),
+                    ];
+                    run(seed, &settings, &[], &["val_accuracy"], &[(0, vec![0.1]), (50, vec![accuracy])])
+                })
+            })
+        });
+        claim((strength::STUDY.claims)(&study("vectors", runs.collect())), "fls-n-squared")
+    };
+    let square = answer(-1.9);
+    assert_eq!((square.verdict, square.parts[0].runs), (Verdict::Yes, 5));
+    assert!((square.parts[0].mean.unwrap() + 1.9).abs() < 1e-9, "{square:?}");
+    assert_eq!(answer(-0.5).verdict, Verdict::No);
+}

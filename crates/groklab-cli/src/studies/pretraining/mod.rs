@@ -10,7 +10,7 @@ mod variants;
 
 use super::{
     Study,
-    contrast::{Series, pairs, series},
+    contrast::{Series, pairs, series, slope},
 };
 use crate::{
     analysis::{
@@ -81,14 +81,6 @@ fn peak(run: &Run) -> Option<(u64, f64)> {
     let last = *lar.keys().last()?;
     let early = lar.into_iter().filter(|(step, _)| 4 * step <= last);
     early.max_by(|(_, a), (_, b)| a.total_cmp(b))
-}
-
-/// Least squares.
-fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let n = points.len() as f64;
-    let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let xx: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
-    (points.len() > 2 && xx > 0.0).then(|| points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / xx)
 }
 
 /// The runs that were seen to overfit, each with its baseline.
