@@ -42,7 +42,8 @@ with tempfile.TemporaryDirectory() as folder:
         print(
             f"{method}: effective_rank {found['effective_rank']:.6f} of {effective_rank:.6f}, {found['unresolved']} unresolved, stable_rank {stable_error:.1e} off, {found['method']}"
         )
-        assert stable_error < (1e-4 if method == "gram-f32" else 1e-10)
+        # sums of 1,024 products in f32, each rounded
+        assert stable_error < (1024 * 2.0**-24 if method == "gram-f32" else 1e-10)
         for rank in (found["effective_rank"], one["probe"]["effective_rank"]):
             if found["unresolved"]:
                 assert rank < effective_rank and any("lower bound" in note for note in one["notes"])

@@ -81,7 +81,7 @@ pub fn weight_spectrum(w: &[f64], m: usize, n: usize) -> Result<WeightSpectrum, 
     Ok(WeightSpectrum { square_sum: square_sum(w), singular_values, resolution: None })
 }
 
-/// The same from the smaller of WᵀW and WWᵀ, formed in f64 on the calling thread, several times as fast; None if that
+/// The same from the smaller of WᵀW and WWᵀ, formed in f64 on the calling thread, about twice as fast; None if that
 /// would show.
 ///
 /// Eigenvalues λ of a Gram matrix carry an error of e = max(m, n)·2⁻⁵²·λ₁ at the most, λ₁ the largest, as its sums round;
