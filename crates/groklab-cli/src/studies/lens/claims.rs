@@ -1,7 +1,7 @@
 //! The claims about stages, batches and the three changes of the last stage.
 
 use super::{
-    matched::{divergence, mean, seed_floor},
+    matched::{divergence, mean, over_sampling, seed_floor},
     toy::{BATCHES, Rule, STAGES, Toy, at, logged, same_seed, tokens_to},
 };
 use crate::analysis::{
@@ -63,22 +63,25 @@ pub fn untied_moves_most(toys: &[Toy]) -> Claim {
     Claim::new("lens-untied-moves-most", claim, "Table 2", vec![part(1), part(2)])
 }
 
-pub fn stages_above_floor(toys: &[Toy]) -> Claim {
-    let part = |first: usize| {
-        let times = neighbours(toys, first).into_iter().filter_map(|(batch, a, b)| {
+pub fn stages_above_noise(toys: &[Toy]) -> Claim {
+    let mut parts = Vec::new();
+    for first in 0..3 {
+        let names = format!("({}, {})", STAGES[first], STAGES[first + 1]);
+        let seeds = neighbours(toys, first).into_iter().filter_map(|(batch, a, b)| {
             let floors = [&a.stage, &b.stage].map(|stage| seed_floor(&at(toys, stage, batch, Rule::Authors)));
             let floor = mean(floors.into_iter().flatten())?;
             Some(sample(&batch_name(batch), divergence(a.run, b.run)? / floor))
         });
-        let what = format!(
-            "JS at matched loss ({}, {}) / that of two seeds of either",
-            STAGES[first],
-            STAGES[first + 1]
-        );
-        judge(&what, Range::Above(1.0), times.collect())
-    };
-    let claim = "neighbouring stages differ by more than two seeds of one do";
-    Claim::new("lens-stages-above-seeds", claim, "own control", (0..3).map(part).collect())
+        let what = format!("JS at matched loss {names} / that of two seeds of either");
+        parts.push(judge(&what, Range::Above(1.0), seeds.collect()));
+        let samples = neighbours(toys, first)
+            .into_iter()
+            .filter_map(|(batch, a, b)| Some(sample(&batch_name(batch), over_sampling(a.run, b.run)?)));
+        let what = format!("JS at matched loss {names} / that of two sample sets of either");
+        parts.push(judge(&what, Range::Above(1.0), samples.collect()));
+    }
+    let claim = "neighbouring stages differ by more than two seeds of one do, and than two sets of samples";
+    Claim::new("lens-stages-above-noise", claim, "own control", parts)
 }
 
 /// The divergence of two batch sizes for each seed that has both.

@@ -6,7 +6,7 @@ use super::{
     toy::{BATCHES, Rule, STAGES, Toy, at, logged, same_seed, spectrum, toys},
 };
 use crate::{
-    analysis::general::Study,
+    analysis::general::{Study, median},
     render::figure::{Figure, Scene, Undrawn, dots, follows, lines},
 };
 
@@ -53,7 +53,7 @@ fn compared<'t, 'a>(toys: &'t [Toy<'a>]) -> Vec<(String, Vec<(String, &'t Toy<'a
     found
 }
 
-/// λ/Σλ by rank where the losses of all are nearest to the middle of what they share.
+/// λ/Σλ by rank where the loss of each is nearest to the median of what was logged where the losses of all overlap.
 fn spectra(toys: &[Toy]) -> Pages {
     let mut panels = Vec::new();
     for (title, runs) in compared(toys) {
@@ -66,8 +66,8 @@ fn spectra(toys: &[Toy]) -> Pages {
         if low > high {
             continue;
         }
-        // the middle of the logarithm: most of a training lies at low losses
-        let level = (low * high).sqrt();
+        let shared = rows.iter().flatten().map(|row| row.loss).filter(|loss| (low..=high).contains(loss));
+        let level = median(&shared.collect::<Vec<_>>());
         let curve = |(i, (name, toy)): (usize, &(String, &Toy))| {
             let values = spectrum(toy.run, nearest(&rows[i], level)?.step);
             let total: f64 = values.iter().sum();

@@ -74,6 +74,12 @@ pub fn divergence(a: &Run, b: &Run) -> Option<f64> {
     mean(pairs(a, b).iter().map(|pair| pair.js))
 }
 
+/// The mean divergence over that of two sample sets of one model.
+pub fn over_sampling(a: &Run, b: &Run) -> Option<f64> {
+    let pairs = pairs(a, b);
+    Some(mean(pairs.iter().map(|pair| pair.js))? / mean(pairs.iter().map(|pair| pair.sampling))?)
+}
+
 /// The divergence of two seeds: mean over all pairs of runs that differ in nothing else.
 pub fn seed_floor(runs: &[&Toy]) -> Option<f64> {
     mean(seed_pairs(runs).into_iter().filter_map(|(a, b)| divergence(a, b)))

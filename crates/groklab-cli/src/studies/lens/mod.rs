@@ -29,7 +29,7 @@ fn answers(study: &general::Study) -> Vec<Claim> {
     vec![
         claims::order(&toys),
         claims::untied_moves_most(&toys),
-        claims::stages_above_floor(&toys),
+        claims::stages_above_noise(&toys),
         claims::batch_geometry(&toys),
         claims::batch_order(&toys),
         claims::collapse(&toys),
