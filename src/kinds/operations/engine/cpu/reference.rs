@@ -1,8 +1,8 @@
 //! An independent oracle in f64: the plain four-position transformer, one scalar at a time, on a reverse-mode tape.
 //!
 //! Nothing here is shared with the engine but the layout of the parameters. On request every operation, forward and
-//! backward, is off by a random share of f32's rounding (Monte Carlo arithmetic, Parker 1997): the spread of such results
-//! is what f32 can do at a given case, whatever the order of operations.
+//! backward, is off by a random share of f32's rounding, or of what the engine promises of exp and GELU (Monte Carlo arithmetic,
+//! Parker 1997): the spread of such results is what f32 can do at a given case, whatever the order of operations.
 
 use crate::{
     kinds::operations::config::{Activation, ModelConfig, Norm, Positions},
@@ -26,11 +26,12 @@ struct Tape {
 impl Tape {
     /// The result of one operation: exact, or off by at most half a unit in the last place of an f32.
     fn rounded(&mut self, x: f64) -> f64 {
-        const HALF_UNIT: f64 = f32::EPSILON as f64 / 2.0;
-        match &mut self.rounding {
-            Some(rng) => x * (1.0 + HALF_UNIT * rng.random_range(-1.0..1.0)),
-            None => x,
-        }
+        x + self.off(x.abs() * f64::from(f32::EPSILON) / 2.0)
+    }
+
+    /// An error within this bound; 0 where all is exact.
+    fn off(&mut self, bound: f64) -> f64 {
+        self.rounding.as_mut().map_or(0.0, |rng| bound * rng.random_range(-1.0..1.0))
     }
 
     fn push(&mut self, value: f64, edges: impl IntoIterator<Item = (Id, f64)>) -> Id {
@@ -86,6 +87,8 @@ impl Tape {
 
     fn exp(&mut self, a: Id) -> Id {
         let y = self.values[a].exp();
+        // what `vector.rs` promises
+        let y = y + self.off(3e-7 * y);
         self.push(y, [(a, y)])
     }
 
@@ -104,16 +107,11 @@ impl Tape {
         let (y, slope) = match kind {
             Activation::Relu => (x.max(0.0), f64::from(u8::from(x > 0.0))),
             Activation::Gelu => {
-                // f32 takes the distribution function as ½(1 + erf), which cancels on the left
-                let upper = match self.rounding {
-                    Some(_) => {
-                        let erf = self.rounded(libm::erf(x / 2f64.sqrt()));
-                        0.5 * self.rounded(1.0 + erf)
-                    }
-                    None => 0.5 * libm::erfc(-x / 2f64.sqrt()),
-                };
-                let density = self.rounded((-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt());
-                (x * upper, upper + x * density)
+                let upper = 0.5 * libm::erfc(-x / 2f64.sqrt());
+                let y = x * upper;
+                let slope = upper + x * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+                // what `activation.rs` promises
+                (y + self.off(1e-6 * y.abs()), slope + self.off(1e-6))
             }
         };
         self.push(y, [(a, slope)])
