@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::{Align, Table, thousands};
+use super::table::{Align, Table, decimals, thousands};
 use crate::analysis::{
     MIN_RUNS, RESAMPLES,
     claims::{Answers, Claim, MIN_SHARE, Part, Verdict},
@@ -137,7 +137,7 @@ fn part_row(part: &Part) -> [String; 7] {
 
 /// Three decimals below 10, two above: LAR and dimensions in one column.
 fn number(value: f64) -> String {
-    if value.abs() < 10.0 { format!("{value:.3}") } else { format!("{value:.2}") }
+    decimals(value, if value.abs() < 10.0 { 3 } else { 2 })
 }
 
 /// An experiment, and which of its settings.

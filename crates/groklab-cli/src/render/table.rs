@@ -143,6 +143,15 @@ fn latex_escaped(text: &str) -> String {
         .collect()
 }
 
+/// With so many decimals, and no minus before nothing but zeros.
+pub fn decimals(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
+        _ => text,
+    }
+}
+
 /// Share as a percentage without needless digits: 0.5 is `50 %`.
 pub fn percent(share: f64) -> String {
     // 0.07 · 100 is not 7 in binary
@@ -192,6 +201,10 @@ mod tests {
 
     #[test]
     fn percentages_have_no_needless_digits() {
+        assert_eq!(
+            [-0.0004, 0.0004, -0.0006, -0.0].map(|value| decimals(value, 3)),
+            ["0.000", "0.000", "-0.001", "0.000"]
+        );
         for (share, set) in [(0.5, "50 %"), (0.07, "7 %"), (0.123, "12.3 %"), (1.0, "100 %")] {
             assert_eq!(percent(share), set);
         }

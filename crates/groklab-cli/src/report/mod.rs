@@ -82,7 +82,7 @@ pub fn html(
     for (at, probed) in probed.iter().enumerate() {
         others.push_str(&probed::section(probed, at)?);
     }
-    let body = page::body(sections, &names, &others, probed, note);
+    let body = page::body(sections, &names, &others, (general, probed), note);
     let script = SCRIPTS.join("\n");
     let mut page = format!(
         r#"<!doctype html>

@@ -1,7 +1,11 @@
 //! The part of the report that is plain HTML: tables, claims, the list of runs. It reads without JavaScript.
 
+use super::{GeneralSection, Probed, Section, anchor, claims, data, escaped};
 use crate::{
-    render::table::{Align, Table},
+    render::{
+        figure::plural,
+        table::{Align, Table},
+    },
     studies::grokking::{
         Group, Point, RmseRow, RunDigest, RunSummary, count_or_nan,
         figures::title,
@@ -9,15 +13,14 @@ use crate::{
         tables::{rmse_table, task_table},
     },
 };
-
-use super::{Probed, Section, anchor, claims, data, escaped};
+use std::collections::BTreeMap;
 
 /// Everything between `<body>` and the scripts.
 pub(super) fn body(
     sections: &[Section<'_>],
     names: &[&str],
     others: &str,
-    probed: &[Probed],
+    (general, probed): (&[GeneralSection<'_>], &[Probed]),
     note: Option<&str>,
 ) -> String {
     let runs: Vec<_> = sections.iter().flat_map(|section| summarize(section.experiment)).collect();
@@ -29,13 +32,8 @@ pub(super) fn body(
          <main id=\"overview\">\n",
     );
     let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
-    let lead = match probed {
-        [_, ..] if runs.is_empty() => {
-            let count: usize = probed.iter().map(|probed| probed.matrices.len()).sum();
-            format!("{count} {} of weights", if count == 1 { "matrix" } else { "matrices" })
-        }
-        _ => lead(&runs),
-    };
+    let parts = [lead(&runs), others_lead(general), probed_lead(probed)];
+    let lead = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
     out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n", names.join(", ")));
     if let Some(note) = note {
         out.push_str(&format!("<p class=\"note\">Thinned: {}.</p>\n", escaped(note)));
@@ -74,10 +72,15 @@ pub(super) fn body(
         "</main>\n<main id=\"run\" hidden></main>\n\
          <footer><p>Definitions: W is the unembedding, X its inputs over the training set. \
          LAR = log<sub>n</sub>(RMS(XWᵀ) / (RMS(W)·RMS(X))); k_pred = n^(2(1−LAR)); k95: principal components of X that \
-         hold 95 % of its variance (<a href=\"https://arxiv.org/abs/2605.28975\">arXiv 2605.28975</a>). \
-         <em>Memorized</em>: training accuracy above 99 %, validation accuracy below 50 %; <em>grokked</em>: both above \
-         99 %; the first evaluation counts. Made by groklab with uPlot 1.6.32 (MIT).</p></footer>",
+         hold 95 % of its variance (<a href=\"https://arxiv.org/abs/2605.28975\">arXiv 2605.28975</a>). ",
     );
+    if !sections.is_empty() {
+        out.push_str(
+            "<em>Memorized</em>: training accuracy above 99 %, validation accuracy below 50 %; <em>grokked</em>: both \
+             above 99 %; the first evaluation counts. ",
+        );
+    }
+    out.push_str("Made by groklab with uPlot 1.6.32 (MIT).</p></footer>");
     out
 }
 
@@ -88,8 +91,26 @@ fn cells(section: &Section<'_>) -> Vec<RmseRow> {
     pools.iter().flat_map(|pool| rmse_rows(&section.experiment.name, pool)).collect()
 }
 
-/// What the runs came to, in one line.
-fn lead(runs: &[RunSummary]) -> String {
+/// What the runs of other kinds came to.
+fn others_lead(general: &[GeneralSection<'_>]) -> Option<String> {
+    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
+    for run in general.iter().flat_map(|section| &section.study.runs) {
+        *outcomes.entry(run.outcome()).or_default() += 1;
+    }
+    let parts: Vec<_> =
+        outcomes.iter().map(|(outcome, count)| format!("{count} {}", escaped(outcome))).collect();
+    (!parts.is_empty()).then(|| format!("{}: {}", plural(outcomes.values().sum()), parts.join(", ")))
+}
+
+/// How much of models was measured.
+fn probed_lead(probed: &[Probed]) -> Option<String> {
+    let count: usize = probed.iter().map(|probed| probed.matrices.len()).sum();
+    let what = if count == 1 { "matrix" } else { "matrices" };
+    (!probed.is_empty()).then(|| format!("{count} {what} of weights"))
+}
+
+/// What the runs on binary operations came to, in one line.
+fn lead(runs: &[RunSummary]) -> Option<String> {
     let count = |what: &str| runs.iter().filter(|run| data::state(run) == what).count();
     let states = [
         "grokked",
@@ -105,7 +126,7 @@ fn lead(runs: &[RunSummary]) -> String {
         .filter(|state| count(state) > 0)
         .map(|state| format!("{} {}", count(state), state.replace(',', " and")))
         .collect();
-    format!("{} run{}: {}", runs.len(), if runs.len() == 1 { "" } else { "s" }, parts.join(", "))
+    (!runs.is_empty()).then(|| format!("{}: {}", plural(runs.len()), parts.join(", ")))
 }
 
 /// A table of `groklab table` as HTML.

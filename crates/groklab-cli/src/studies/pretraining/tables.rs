@@ -3,7 +3,7 @@
 use super::{OVERFIT, RIVALS, TOKENS, alarm, column, correlation, flagged, peak, seeds, slope, stop};
 use crate::{
     analysis::general::{Run, Setting, Study, median},
-    render::table::{Align, Table},
+    render::table::{Align, Table, decimals},
     studies::contrast::series,
 };
 
@@ -34,7 +34,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 fn shown(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+    value.map_or_else(|| "–".to_owned(), |value| decimals(value, digits))
 }
 
 /// −slope of LAR per 100 steps within window `i` of [`WINDOWS`].
