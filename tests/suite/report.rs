@@ -31,7 +31,7 @@ fn the_report_is_one_file_whose_links_lead_to_the_runs() {
         assert_eq!(page.matches("\"checkpoint\":\"final\"").count(), 2);
     }
     // and a model of somebody else's beside them
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/probe_trials/base.safetensors");
+    let model = super::root().join("tests/oracle/probe_trials/base.safetensors");
     let args = ["report", "results/small", "--out", "both.html", "--probed", model.to_str().unwrap()];
     super::succeed(dir.path(), &args);
     let both = fs::read_to_string(dir.path().join("both.html")).unwrap();
