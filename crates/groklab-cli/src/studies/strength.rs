@@ -14,6 +14,7 @@ use crate::{
     },
     render::figure::{
         Figure,
+        axes::raised,
         heat::{self, Cell, Map},
         scale::{Arm, Line, page},
     },
@@ -237,12 +238,5 @@ fn maps(study: &general::Study, key: &str) -> Vec<Map> {
 /// 2⁻⁴ where it is one.
 fn power_of_two(value: f64) -> String {
     let octave = value.log2();
-    if octave.fract() != 0.0 {
-        return value.to_string();
-    }
-    let raised = |c: char| match c {
-        '-' => '⁻',
-        digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit.to_digit(10).unwrap_or(0) as usize],
-    };
-    format!("2{}", octave.to_string().chars().map(raised).collect::<String>())
+    if octave.fract() == 0.0 { format!("2{}", raised(octave as i32)) } else { value.to_string() }
 }

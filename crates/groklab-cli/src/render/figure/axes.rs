@@ -78,24 +78,18 @@ fn between_decades(low: f64, high: f64) -> Vec<f64> {
 
 /// 10^i as it is written: 1, 10, 10², 10⁻³.
 fn power(i: i32) -> String {
-    let raised = |digit: char| match digit {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        '4' => '⁴',
-        '5' => '⁵',
-        '6' => '⁶',
-        '7' => '⁷',
-        '8' => '⁸',
-        '9' => '⁹',
-        _ => '⁰',
-    };
     match i {
         0 => "1".into(),
         1 => "10".into(),
-        _ => format!("10{}", i.to_string().chars().map(raised).collect::<String>()),
+        _ => format!("10{}", raised(i)),
     }
+}
+
+/// A whole number as an exponent.
+pub(crate) fn raised(i: i32) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    let digit = |c: char| c.to_digit(10).map_or('⁻', |digit| DIGITS[digit as usize]);
+    i.to_string().chars().map(digit).collect()
 }
 
 /// The least of 1, 2, 5 · 10^i that is not below `rough`.
