@@ -69,7 +69,10 @@ pub fn runs_csv(studies: &[&Study]) -> Result<Vec<u8>, csv::Error> {
     let columns: Vec<&str> = kind.columns().iter().map(|column| column.name).collect();
     let mut header: Vec<String> =
         ["experiment", "run", "setting", "seed", "data", "state", "stopped"].map(str::to_owned).into();
-    header.extend([format!("{}s", kind.round()), "steps".to_owned(), "diverged".to_owned()]);
+    header.push(format!("{}s", kind.round()));
+    // where a round is a step, one column says both
+    header.extend((kind.round() != "step").then(|| "steps".to_owned()));
+    header.push("diverged".to_owned());
     for checkpoint in &checkpoints {
         header.push(format!("{checkpoint}_{}", kind.round()));
     }
@@ -98,7 +101,8 @@ fn line(
     let some = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
     let mut line = vec![study.name.clone(), run.id().to_owned(), setting.label.clone(), run.seed()];
     line.extend([manifest.data.clone(), state, stopped.to_owned()]);
-    line.extend([manifest.epochs.to_string(), manifest.steps.to_string()]);
+    line.push(manifest.epochs.to_string());
+    line.extend((study.kind.round() != "step").then(|| manifest.steps.to_string()));
     line.push(some(manifest.milestones.diverged().map(|mark| mark.epoch)));
     line.extend(checkpoints.iter().map(|checkpoint| some(run.mark(checkpoint).map(|mark| mark.epoch))));
     let last =
