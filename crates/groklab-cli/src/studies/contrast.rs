@@ -78,3 +78,9 @@ pub(super) fn slope(points: &[(f64, f64)]) -> Option<f64> {
     let xx: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
     (points.len() > 2 && xx > 0.0).then(|| points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / xx)
 }
+
+/// Arithmetic mean; none of nothing.
+pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.into_iter().collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}

@@ -4,7 +4,7 @@
 
 use super::{
     Study,
-    contrast::{Series, pairs, series},
+    contrast::{Series, mean, pairs, series},
 };
 use crate::{
     analysis::{
@@ -181,10 +181,7 @@ fn figures(study: &general::Study) -> Vec<Figure> {
 
 /// Accuracy on held-out rows over the strength of a disturbance at a checkpoint, mean over the runs that got there.
 pub(super) fn robustness(runs: &[&Run], checkpoint: &str, prefix: &str) -> Vec<(f64, f64)> {
-    let mean = |of: &dyn Fn(&Run) -> Option<f64>| {
-        let values: Vec<f64> = runs.iter().filter_map(|run| of(run)).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-    };
+    let mean = |of: &dyn Fn(&Run) -> Option<f64>| mean(runs.iter().filter_map(|run| of(run)));
     let names = runs.first().into_iter().flat_map(|run| run.diagnostic_names(prefix));
     let disturbed = names.filter_map(|name| {
         let strength: f64 = name.strip_prefix(prefix)?.parse().ok()?;

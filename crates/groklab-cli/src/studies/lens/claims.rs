@@ -1,13 +1,14 @@
 //! The claims about stages, batches and the three changes of the last stage.
 
 use super::{
-    matched::{divergence, mean, over_sampling, seed_floor},
+    matched::{divergence, over_sampling, seed_floor},
     toy::{BATCHES, Rule, STAGES, Toy, at, logged, same_seed, tokens_to},
 };
 use crate::analysis::{
     claims::{Claim, Part, Range, Sample, judge},
     general::Run,
 };
+use crate::studies::contrast::mean;
 
 /// A divergence of batches counts when it is so many times that of seeds.
 const TIMES_FLOOR: f64 = 3.0;

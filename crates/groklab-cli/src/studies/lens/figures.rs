@@ -2,9 +2,10 @@
 
 use super::{
     forecast::{EARLY_TOKENS, Family, PREDICTORS, families},
-    matched::{self, nearest, pairs, seed_floor},
+    matched::{nearest, pairs, seed_floor},
     toy::{BATCHES, Rule, STAGES, Toy, at, logged, same_seed, spectrum, toys},
 };
+use crate::studies::contrast::mean;
 use crate::{
     analysis::general::{Study, median},
     render::figure::{Figure, Scene, Undrawn, dots, follows, lines},
@@ -87,8 +88,8 @@ fn divergences(toys: &[Toy]) -> Vec<dots::Row> {
         if all.is_empty() {
             return;
         }
-        let seeds = matched::mean([seed_floor(a), seed_floor(b)].into_iter().flatten());
-        let samples = matched::mean(all.iter().map(|pair| pair.sampling).filter(|floor| floor.is_finite()));
+        let seeds = mean([seed_floor(a), seed_floor(b)].into_iter().flatten());
+        let samples = mean(all.iter().map(|pair| pair.sampling).filter(|floor| floor.is_finite()));
         let values = all.iter().map(|pair| pair.js).collect();
         rows.push(dots::Row { label, values, floors: [seeds, samples] });
     };
@@ -150,7 +151,7 @@ fn forecast(families: &[Family]) -> Pages {
         let rho: Vec<f64> = families.iter().map(|family| family.correlations()[i].rho).collect();
         let missed =
             families.iter().flat_map(|family| &family.rows).filter(|row| row.ratio.is_none()).count();
-        let remark = matched::mean(rho).map_or_else(String::new, |rho| {
+        let remark = mean(rho).map_or_else(String::new, |rho| {
             format!("Spearman {rho:.2}, mean of families; {missed} runs not there")
         });
         let panel = follows::Panel { title: String::new(), remark, clouds: clouds.collect() };

@@ -5,6 +5,7 @@
 //! response is the tokens to the target over those of the family's best; runs that did not get there share the last rank.
 
 use super::toy::{Toy, logged};
+use crate::studies::contrast::mean;
 use crate::{
     analysis::{
         claims::{Claim, Range, Sample, judge},
@@ -177,7 +178,7 @@ fn left_out(families: &[Family], predictor: usize) -> Vec<Option<f64>> {
         let others = families.iter().enumerate().filter(|(i, _)| *i != held);
         let (slope, intercept) = line(&others.flat_map(|(_, family)| points(family)).collect::<Vec<_>>())?;
         let squares = points(&families[held]).into_iter().map(|(x, y)| (intercept + slope * x - y).powi(2));
-        super::matched::mean(squares).map(f64::sqrt)
+        mean(squares).map(f64::sqrt)
     };
     (0..families.len()).map(error).collect()
 }

@@ -5,6 +5,7 @@
 //! differ by more than 2 % are dropped, and a pair that two levels share counts once.
 
 use super::toy::{Logged, Toy, logged, spectrum};
+use crate::studies::contrast::mean;
 use crate::{analysis::general::Run, probe::jensen_shannon};
 
 /// The levels, as quantiles.
@@ -89,10 +90,4 @@ pub fn seed_floor(runs: &[&Toy]) -> Option<f64> {
 pub fn seed_pairs<'a>(runs: &[&Toy<'a>]) -> Vec<(&'a Run, &'a Run)> {
     let later = |i: usize| runs[i + 1..].iter().map(move |b| (runs[i].run, b.run));
     (0..runs.len()).flat_map(later).filter(|(a, b)| a.seed() != b.seed()).collect()
-}
-
-/// None of nothing.
-pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.into_iter().collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

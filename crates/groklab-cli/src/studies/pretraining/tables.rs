@@ -4,7 +4,7 @@ use super::{OVERFIT, RIVALS, TOKENS, alarm, column, correlation, flagged, peak, 
 use crate::{
     analysis::general::{Run, Setting, Study, median},
     render::table::{Align, Table, decimals},
-    studies::contrast::series,
+    studies::contrast::{mean, series},
 };
 
 /// Parts of a training over which a decline is measured; the first, rise and peak, is left out.
@@ -27,10 +27,9 @@ fn label(setting: &Setting<'_>) -> String {
     if setting.label.is_empty() { "all".to_owned() } else { setting.label.clone() }
 }
 
-/// Mean over the runs that have it, signed where that matters.
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+/// Mean over the runs that have it.
+fn finite_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    mean(values.filter(|value| value.is_finite()))
 }
 
 fn shown(value: Option<f64>, digits: usize) -> String {
@@ -53,7 +52,8 @@ fn rates(study: &Study) -> Table {
     let rows = settings.iter().map(|setting| {
         let mut row = vec![label(setting)];
         row.extend(
-            (1..WINDOWS).map(|i| shown(mean(setting.runs.iter().filter_map(|run| decline(run, i))), 3)),
+            (1..WINDOWS)
+                .map(|i| shown(finite_mean(setting.runs.iter().filter_map(|run| decline(run, i))), 3)),
         );
         let peaks: Vec<f64> = setting.runs.iter().filter_map(|run| Some(peak(run)?.0 as f64)).collect();
         let flags: Vec<f64> =
@@ -94,7 +94,7 @@ fn gaps(study: &Study) -> Table {
                     // the last evaluation that is not after it
                     values.range(..=percent * last / 100).next_back().map(|(_, value)| *value)
                 };
-                row.push(shown(mean(setting.runs.iter().filter_map(at)), 2));
+                row.push(shown(finite_mean(setting.runs.iter().filter_map(at)), 2));
             }
         }
         row
