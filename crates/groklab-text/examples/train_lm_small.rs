@@ -1,10 +1,10 @@
 //! Trains the preset lm-small on the synthetic language and prints losses, the language's own floor and LAR.
 //!
 //! ```text
-//! cargo run --release -p groklab-text --features candle --example train_lm_small -- [adam|muon] [fresh|TOKENS] [STEPS] [SEED]
+//! cargo run --release -p groklab-text --features candle --example train_lm_small -- [adam|muon] [fresh|TOKENS] [STEPS] [SEED] [fused|plain]
 //! ```
 //! `fresh` takes new documents in every step; a number of tokens, as 16384, goes through the first so many again and
-//! again and overfits. The recipe: 8 sequences of 64 a step, warm-up over 4 % of the steps, cosine to
+//! again and overfits; `plain` takes ordinary operations of candle. The recipe: 8 sequences of 64 a step, warm-up over 4 % of the steps, cosine to
 //! zero, gradients clipped at norm 1, Adam at 4e-3 or Muon at 1e-2.
 
 use candle_core::{DType, Device, Tensor};
@@ -46,6 +46,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     let model = Transformer::new(config.clone(), DType::F32, &Device::Cpu)?;
+    let model = match argument(4, "fused") {
+        "fused" => model,
+        "plain" => model.plain(),
+        other => return Err(format!("operations {other:?}: must be fused or plain").into()),
+    };
     let mut params = initial_parameters(&config, seed);
     let mut grads = vec![0.0; params.len()];
     let (mut optimizer, rate): (Box<dyn Optimizer>, f64) = match name {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::run::{Counters, Course, Failure, Layout, Learner, Part, Pass, Planned, Record, Snapshot, State};
 use candle_core::{DType, Device};
+use groklab_kernels::InstructionSet;
 use groklab_probe::weight_norm;
 use groklab_text::{
     model::{AnyConfig, Architecture, Decoder, ModelError},
@@ -41,12 +42,13 @@ pub struct TextLearner<'a> {
 }
 
 impl<'a> TextLearner<'a> {
-    /// Draws the initial parameters.
-    pub fn new(run: &'a TextRun, device: &Device) -> Result<Self, Failure> {
+    /// Draws the initial parameters; `plain`: a model of ordinary operations of candle even where fused ones are there.
+    pub fn new(run: &'a TextRun, device: &Device, plain: bool) -> Result<Self, Failure> {
         let config = &run.config;
         let architecture = config.architecture();
         let params = architecture.initial_parameters(config.seed);
         let model = Decoder::new(architecture, DType::F32, device)?;
+        let model = if plain { model.plain() } else { model };
         let maps = diagnostics::linear_maps(model.layout(), model.config().unembedding());
         let named = model.layout().iter().map(|param| (param.name.clone(), param.shape.clone()));
         let floor = match &run.corpus.kind {
@@ -67,6 +69,14 @@ impl<'a> TextLearner<'a> {
             memory: Memory::default(),
             model,
         })
+    }
+
+    /// What the steps are computed with, for the manifest.
+    pub fn engine(&self) -> String {
+        match self.model.is_fused() {
+            true => format!("fused, {}", InstructionSet::best().name()),
+            false => "plain".into(),
+        }
     }
 
     /// One step; not complete where loss or gradients are not finite, and nothing has changed then.

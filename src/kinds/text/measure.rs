@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use groklab_probe::{Moments, Probe, Spectra, lar_from_norms, probe, square_sum};
 use groklab_text::{
     Param,
-    model::{AnyConfig, Architecture, Decoder, cross_entropy},
+    model::{AnyConfig, Architecture, Decoder},
 };
 
 /// Is shown the inputs of the unembedding, and the logits.
@@ -98,8 +98,7 @@ impl Subject<'_> {
                 Ok(())
             };
             let logits = self.model.logits(inputs, config.sequence(), &mut observe)?.detach();
-            let targets_there = Tensor::from_slice(targets, targets.len(), logits.device())?;
-            let loss = f64::from(cross_entropy(&logits, &targets_there)?.to_scalar::<f32>()?);
+            let loss = f64::from(self.model.mean_loss(&logits, targets)?.to_scalar::<f32>()?);
             sum += loss * targets.len() as f64;
             count += targets.len();
             let x = last.ok_or("the model did not show the inputs of its unembedding")?;

@@ -152,10 +152,11 @@ impl Planned for TextRun {
     fn start<'a>(&'a self, place: &Place) -> Result<Started<'a>, Failure> {
         if place.engine == EngineChoice::Factored {
             return Err(
-                "language models have no factored engine; leave --engine at auto, or take plain".into()
+                "language models have no factored engine; leave --engine at auto (fused operations on the CPU), or take plain".into()
             );
         }
-        let learner = TextLearner::new(self, &place.device)?;
-        Ok((Box::new(learner), "plain".to_owned()))
+        let learner = TextLearner::new(self, &place.device, place.engine == EngineChoice::Plain)?;
+        let engine = learner.engine();
+        Ok((Box::new(learner), engine))
     }
 }

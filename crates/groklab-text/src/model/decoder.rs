@@ -1,7 +1,7 @@
 //! A model of any architecture: its parameters, forward pass, loss and flat gradients.
 
 use super::{
-    Architecture, ModelError, Observer, Pass, Tap, TextConfig,
+    Architecture, ModelError, Observer, Pass, Tap, TextConfig, fused,
     operations::{Rope, cross_entropy},
 };
 use crate::Layout;
@@ -20,10 +20,12 @@ pub struct Decoder<A> {
     mask: Tensor,
     device: Device,
     dtype: DType,
+    fused: bool,
 }
 
 impl<A: Architecture> Decoder<A> {
-    /// With all parameters zero; [`Self::set`] gives them values.
+    /// With all parameters zero; [`Self::set`] gives them values. In f32 on the CPU each operation is one node of the graph,
+    /// on one core; otherwise the model is made of ordinary operations of candle, as [`Self::plain`] is everywhere.
     ///
     /// # Errors
     /// If sizes do not fit together, or the device fails.
@@ -40,7 +42,19 @@ impl<A: Architecture> Decoder<A> {
         let mask =
             Tensor::from_vec(mask, (length, length), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)?;
         let rope = Rope::new(length, config.d_head(), config.rope_base(), dtype, device)?;
-        Ok(Self { config, layout, vars, rope, mask, device: device.clone(), dtype })
+        let fused = device.is_cpu() && dtype == DType::F32;
+        Ok(Self { config, layout, vars, rope, mask, device: device.clone(), dtype, fused })
+    }
+
+    /// The same model of ordinary operations of candle.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { fused: false, ..self }
+    }
+
+    /// Whether each operation is one node of the graph.
+    pub fn is_fused(&self) -> bool {
+        self.fused
     }
 
     /// Sizes.
@@ -145,7 +159,18 @@ impl<A: Architecture> Decoder<A> {
             return Err(ModelError::Mismatch { what: "number of targets", found: targets.len(), expected });
         }
         let logits = self.tapped_logits(inputs, length, tap)?;
-        Ok(cross_entropy(&logits, &Tensor::from_slice(targets, targets.len(), &self.device)?)?)
+        self.mean_loss(&logits, targets)
+    }
+
+    /// Mean loss in nats of logits, (N, V), and N targets.
+    ///
+    /// # Errors
+    /// If they do not fit each other.
+    pub fn mean_loss(&self, logits: &Tensor, targets: &[u32]) -> std::result::Result<Tensor, ModelError> {
+        if self.fused {
+            return Ok(logits.apply_op1(fused::CrossEntropy { targets: targets.to_vec() })?);
+        }
+        Ok(cross_entropy(logits, &Tensor::from_slice(targets, targets.len(), &self.device)?)?)
     }
 
     /// Writes the gradients of a loss into `grads`, in the order of the layout.
@@ -195,6 +220,7 @@ impl<A: Architecture> Decoder<A> {
             params: self.vars.iter().zip(self.layout.as_slice()),
             tap,
             rope: &self.rope,
+            fused: self.fused,
             mask: self.mask.narrow(0, 0, length)?.narrow(1, 0, length)?,
             rows: inputs.len() / length,
             length,

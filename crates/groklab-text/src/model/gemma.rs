@@ -1,6 +1,6 @@
 //! Gemma-2: sizes, presets, the parameters that follow from them, and the forward pass.
 
-use super::{Architecture, ModelError, Pass, check_sizes, initial_parameters, rms_norm};
+use super::{Architecture, Heads, ModelError, Pass, check_sizes, initial_parameters};
 use crate::{Layout, Role};
 use candle_core::{Result, Tensor};
 
@@ -157,26 +157,24 @@ impl Architecture for TextConfig {
 
     fn forward(&self, pass: &mut Pass, ids: &Tensor) -> Result<Tensor> {
         let Self { d_model, heads, epsilon, .. } = *self;
-        let norm = |pass: &mut Pass, x: &Tensor| rms_norm(x, pass.param()?.0, epsilon);
+        let of = Heads { count: heads, rotary: true, norm: None };
         let (embedding, embedding_name) = pass.param()?;
         let mut x = (embedding.index_select(ids, 0)? * (d_model as f64).sqrt())?; // (B·T, d)
         for _ in 0..self.layers {
-            let h = norm(pass, &x)?;
+            let h = pass.norm(&x, epsilon)?;
             let (q, k, v) = (pass.linear(&h)?, pass.linear(&h)?, pass.linear(&h)?);
-            let q = pass.rotate(&pass.heads(&q, heads)?)?;
-            let k = pass.rotate(&pass.heads(&k, heads)?)?;
-            let mixed = pass.attention(&q, &k, &pass.heads(&v, heads)?)?;
+            let mixed = pass.attention([&q, &k, &v], of)?;
             let attention = pass.linear(&mixed)?;
-            x = (x + norm(pass, &attention)?)?;
+            x = (x + pass.norm(&attention, epsilon)?)?;
 
-            let h = norm(pass, &x)?;
-            let gate = pass.linear(&h)?.gelu()?; // the tanh form
-            let hidden = (gate * pass.linear(&h)?)?; // (B·T, d_ff)
+            let h = pass.norm(&x, epsilon)?;
+            let (gate, up) = (pass.linear(&h)?, pass.linear(&h)?);
+            let hidden = pass.gated_gelu(&gate, &up)?; // (B·T, d_ff)
             let mlp = pass.linear(&hidden)?;
-            x = (x + norm(pass, &mlp)?)?;
+            x = (x + pass.norm(&mlp, epsilon)?)?;
             pass.end_block(&x);
         }
-        let h = norm(pass, &x)?;
+        let h = pass.norm(&x, epsilon)?;
         let (unembedding, name) = if self.tied { (embedding, embedding_name) } else { pass.param()? };
         pass.apply(unembedding, name, &h) // (B·T, V)
     }

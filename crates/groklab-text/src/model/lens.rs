@@ -13,7 +13,7 @@
 //! The three changes of the last stage are fields of [`LensConfig`] and can be made one by one. Tied logits begin at the
 //! scale √d, for the embedding is N(0, 1), and the loss far above ln V; of a head at zero it is ln V exactly.
 
-use super::{Architecture, Decoder, ModelError, Pass, check_sizes, operations::unit_rms};
+use super::{Architecture, Decoder, Heads, ModelError, Pass, check_sizes};
 use crate::{Layout, Role};
 use candle_core::{Result, Tensor};
 use groklab_corpus::stream;
@@ -207,7 +207,7 @@ impl Architecture for LensConfig {
 
     fn forward(&self, pass: &mut Pass, ids: &Tensor) -> Result<Tensor> {
         let Self { d_model: d, heads, epsilon, .. } = *self;
-        let norm = |x: &Tensor| unit_rms(x, epsilon);
+        let of = Heads { count: heads, rotary: self.rotary, norm: self.rotary.then_some(epsilon) };
         let (embedding, embedding_name) = pass.param()?;
         let mut x = embedding.index_select(ids, 0)?; // (B·T, d)
         if !self.rotary {
@@ -216,27 +216,25 @@ impl Architecture for LensConfig {
             x = by_sequence.broadcast_add(&positions)?.reshape(((), d))?;
         }
         if self.normalised_embedding {
-            x = norm(&x)?;
+            x = pass.unit_norm(&x, epsilon)?;
         }
         for _ in 0..self.layers {
-            let h = norm(&x)?;
+            let h = pass.unit_norm(&x, epsilon)?;
             let [q, k, v] = if self.rotary {
-                let turned = |pass: &Pass, x: Tensor| pass.rotate(&norm(&pass.heads(&x, heads)?)?);
-                let (q, k) = (pass.linear(&h)?, pass.linear(&h)?);
-                let v = pass.linear(&h)?;
-                [turned(pass, q)?, turned(pass, k)?, pass.heads(&v, heads)?]
+                [pass.linear(&h)?, pass.linear(&h)?, pass.linear(&h)?]
             } else {
                 let joint = pass.linear(&h)?; // (B·T, 3d)
-                let part = |i: usize| pass.heads(&joint.narrow(1, i * d, d)?, heads);
-                [part(0)?, part(1)?, part(2)?]
+                [joint.narrow(1, 0, d)?, joint.narrow(1, d, d)?, joint.narrow(1, 2 * d, d)?]
             };
-            let mixed = pass.attention(&q, &k, &v)?;
+            let mixed = pass.attention([&q, &k, &v], of)?;
             x = (x + pass.linear(&mixed)?)?;
-            let hidden = pass.linear(&norm(&x)?)?.relu()?.sqr()?; // (B·T, d_ff)
+            let h = pass.unit_norm(&x, epsilon)?;
+            let up = pass.linear(&h)?;
+            let hidden = pass.relu_squared(&up)?; // (B·T, d_ff)
             x = (x + pass.linear(&hidden)?)?;
             pass.end_block(&x);
         }
-        let h = norm(&x)?;
+        let h = pass.unit_norm(&x, epsilon)?;
         let (head, name) = if self.own_head { pass.param()? } else { (embedding, embedding_name) };
         pass.apply(head, name, &h) // (B·T, V)
     }

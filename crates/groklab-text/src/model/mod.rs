@@ -14,6 +14,7 @@
 
 mod architecture;
 mod decoder;
+mod fused;
 mod gemma;
 mod init;
 mod lens;
@@ -31,7 +32,7 @@ pub use gemma::TextConfig;
 pub use init::initial_parameters;
 pub use lens::{LensConfig, LensModel, Stage};
 pub use operations::{Rope, cross_entropy, rms_norm};
-pub use pass::{Observer, Pass, Tap};
+pub use pass::{Heads, Observer, Pass, Tap};
 pub use samples::{Factors, SampleGradients, sample_factors, sample_gradients};
 
 /// A model that cannot be made or run as asked.

@@ -1,6 +1,7 @@
 //! RMSNorm, rotary embedding, softmax and cross-entropy, of operations that candle can take back.
 
 use candle_core::{D, DType, Device, Result, Tensor};
+use std::sync::Arc;
 
 /// x/√(mean x² + ε)·(1 + gain) over the last dimension (Zhang & Sennrich 2019, arXiv 1910.07467, with Gemma's 1 + g).
 ///
@@ -41,6 +42,8 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
 pub struct Rope {
     cos: Tensor,
     sin: Tensor,
+    /// Cosine and sine of position t and channel i at t·D/2 + i.
+    pub(super) turns: Arc<[(f32, f32)]>,
 }
 
 impl Rope {
@@ -57,7 +60,8 @@ impl Rope {
             let values: Vec<f64> = angles.iter().map(|&angle| of(angle)).collect();
             Tensor::from_vec(values, (positions, half), &Device::Cpu)?.to_dtype(dtype)?.to_device(device)
         };
-        Ok(Self { cos: table(f64::cos)?, sin: table(f64::sin)? })
+        let turns = angles.iter().map(|angle| (angle.cos() as f32, angle.sin() as f32)).collect();
+        Ok(Self { cos: table(f64::cos)?, sin: table(f64::sin)?, turns })
     }
 
     /// Of x, (…, T, D), with T at most the number of positions.
