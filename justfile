@@ -45,6 +45,10 @@ plots: build
 test:
     cargo test
 
+# the program and its Python module as a wheel in target/wheels, for machines without Rust; tried in a fresh environment
+wheel:
+    scripts/wheel.sh
+
 # the step on this machine; `cargo bench` for the kernels
 bench:
     cargo run --release -- bench

@@ -1,6 +1,7 @@
 //! What leaves the program: claims, JSON, exports, completions and manual pages; closed pipes and colours.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -74,6 +75,35 @@ fn tensorboard_files_are_one_a_run_and_the_same_each_time() {
         assert!(a.file_name().unwrap().to_string_lossy().contains("tfevents"));
         assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
     }
+}
+
+#[test]
+fn pooled_tables_have_the_rows_of_every_run_as_far_as_the_budget_goes() {
+    let dir = sweep_small();
+    let rows = |out: &str, name: &str| -> Vec<BTreeMap<String, String>> {
+        let mut reader = csv::Reader::from_path(dir.path().join(out).join("small").join(name)).unwrap();
+        reader.deserialize().map(Result::unwrap).collect()
+    };
+    succeed(dir.path(), &["export", "tables", "results", "--out", "whole"]);
+    succeed(dir.path(), &["export", "tables", "results", "--max-epochs", "1", "--out", "short"]);
+    for run in rows("whole", "runs.csv") {
+        let id = &run["run"];
+        assert_eq!(run["state"], "finished");
+        // of the run's own files: what stands in a column of its name
+        let file = dir.path().join("results/small").join(id).join("metrics.csv");
+        let own: Vec<BTreeMap<String, String>> =
+            csv::Reader::from_path(file).unwrap().deserialize().map(Result::unwrap).collect();
+        let its: Vec<_> = rows("whole", "metrics.csv").into_iter().filter(|row| row["run"] == *id).collect();
+        assert!(!own.is_empty() && its.len() >= own.len());
+        for (own, its) in own.iter().zip(&its) {
+            let number = |row: &BTreeMap<String, String>, key: &str| row[key].parse::<f64>().unwrap();
+            assert_eq!(number(own, "lar"), number(its, "lar"));
+            assert_eq!((&own["epoch"], &own["step"]), (&its["epoch"], &its["step"]));
+        }
+    }
+    let epochs = |out| rows(out, "metrics.csv").iter().map(|row| row["epoch"].parse::<u64>().unwrap()).max();
+    assert!(epochs("short") <= Some(1) && epochs("whole") > epochs("short"));
+    assert!(rows("whole", "spectra.csv").iter().any(|row| row["checkpoint"] == "final"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use miette::IntoDiagnostic;
 use super::{report, tell, view::ViewArgs};
 use crate::{
     kinds,
-    render::tensorboard::event_file,
+    render::{pooled::pooled, tensorboard::event_file},
     run::Unit,
     store::{Results, write_output},
 };
@@ -19,6 +19,8 @@ use crate::{
 pub enum ExportCommand {
     /// Write the metrics of each run as a TensorBoard event file, OUT/EXPERIMENT/RUN/events.out.tfevents.0.groklab
     Tensorboard(ExportArgs),
+    /// Write the tables of all runs of each experiment as OUT/EXPERIMENT/{runs,metrics,spectra,diagnostics}.csv
+    Tables(ExportArgs),
     /// Write the spectra of each experiment as OUT/EXPERIMENT-spectra.parquet (cargo feature parquet)
     Parquet(ExportArgs),
 }
@@ -39,6 +41,7 @@ pub struct ExportArgs {
 pub fn run(command: &ExportCommand) -> miette::Result<()> {
     let (args, export): (_, fn(&Results, &Path) -> miette::Result<()>) = match command {
         ExportCommand::Tensorboard(args) => (args, tensorboard),
+        ExportCommand::Tables(args) => (args, tables),
         ExportCommand::Parquet(args) => (args, parquet),
     };
     let results = args.view.read(&args.dir)?;
@@ -57,6 +60,16 @@ fn tensorboard(results: &Results, out: &Path) -> miette::Result<()> {
         }
     }
     tell(&format!("wrote {written} runs; look at them with `tensorboard --logdir {}`", out.display()));
+    Ok(())
+}
+
+fn tables(results: &Results, out: &Path) -> miette::Result<()> {
+    for experiment in &results.experiments {
+        for (name, bytes) in pooled(&experiment.runs).map_err(report)? {
+            write_output(&out.join(&experiment.name).join(name), &bytes).map_err(report)?;
+        }
+        tell(&format!("wrote {} runs of {}", experiment.runs.len(), experiment.name));
+    }
     Ok(())
 }
 

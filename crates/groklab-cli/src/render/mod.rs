@@ -8,6 +8,7 @@ pub mod general;
 pub mod json;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod pooled;
 pub mod slurm;
 pub mod table;
 pub mod tensorboard;
