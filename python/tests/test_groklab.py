@@ -88,7 +88,7 @@ class Probe(unittest.TestCase):
             groklab.probe(np.ones((3, 4)), np.ones((5, 3)))
         with self.assertRaisesRegex(ValueError, "1 dimensions"):
             groklab.probe(np.ones(3))
-        with self.assertRaisesRegex(groklab.GroklabError, "finite"):
+        with self.assertRaisesRegex(groklab.GroklabError, "NaN at"):
             groklab.probe(np.full((3, 4), np.nan), np.ones((5, 4)))
 
 
