@@ -6,11 +6,11 @@ import csv
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 import numpy as np
 
-from ._program import run
+from ._program import PathLike, run
 
 Number = Union[float, int]
 ProbeResult = Dict[str, Number]
@@ -22,12 +22,12 @@ def _array(x: Any, what: str) -> "np.ndarray[Any, Any]":
         x = x.detach().cpu()
         # NumPy has no bfloat16
         x = (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
-    x = np.asarray(x)
-    if x.dtype.kind != "f":
-        x = x.astype(np.float64)
-    if x.ndim < 2:
-        raise ValueError(f"{what}: an array of {x.ndim} dimensions, expected 2 or more")
-    return x
+    array: "np.ndarray[Any, Any]" = np.asarray(x)
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    if array.ndim < 2:
+        raise ValueError(f"{what}: an array of {array.ndim} dimensions, expected 2 or more")
+    return array
 
 
 def probe(weights: Any, activations: Optional[Any] = None) -> ProbeResult:
@@ -40,7 +40,7 @@ def probe(weights: Any, activations: Optional[Any] = None) -> ProbeResult:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory)
         np.save(path / "w.npy", w)
-        command = ["probe", "--json", "--layout", "out-in", "--weights", path / "w.npy"]
+        command: List[PathLike] = ["probe", "--json", "--layout", "out-in", "--weights", path / "w.npy"]
         if activations is None:
             [row] = csv.DictReader(run(["probe", "--csv", "--all", *command[2:]]).splitlines())
             return {key: number for key, text in row.items() if (number := _number(text)) is not None}

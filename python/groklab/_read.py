@@ -6,7 +6,7 @@ import importlib.util
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from ._program import PathLike, run
 
@@ -39,7 +39,7 @@ def read(
     """
     library = _library(frames)
     with tempfile.TemporaryDirectory() as out:
-        command = ["export", "tables", Path(directory), "--out", out]
+        command: List[PathLike] = ["export", "tables", Path(directory), "--out", out]
         if max_epochs is not None:
             command += ["--max-epochs", str(max_epochs)]
         if patience is not None:
