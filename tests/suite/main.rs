@@ -15,6 +15,8 @@ mod outputs;
 mod probe;
 mod probe_layers;
 mod probe_trials;
+#[cfg(unix)]
+mod progress;
 mod python;
 mod replay;
 mod report;
@@ -23,6 +25,7 @@ mod runs;
 mod slurm;
 #[cfg(unix)]
 mod survive;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},

@@ -19,7 +19,6 @@ mod quick;
 mod report;
 mod run;
 mod slurm;
-mod spark;
 mod status;
 mod sweep;
 mod table;
@@ -28,6 +27,7 @@ mod trace;
 mod train;
 mod verify;
 mod view;
+mod watch;
 
 use crate::{
     program::Program,
@@ -96,6 +96,8 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Write a report of a results directory: one HTML file with interactive figures
     Report(report::ReportArgs),
+    /// Show the report of a results directory as a page that follows the runs while they train
+    Watch(watch::WatchArgs),
     /// Write results in the formats of other programs
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -145,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Claims(args) => claims::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Corpus(command) => corpus::run(&command).map(|()| ExitCode::SUCCESS),
