@@ -27,7 +27,7 @@ pub enum ConfigError {
     /// A value of the wrong type or an unknown choice.
     #[error("{key} = {value}: {reason}")]
     #[diagnostic(help(
-        "see the table of config keys in the README; `config.toml` of any run shows them all"
+        "`groklab config keys` says what each key may be; `config.toml` of any run shows them all"
     ))]
     BadValue {
         /// Dotted key.
@@ -131,7 +131,10 @@ pub fn set(kind: &dyn Kind, config: &Table, settings: &Settings) -> Result<Table
             let keys = known_keys(kind, &config);
             match nearest(key, &keys) {
                 Some(near) => {
-                    format!("did you mean `{near}`? `groklab kinds {}` lists all keys", kind.name())
+                    format!(
+                        "did you mean `{near}`? `groklab config keys --kind {}` explains all",
+                        kind.name()
+                    )
                 }
                 None => format!("known keys: {}", keys.join(", ")),
             }
@@ -176,8 +179,8 @@ fn leaf_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
 /// Bytes of a key that may be one at all.
 const LONGEST: usize = 64;
 
-/// The key that was probably meant: by the spelling of its last word, or by initials (`lr`).
-fn nearest<'k>(key: &str, keys: &'k [String]) -> Option<&'k str> {
+/// The key of `keys` that was probably meant: by the spelling of its last word, or by initials (`lr`).
+pub fn nearest<'k>(key: &str, keys: &'k [String]) -> Option<&'k str> {
     if key.len() > LONGEST {
         return None;
     }

@@ -113,7 +113,7 @@ fn a_run_killed_at_random_instants_ends_with_the_same_bytes() {
 
 #[test]
 fn a_signal_saves_and_stops_and_the_same_command_goes_on() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let dir = tempfile::tempdir().unwrap();
         experiment(dir.path(), 100_000, 3);
         let log = dir.path().join("log");

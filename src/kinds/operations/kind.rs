@@ -9,8 +9,8 @@ use super::{
     train::{Solo, Trainer},
 };
 use crate::run::{
-    Budget, Cadence, Column, ConfigError, Data, Document, Failure, Headline, Kind, Label, Milestone, Place,
-    PlanError, Planned, Planner, Preset, Started,
+    BUDGET_SOURCE, Budget, Cadence, Column, ConfigError, Data, Document, Failure, Headline, KeyDoc, Kind,
+    Label, Milestone, Place, PlanError, Planned, Planner, Preset, Started, meanings,
 };
 use crate::store::{ReadError, RunRecord};
 use miette::Diagnostic;
@@ -68,6 +68,10 @@ impl Kind for Operations {
                 toml: include_str!("presets/power.toml"),
             },
         ]
+    }
+
+    fn meanings(&self) -> BTreeMap<String, KeyDoc> {
+        meanings("RunConfig", &[include_str!("config/mod.rs"), BUDGET_SOURCE])
     }
 
     fn lists(&self) -> &'static [(&'static str, &'static str)] {

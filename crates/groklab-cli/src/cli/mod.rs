@@ -3,6 +3,7 @@
 mod bench;
 mod claims;
 mod completions;
+mod config;
 mod corpus;
 mod diagnostics;
 mod evidence;
@@ -111,6 +112,9 @@ enum Command {
     Experiments,
     /// List the kinds of run, or show the presets, config keys, columns and milestones of one
     Kinds(kinds::KindsArgs),
+    /// Explain the keys of a config, show those of a run or an experiment, or what two of them differ in
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// List what a run can record besides the probe, with formula, source and cost
     Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
@@ -153,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Corpus(command) => corpus::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Experiments => experiments::run().map(|()| ExitCode::SUCCESS),
         Command::Kinds(args) => kinds::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Config(command) => config::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),

@@ -2,7 +2,7 @@
 
 use super::{deliver, print};
 use crate::excerpt::clipped;
-use crate::kinds::operations::task::{Symbols, Task, available};
+use crate::kinds::operations::task::{Symbols, Task, available, hides_built_in};
 use clap::Subcommand;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -43,13 +43,15 @@ pub fn run(command: TasksCommand) -> miette::Result<()> {
         TasksCommand::Show { name } => print(&show(&Task::find(&name)?)),
         TasksCommand::Check { file } => {
             let task = Task::load(&file)?;
-            print(&format!(
-                "ok: {} — {}, {} rows, {} symbols\n",
-                task.name,
-                task.title,
-                task.equations.len(),
-                task.n_symbols
-            ))
+            let hides = match is_hiding(&task) {
+                true => format!(
+                    "as tasks/{}.toml it hides the built-in task of that name, which is another\n",
+                    task.name
+                ),
+                false => String::new(),
+            };
+            let (rows, symbols) = (task.equations.len(), task.n_symbols);
+            print(&format!("ok: {} — {}, {rows} rows, {symbols} symbols\n{hides}", task.name, task.title))
         }
         TasksCommand::Export { name, out } => {
             let table = Task::find(&name)?.csv();
@@ -66,7 +68,11 @@ fn list(names: &[String]) -> String {
     let mut rows = vec![["name", "rows", "symbols", "title"].map(str::to_owned)];
     for name in names {
         rows.push(match Task::find(name) {
-            Ok(task) => [task.name, task.equations.len().to_string(), task.n_symbols.to_string(), task.title],
+            Ok(task) => {
+                let hides = if is_hiding(&task) { ", in place of the built-in task" } else { "" };
+                let (rows, symbols) = (task.equations.len().to_string(), task.n_symbols.to_string());
+                [task.name, rows, symbols, format!("{}{hides}", task.title)]
+            }
             Err(error) => [clipped(name, 64), "-".into(), "-".into(), format!("error: {error}")],
         });
     }
@@ -76,6 +82,10 @@ fn list(names: &[String]) -> String {
         let _ = writeln!(text, "{:name$}  {:>count$}  {:>symbols$}  {}", row[0], row[1], row[2], row[3]);
         text
     })
+}
+
+fn is_hiding(task: &Task) -> bool {
+    hides_built_in(&task.name, &task.digest())
 }
 
 fn show(task: &Task) -> String {
@@ -112,6 +122,9 @@ fn show(task: &Task) -> String {
     lines.push(("rows", format!("{} of {pairs} pairs", task.equations.len())));
     lines.push(("answers", format!("{} of {} symbols occur", answers.len(), task.n_symbols)));
     lines.push(("digest", task.digest()));
+    if is_hiding(task) {
+        lines.push(("hides", "the built-in task of this name, which is another".into()));
+    }
     lines.extend(convention.map(|convention| ("convention", convention)));
 
     let mut text = format!("{}: {}\n\n", task.name, task.title);

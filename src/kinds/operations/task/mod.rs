@@ -40,7 +40,7 @@ pub(crate) use error::Located;
 pub use error::{Fault, Place, TaskError};
 
 pub(crate) use library::is_name;
-pub use library::{available, builtin_names};
+pub use library::{available, builtin_names, hides_built_in};
 pub use permutation::{MAX_DEGREE, SymmetricGroup};
 pub(crate) use source::{read as read_text, without_bom};
 

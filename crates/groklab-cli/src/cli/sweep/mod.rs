@@ -1,5 +1,7 @@
 //! `groklab sweep`: an experiment file, every run of its grid.
 
+mod dry;
+
 use super::{
     report,
     run::{Computer, ExecutionArgs, PrecisionArgs, execute},
@@ -36,6 +38,9 @@ pub struct SweepArgs {
     /// Directory for the experiment's directory
     #[arg(long, default_value = "results")]
     out: PathBuf,
+    /// Say what would be done, and what of it is done already; run nothing and write nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     execution: ExecutionArgs,
 }
@@ -50,6 +55,13 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     let results = args.out.join(&experiment.name);
+    if args.dry_run {
+        if let Some((i, n)) = args.shard {
+            plan = shard(plan, i, n);
+            say(&format!("shard {i} of {n}: {} runs", plan.len()));
+        }
+        return dry::tell(&plan, &results).map(|()| ExitCode::SUCCESS);
+    }
     let PlanChange { dropped, rebudgeted } =
         record_plan(&results, &plan, experiment.study.as_deref()).map_err(report)?;
     if rebudgeted > 0 {
