@@ -91,7 +91,9 @@ fn a_dry_run_says_what_is_to_be_done_and_writes_nothing() {
     let told = dry(&[]);
     assert!(told.contains("4 runs: 3 begin, 1 done; 9 epochs to do at most"), "{told}");
     assert_eq!(told.lines().filter(|line| line.starts_with("done ")).count(), 1, "{told}");
-    assert_eq!(std::fs::read_dir(dir.path().join("results/small")).unwrap().count(), 2, "a run and the plan");
+    let runs =
+        std::fs::read_dir(dir.path().join("results/small")).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(runs.filter(|path| path.is_dir()).count(), 1, "a run was begun");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     kinds::operations::{
-        config::{Decay, RunConfig},
+        config::{Decay, LastBatch, RunConfig},
         engine::{Evaluated, ReplicaEpoch, ReplicaState, cpu::replicas::CpuReplicas},
         task::Task,
     },
@@ -181,6 +181,45 @@ fn a_mixed_plan_leaves_the_bytes_that_its_runs_leave_alone() {
         let nothing = |_: &Shape, _: usize| -> Result<Box<dyn Replicas>, EngineError> { Err(lost("way")) };
         let (settled, _) = side_by_side(root.path(), &plan, jobs, &NEVER, &nothing);
         assert!(settled.iter().all(|s| matches!(s, Settled::Already(_))), "{case}: {settled:?}");
+    }
+}
+
+/// Epochs of 1, 2, 4, 5 and 12 steps in one round, last batches of 1 to 4 rows or none, more rows in a batch than there are.
+#[test]
+fn unequal_batches_side_by_side_leave_the_bytes_that_each_leaves_alone() {
+    let of = |fraction: f64, seed: u64, rows: usize, last: LastBatch| {
+        run("x + y", fraction, seed, |c| (c.data.batch_size, c.data.last_batch) = (rows, last))
+    };
+    use LastBatch::{Drop, Keep};
+    let plan = vec![
+        of(0.5, 0, 1000, Keep),
+        of(0.5, 1, 24, Keep),
+        of(0.5, 2, 23, Keep),
+        of(0.5, 3, 5, Drop),
+        of(0.5, 4, 5, Keep),
+        of(0.5, 5, 2, Keep),
+        of(0.25, 6, 8, Drop),
+        of(0.9, 7, 11, Keep),
+    ];
+    // floor(49 · fraction) rows
+    let steps = [1, 1, 2, 4, 5, 12, 1, 4];
+    let expected = alone(&plan);
+    for (i, steps) in steps.into_iter().enumerate() {
+        let manifest = Manifest::parse(&expected[i]["manifest.json"]).unwrap();
+        assert_eq!((manifest.epochs, manifest.steps), (4, 4 * steps), "run {i}");
+    }
+    for (slots, jobs, is_eager) in [(8, 2, false), (8, 1, true), (3, 2, true), (2, 1, false)] {
+        let root = tempfile::tempdir().unwrap();
+        let waiting = Mutex::new(Vec::new());
+        let open = |shape: &Shape, n: usize| -> Result<Box<dyn Replicas>, EngineError> {
+            waiting.lock().unwrap().push(n);
+            Ok(Box::new(CpuReplicas::new(shape, slots, is_eager)?))
+        };
+        let case = format!("{slots} slots, {jobs} jobs, eager: {is_eager}");
+        let (settled, _) = side_by_side(root.path(), &plan, jobs, &NEVER, &open);
+        assert!(settled.iter().all(|s| matches!(s, Settled::Finished(_))), "{case}: {settled:?}");
+        assert_eq!(*waiting.lock().unwrap(), [8], "{case}: they are of one shape");
+        assert_same(root.path(), &plan, &expected, &case);
     }
 }
 
