@@ -98,6 +98,15 @@ lint:
     cargo clippy --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --lib
 
+# licences, sources and advisories of all dependencies; needs `cargo install --locked cargo-deny`
+deny:
+    scripts/dependencies.py
+    cargo deny check
+
+# versions, changelog, gate, advisories, commit and tag; publishes nothing
+release version:
+    scripts/release.sh {{version}}
+
 [private]
 build:
     cargo build -p groklab-cli --release {{ if features == "" { "" } else { "--features " + features } }}

@@ -4,6 +4,7 @@
 
 mod budgets;
 mod command;
+mod docs;
 mod equality;
 mod figures;
 mod fingerprint;

@@ -247,3 +247,81 @@ fn report(error: impl std::error::Error + Send + Sync + 'static) -> miette::Repo
     struct Plain(#[from] Box<dyn std::error::Error + Send + Sync>);
     Plain(Box::new(error)).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    /// README and everything in docs: (file, text).
+    fn documents() -> Vec<(String, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut files = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+        let mut folders = vec![root.join("docs")];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match path.extension() {
+                    _ if path.is_dir() => folders.push(path),
+                    Some(end) if end == "md" => files.push(path),
+                    _ => {}
+                }
+            }
+        }
+        let read = |path: std::path::PathBuf| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(&root).unwrap().display().to_string(), text)
+        };
+        files.into_iter().map(read).collect()
+    }
+
+    /// The words of a command up to what ends it in a shell, as far as the documents use one; none without `groklab` in front.
+    fn words(text: &str) -> Option<Vec<String>> {
+        let text = text.trim().trim_start_matches("cargo run --release -- ");
+        let text = text.strip_prefix("groklab ").or_else(|| (text == "quick").then_some(text))?;
+        let (mut words, mut word, mut quote) = (vec!["groklab".to_owned()], String::new(), None);
+        for c in text.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '|' | '&' | ';' | '>' | '#' | '(' | '\n') => break,
+                (None, ' ') => words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty())),
+                _ => word.push(c),
+            }
+        }
+        words.extend(Some(word).filter(|word| !word.is_empty()));
+        Some(words)
+    }
+
+    /// A command that the documents give has the subcommands and options that there are.
+    #[test]
+    fn the_commands_of_the_documents_are_commands_of_the_program() {
+        let mut count = 0;
+        for (file, text) in documents() {
+            for (i, part) in text.split("```").enumerate() {
+                // a block of shell is to be typed as it stands; a name in a sentence may be cut short
+                let (is_block, is_shell) = (i % 2 == 1, part.starts_with("sh\n"));
+                let commands: Vec<&str> = match is_block {
+                    true if is_shell => part.lines().skip(1).flat_map(|line| line.split("&&")).collect(),
+                    true => Vec::new(),
+                    false => part.split('`').skip(1).step_by(2).collect(),
+                };
+                for command in commands {
+                    let Some(words) = words(command) else { continue };
+                    count += 1;
+                    let Err(error) = Cli::try_parse_from(&words) else { continue };
+                    let is_short = matches!(
+                        error.kind(),
+                        ErrorKind::MissingRequiredArgument
+                            | ErrorKind::MissingSubcommand
+                            | ErrorKind::DisplayHelp
+                            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                            | ErrorKind::ValueValidation
+                            | ErrorKind::InvalidValue
+                    );
+                    assert!(is_short && !is_block, "{file}: `{}`: {error}", command.trim());
+                }
+            }
+        }
+        assert!(count > 150, "{count} commands");
+    }
+}

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     excerpt::clipped,
     experiment::Experiment,
+    run::{ConfigError, parse_override},
     store::{PlanChange, record_plan},
     sweep::shard,
 };
@@ -28,6 +29,9 @@ pub struct SweepArgs {
     jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     precision: PrecisionArgs,
+    /// Set a config key of every run, instead of the experiment's value (repeatable): other runs, with other ids
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Epochs at most (steps, of kinds whose rounds are steps), instead of the experiment's: runs that got less far go on,
     /// those that got further stay as they are
     #[arg(long, visible_alias = "max-steps")]
@@ -50,6 +54,14 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find(&args.experiment)?;
     let mut extra = overrides(args.max_epochs);
     extra.extend(args.precision.overrides());
+    for text in &args.set {
+        extra.push(parse_override(text)?);
+    }
+    if let Some((i, _)) =
+        extra.iter().enumerate().find(|(i, (key, _))| extra[..*i].iter().any(|(k, _)| k == key))
+    {
+        return Err(ConfigError::Twice(extra[i].0.clone()).into());
+    }
     let mut plan = experiment.plan(&extra)?;
     let computer = Computer::open(&args.execution.compute, &plan, args.jobs)
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
