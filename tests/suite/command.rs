@@ -120,6 +120,59 @@ fn a_task_file_that_hides_a_built_in_task_is_named() {
     }
 }
 
+/// One of each kind of task that people asked for, through training and back.
+#[test]
+fn tasks_of_every_kind_are_learned_and_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("tasks")).unwrap();
+    let tasks = [
+        ("order", "modulus = 11\nexpression = 'if x <= y then 1 else 0'\ndomain = 'x != y'"),
+        ("quotients", "modulus = 12\nexpression = 'x / y'\ndomain = 'units'"),
+        ("product", "group = 'S3 x Z4'\nexpression = 'x * y'"),
+        ("dihedral", "group = 'D7'\nexpression = 'x * y * x^-1'"),
+        ("both", "modulus = 7\nexpressions = ['x + y', 'x * y']"),
+    ];
+    let set = [
+        "--set",
+        "model.d_model=8",
+        "--set",
+        "model.d_mlp=8",
+        "--set",
+        "data.batch_size=64",
+        "--max-epochs",
+        "2",
+    ];
+    for (name, keys) in tasks {
+        let file = format!("title = '{name}'\n{keys}\n");
+        std::fs::write(dir.path().join(format!("tasks/{name}.toml")), file).unwrap();
+        super::succeed(dir.path(), &["tasks", "check", &format!("tasks/{name}.toml")]);
+        assert!(super::succeed(dir.path(), &["tasks", "show", name]).contains("x\\y |"), "{name}");
+        super::succeed(dir.path(), &[&["train", name], &set[..]].concat());
+    }
+    // a split that was written, with the share that the error asks for
+    super::succeed(dir.path(), &["tasks", "split", "order", "--fraction", "0.4", "--out", "tasks/kept.csv"]);
+    let file = "title = 'kept'\ntable = 'kept.csv'\nsymbols = 11\n";
+    std::fs::write(dir.path().join("tasks/kept.toml"), file).unwrap();
+    let refused = super::groklab(dir.path(), &[&["train", "kept"], &set[..]].concat());
+    assert_eq!(refused.status.code(), Some(3));
+    let told = super::text(&refused.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("marks 44") && told.contains("write train_fraction = 0.4"), "{told}");
+    super::succeed(dir.path(), &[&["train", "kept", "--fraction", "0.4"], &set[..]].concat());
+
+    // the runs are understood elsewhere, without the task files
+    std::fs::remove_dir_all(dir.path().join("tasks")).unwrap();
+    for run in std::fs::read_dir(dir.path().join("results/train")).unwrap().map(|run| run.unwrap().path()) {
+        let again = super::succeed(dir.path(), &["verify", run.to_str().unwrap(), "--rerun"]);
+        assert!(again.contains("metrics.csv: the same") && !again.contains("differs"), "{again}");
+    }
+    super::succeed(dir.path(), &["report", "results/train"]);
+    let parity =
+        ["train", "--kind", "vectors", "--preset", "strength-mixture", "--set", "data.source=parity:3"];
+    let small =
+        ["--set", "data.width=12", "--set", "model.width=8", "--max-epochs", "2", "--out", "results/parity"];
+    super::succeed(dir.path(), &[&parity[..], &small].concat());
+}
+
 #[test]
 fn a_run_is_trained_again_whatever_the_level_it_is_named_at() {
     let dir = super::sweep_small();

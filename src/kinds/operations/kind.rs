@@ -130,6 +130,16 @@ struct Tasks {
     rows: usize,
 }
 
+/// A share of the rows that is not what the task's table says: tables and labels would name another number of rows.
+fn check_marks(task: &Task, fraction: f64) -> Result<(), ConfigError> {
+    let (rows, marked) = (task.equations.len(), task.marked());
+    let train = super::config::train_rows(rows, fraction);
+    match marked.filter(|&marked| marked != train) {
+        Some(marked) => Err(ConfigError::MarkedSplit { fraction, rows, train, marked }),
+        None => Ok(()),
+    }
+}
+
 /// Tables that are too large together.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("the tables up to this task have {rows} rows")]
@@ -155,6 +165,7 @@ impl Planner for Tasks {
             }
         };
         check_split(task.equations.len(), config.train_fraction)?;
+        check_marks(&task, config.train_fraction)?;
         Ok(Arc::new(PlannedRun::new(config, task)))
     }
 }

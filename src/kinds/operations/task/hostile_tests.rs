@@ -150,7 +150,7 @@ fn faults_in_a_table_are_placed_and_explained() {
         (b"0,1,1\n1,1,0\n", "", "rows.csv:1:1: the table has no column `0`"),
         (b"x,y,z,x\n0,1,1,1\n", "", "rows.csv:1:7: the column `x` stands twice"),
         (b"x,y,z,note\n0,1,1,a\n", "", "rows.csv:1:7: the table has no column `note`"),
-        (b"x,y,z\n0,1,1,1\n", "", "rows.csv:2:7: the row has more than three fields"),
+        (b"x,y,z\n0,1,1,1\n", "", "rows.csv:2:7: the row has more fields than the header names"),
         (commas.as_bytes(), "", "rows.csv:2:1: `` is not a symbol"),
         (b"", "", "rows.csv:1:1: the table holds no rows"),
         (b"x,y,z\n", "", "rows.csv:1:1: the table holds no rows"),
