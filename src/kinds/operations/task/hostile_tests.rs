@@ -66,7 +66,7 @@ fn faults_in_a_task_file_are_placed_and_explained() {
         ("title = 't'\nmodulus = 99999999999999999999\nexpression = 'x'".into(), "bad.toml:2:11: "),
         ("title = 't'\nmodulus = 9.7\nexpression = 'x'".into(), "bad.toml:2:11: "),
         ("title = 't'\ngroup = 'S7'\nexpression = 'x'".into(), "bad.toml:2:9: unknown group `S7`"),
-        ("title = 't'\ngroup = 'A5'\nexpression = 'x'".into(), "bad.toml:2:9: unknown group `A5`"),
+        ("title = 't'\ngroup = 'Q8'\nexpression = 'x'".into(), "bad.toml:2:9: unknown group `Q8`"),
         (with(MODULAR, "expression = 'x + z'"), "bad.toml:3:19: unknown name `z`"),
         (with(MODULAR, "expression = 'x² + xy'"), "bad.toml:3:20: unknown name `xy`"),
         (with(MODULAR, "expression = '2x'"), "bad.toml:3:16: found `x`, but an operator or the end"),

@@ -25,7 +25,7 @@ pub struct DataConfig {
     pub label_noise: f64,
     /// Deviation of the noise added to every input of both sides, once.
     pub pixel_noise: f64,
-    /// Its seed.
+    /// Seed of that noise.
     pub pixel_seed: u64,
     /// Inputs of a drawn row.
     pub width: usize,

@@ -214,9 +214,9 @@ fn residues_are_compared_by_their_representatives() {
         assert_eq!(count(text), expected, "{text}");
     }
     assert_eq!(count("x < y or x >= y"), 97 * 97);
-    assert_eq!(count("x + 1 < 1"), 0, "nothing is below 0");
+    assert_eq!(count("x < 0"), 0, "nothing is below 0");
     // 96 + 1 is 0, which is below 1
-    assert_eq!(count("x + 1 < 1 or x == 96 and x + 1 <= 0"), 97);
+    assert_eq!(count("x + 1 < 1"), 97);
     let value = parse_value("if x <= y then 1 else 0").unwrap();
     let at = |x, y| value.evaluate(Point { algebra: &algebra, x, y }).unwrap();
     assert_eq!([at(3, 3), at(3, 2), at(0, 96)], [1, 0, 1]);
