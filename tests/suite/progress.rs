@@ -14,11 +14,20 @@ const COLUMNS: usize = 160;
 /// What `groklab ARGS` writes to a terminal of [`COLUMNS`] that is its standard error.
 fn on_a_terminal(dir: &Path, args: &[&str]) -> String {
     let (mut ours, mut theirs) = (-1, -1);
-    let mut size = libc::winsize { ws_row: 24, ws_col: COLUMNS as u16, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize { ws_row: 24, ws_col: COLUMNS as u16, ws_xpixel: 0, ws_ypixel: 0 };
     let none = std::ptr::null_mut();
     // SAFETY: openpty(3) writes two descriptors, which nobody else owns, and reads the size
     let (mut ours, theirs) = unsafe {
-        assert_eq!(libc::openpty(&mut ours, &mut theirs, none, std::ptr::null_mut(), &mut size), 0);
+        assert_eq!(
+            libc::openpty(
+                &mut ours,
+                &mut theirs,
+                none,
+                std::ptr::null_mut(),
+                std::ptr::from_ref(&size).cast_mut()
+            ),
+            0
+        );
         (File::from_raw_fd(ours), File::from_raw_fd(theirs))
     };
     let mut command = Command::new(env!("CARGO_BIN_EXE_groklab"));

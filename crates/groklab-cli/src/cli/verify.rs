@@ -41,7 +41,7 @@ pub fn run(args: VerifyArgs) -> miette::Result<ExitCode> {
 /// The directory of the run `asked` for, at whatever level below `dir`; without a name, `dir` itself.
 fn find(dir: &Path, asked: Option<&str>) -> miette::Result<PathBuf> {
     let dirs = run_directories(dir)?;
-    let names = || dirs.iter().filter_map(|dir| Some(dir.file_name()?.to_str()?));
+    let names = || dirs.iter().filter_map(|dir| dir.file_name()?.to_str());
     let Some(asked) = asked else {
         let alone = dir.canonicalize().ok().filter(|dir| dirs == [dir.clone()]);
         let first = names().next().unwrap_or("RUN");

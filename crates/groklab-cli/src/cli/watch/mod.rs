@@ -97,9 +97,16 @@ struct Site {
     view: ViewArgs,
     pooling: Pooling,
     port: u16,
-    /// The last page: its version, and how long it took.
-    page: Mutex<Option<(String, Arc<Vec<u8>>, Duration)>>,
+    page: Mutex<Option<Page>>,
     state: Mutex<Option<(Instant, State)>>,
+}
+
+/// The report as it was last made.
+struct Page {
+    version: String,
+    body: Arc<Vec<u8>>,
+    /// How long it took.
+    took: Duration,
 }
 
 /// What is sent back.
@@ -166,7 +173,7 @@ impl Site {
     fn asked_state(&self) -> miette::Result<Answer> {
         let state = self.state()?;
         let page = self.page.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = page.as_ref().map_or(Duration::ZERO, |(_, _, took)| *took);
+        let took = page.as_ref().map_or(Duration::ZERO, |page| page.took);
         let mut json = serde_json::to_value(&state).into_diagnostic()?;
         json["pause"] = (PAUSE.max(10 * took).as_millis() as u64).into();
         Ok(Answer::ok("application/json", serde_json::to_vec(&json).into_diagnostic()?))
@@ -176,12 +183,12 @@ impl Site {
     fn page(&self) -> miette::Result<Answer> {
         let version = self.state()?.version;
         let mut last = self.page.lock().unwrap_or_else(PoisonError::into_inner);
-        let body = match last.as_ref().filter(|(known, ..)| *known == version) {
-            Some((_, body, _)) => body.clone(),
+        let body = match last.as_ref().filter(|page| page.version == version) {
+            Some(page) => page.body.clone(),
             None => {
                 let begun = Instant::now();
                 let body = Arc::new(self.report(&version)?);
-                *last = Some((version, body.clone(), begun.elapsed()));
+                *last = Some(Page { version, body: body.clone(), took: begun.elapsed() });
                 body
             }
         };

@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(found.len(), expected.len());
         for run in expected {
             let is_it = |line: &&BTreeMap<String, String>| {
-                line["task"] == run["task"].as_str().unwrap() && line["seed"] == run["seed"].to_string()
+                line["task"] == run["task"].as_str().unwrap()
+                    && line["seed"].parse().ok() == run["seed"].as_u64()
             };
             let line = found.iter().find(is_it).unwrap();
             for checkpoint in ["memorized", "grokked", "final"] {
