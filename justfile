@@ -68,6 +68,22 @@ report-test:
     cargo run -- report "$out/results" --out "$out/report.html"
     NODE_PATH="$out/npm/node_modules" node tests/report/check.mjs "$out/report.html" "$out/screenshots"
 
+# Needs what report-test needs.
+# the page of `groklab watch` in a headless browser, while runs train; screenshots in target/report-test
+watch-test:
+    #!/bin/sh
+    set -eu
+    out=target/report-test
+    npm install --prefix "$out/npm" --no-save --silent playwright-core@1.65.1
+    cargo build -p groklab-cli
+    groklab="${CARGO_TARGET_DIR:-target}/debug/groklab"
+    rm -rf "$out/watched"
+    "$groklab" sweep quick --jobs 1 --out "$out/watched" & sweep=$!
+    trap 'kill $sweep $server' EXIT
+    sleep 5
+    "$groklab" watch "$out/watched" --port 8117 & server=$!
+    NODE_PATH="$out/npm/node_modules" node tests/report/follow.mjs http://127.0.0.1:8117/ "$out/screenshots"
+
 # Without a sanitizer: groklab's own code here has no unsafe, and the build takes half as long.
 # every fuzz target for so many seconds; needs nightly Rust and `cargo install cargo-fuzz --locked`
 fuzz seconds="60":
@@ -85,6 +101,15 @@ lint:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --lib
+
+# licences, sources and advisories of all dependencies; needs `cargo install --locked cargo-deny`
+deny:
+    scripts/dependencies.py
+    cargo deny check
+
+# versions, changelog, gate, advisories, commit and tag; publishes nothing
+release version:
+    scripts/release.sh {{version}}
 
 [private]
 build:

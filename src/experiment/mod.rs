@@ -25,7 +25,7 @@ use crate::{
         self,
         operations::task::{Fault, Located, Place, TaskError, is_name, is_title, read_text, without_bom},
     },
-    run::{ConfigError, Kind, PlanError, Preset},
+    run::{ConfigError, Kind, PlanError, Preset, nearest},
 };
 use miette::Diagnostic;
 use place::{Where, locate_name};
@@ -227,6 +227,7 @@ impl Experiment {
         let cases = spec.cases.iter().map(flat).collect();
         let experiment = Self { name, title, kind, study, preset, spec, cases, origin, text };
         experiment.check_lists()?;
+        experiment.check_once()?;
         Ok(experiment)
     }
 
@@ -257,8 +258,12 @@ impl Experiment {
             let names: Vec<_> = known.iter().map(|(list, _)| *list).collect();
             let names = if names.is_empty() { String::new() } else { format!("{}, ", names.join(", ")) };
             let problem = format!("unknown key {}", quote(key));
+            let own = ["title", "kind", "preset", "study", "seeds", "set", "grid", "cases"];
+            let own = own.iter().copied().chain(known.iter().map(|(list, _)| *list)).map(str::to_owned);
+            let near = nearest(key, &own.collect::<Vec<_>>())
+                .map_or_else(String::new, |near| format!("did you mean `{near}`? "));
             let remedy = format!(
-                "an experiment of {} has title, {names}seeds and, if wanted, kind, preset, study, [set], [grid] and [[cases]]",
+                "{near}an experiment of {} has title, {names}seeds and, if wanted, kind, preset, study, [set], [grid] and [[cases]]",
                 self.kind.name()
             );
             let span = locate_name(&self.text, key).unwrap_or(Span::new(0, 0));
@@ -299,6 +304,22 @@ impl Experiment {
             }
             _ => Ok(()),
         }
+    }
+
+    /// No key of [set] or of a case may be written in two ways, as `"optim.beta2"` and as `optim.beta2`.
+    fn check_once(&self) -> Result<(), ExperimentError> {
+        let set = self.spec.set.iter().flat_map(|(k, v)| plan::flatten(k, v)).collect();
+        let sections = std::iter::once(("set", None, &set));
+        let cases = self.cases.iter().enumerate().map(|(i, case)| ("cases", Some(i), case));
+        for (section, item, settings) in sections.chain(cases) {
+            let mut seen = BTreeSet::new();
+            if let Some((key, _)) = settings.iter().find(|(key, _)| !seen.insert(key)) {
+                let place = Where { item, ..Where::key(section, key) };
+                let error = ConfigError::Twice(key.clone());
+                return Err(self.reported(place, &error));
+            }
+        }
+        Ok(())
     }
 
     /// `problem` at a place of the file.
@@ -422,6 +443,13 @@ mod tests {
         assert!(fails(&format!("{base}seeds = [1, 1]")).contains("twice"));
         assert!(fails(&format!("{base}seeds = []")).contains("no seeds"));
         assert!(fails(&format!("{base}seeds = [1]\ncolour = 3")).contains("colour"));
+        let twice = "seeds = [1]\n[set]\n\"optim.beta2\" = 0.9\n[set.optim]\nbeta2 = 0.8";
+        assert!(fails(&format!("{base}{twice}")).contains("`optim.beta2` is set twice"));
+        let twice = "seeds = [1]\n[[cases]]\n\"optim.beta2\" = 0.9\noptim.beta2 = 0.8";
+        assert!(fails(&format!("{base}{twice}")).contains("`optim.beta2` is set twice"));
+        let near = parse(&format!("{}seeds = [1]", base.replace("tasks", "task"))).err();
+        let near = near.map(|e| format!("{:?}", miette::Report::new(e))).unwrap_or_default();
+        assert!(near.contains("did you mean `tasks`?"), "{near}");
         assert!(fails(&format!("{base}seeds = [1]\n[grid]\nseed = []")).contains("no seed"));
         assert!(fails(base).contains("seeds"));
     }

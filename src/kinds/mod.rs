@@ -47,7 +47,8 @@ pub fn of(run: &RunRecord) -> Result<&'static dyn Kind, ReadError> {
 pub fn replan(run: &RunRecord) -> Result<Arc<dyn Planned>, ReadError> {
     let wrong = |reason: String, help: String| ReadError::Data { dir: run.dir.clone(), reason, help };
     let kind = of(run)?;
-    let config = complete(run, kind, run.manifest.budget).map_err(|e| wrong(e.to_string(), String::new()))?;
+    let config =
+        complete(kind, &run.recipe, run.manifest.budget).map_err(|e| wrong(e.to_string(), String::new()))?;
     let planned = kind.replan(&config, &run.dir, &run.manifest.data).map_err(|error| {
         let help = error.help().map_or_else(String::new, |help| help.to_string());
         wrong(error.to_string(), help)
@@ -59,11 +60,11 @@ pub fn replan(run: &RunRecord) -> Result<Arc<dyn Planned>, ReadError> {
     Ok(planned)
 }
 
-/// The recipe of a run with its budget; keys that it does not have are those of the first preset.
-fn complete(run: &RunRecord, kind: &dyn Kind, budget: Budget) -> Result<Table, toml::de::Error> {
+/// The complete config of a recipe and its budget; keys that it does not have are those of the first preset.
+pub fn complete(kind: &dyn Kind, recipe: &Table, budget: Budget) -> Result<Table, toml::de::Error> {
     let preset = kind.presets().first().map_or("", |preset| preset.toml);
     let mut config: Table = toml::from_str(preset)?;
-    put(&mut config, &run.recipe);
+    put(&mut config, recipe);
     config.remove("kind");
     if let Ok(budget) = Value::try_from(budget) {
         config.insert("train".to_owned(), budget);

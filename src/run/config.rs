@@ -27,7 +27,7 @@ pub enum ConfigError {
     /// A value of the wrong type or an unknown choice.
     #[error("{key} = {value}: {reason}")]
     #[diagnostic(help(
-        "see the table of config keys in the README; `config.toml` of any run shows them all"
+        "`groklab config keys` says what each key may be; `config.toml` of any run shows them all"
     ))]
     BadValue {
         /// Dotted key.
@@ -51,6 +51,21 @@ pub enum ConfigError {
         train: usize,
         /// Rows for validation.
         val: usize,
+    },
+    /// A table that says which rows are for training, and another share of them.
+    #[error(
+        "train_fraction = {fraction:?} takes {train} of {rows} rows for training, and the task's table marks {marked}"
+    )]
+    #[diagnostic(help("write train_fraction = {:?}, or take the column split out of the table", marked_share(*marked, *rows)))]
+    MarkedSplit {
+        /// The fraction.
+        fraction: f64,
+        /// Rows of the task's table.
+        rows: usize,
+        /// Rows for training by the fraction.
+        train: usize,
+        /// Rows for training by the table.
+        marked: usize,
     },
     /// A value outside its range.
     #[error("{key} = {value} is out of range: {rule}")]
@@ -86,11 +101,20 @@ impl ConfigError {
             Self::NotAPair(_) => Vec::new(),
             Self::Twice(key) => vec![key],
             Self::UnknownKey { key, .. } | Self::BadValue { key, .. } => vec![key],
-            Self::EmptySide { .. } => vec!["train_fraction"],
+            Self::EmptySide { .. } | Self::MarkedSplit { .. } => vec!["train_fraction"],
             Self::OutOfRange { key: "model.d_model", .. } => vec!["model.d_model", "model.n_heads"],
             Self::OutOfRange { key, .. } => vec![key],
         }
     }
+}
+
+/// A fraction of so few digits that its rows are those marked.
+fn marked_share(marked: usize, rows: usize) -> f64 {
+    let middle = (marked as f64 + 0.5) / rows as f64;
+    let digits = (1..17).map(|digits| 10_f64.powi(digits)).map(|scale| (middle * scale).round() / scale);
+    // the number of rows is rounded down; 1e-9 keeps 0.29 · 100 at 29, as for drawn splits
+    let is_it = |share: &f64| (share * rows as f64 + 1e-9).floor() as usize == marked;
+    digits.into_iter().find(is_it).unwrap_or(middle)
 }
 
 /// What must hold of one key: whether it does, the key, its value, the words of the rule.
@@ -131,7 +155,10 @@ pub fn set(kind: &dyn Kind, config: &Table, settings: &Settings) -> Result<Table
             let keys = known_keys(kind, &config);
             match nearest(key, &keys) {
                 Some(near) => {
-                    format!("did you mean `{near}`? `groklab kinds {}` lists all keys", kind.name())
+                    format!(
+                        "did you mean `{near}`? `groklab config keys --kind {}` explains all",
+                        kind.name()
+                    )
                 }
                 None => format!("known keys: {}", keys.join(", ")),
             }
@@ -176,8 +203,8 @@ fn leaf_mut<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
 /// Bytes of a key that may be one at all.
 const LONGEST: usize = 64;
 
-/// The key that was probably meant: by the spelling of its last word, or by initials (`lr`).
-fn nearest<'k>(key: &str, keys: &'k [String]) -> Option<&'k str> {
+/// The key of `keys` that was probably meant: by the spelling of its last word, or by initials (`lr`).
+pub fn nearest<'k>(key: &str, keys: &'k [String]) -> Option<&'k str> {
     if key.len() > LONGEST {
         return None;
     }
@@ -214,6 +241,23 @@ fn collect(prefix: &str, table: &Table, keys: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The share that is proposed takes the rows that are marked, by the rule of splits: floor(rows · share).
+    #[test]
+    fn a_marked_share_takes_the_marked_rows() {
+        for rows in [2, 3, 49, 97, 9409, 14_400, 1 << 20] {
+            for marked in [1, rows / 3, rows / 2, rows - 1].into_iter().filter(|&marked| marked > 0) {
+                let share = marked_share(marked, rows);
+                assert_eq!(
+                    (share * rows as f64 + 1e-9).floor() as usize,
+                    marked,
+                    "{marked} of {rows}: {share}"
+                );
+                assert!(0.0 < share && share < 1.0);
+            }
+        }
+        assert_eq!(marked_share(2822, 9409), 0.3);
+    }
 
     #[test]
     fn what_was_meant_is_found_by_the_spelling_of_the_last_word_or_by_initials() {

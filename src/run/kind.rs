@@ -1,9 +1,9 @@
 //! What a kind of run is, and what it makes of a config.
 
-use super::{Budget, Cadence, Column, ConfigError, Learner, Milestone, identity};
+use super::{Budget, Cadence, Column, ConfigError, KeyDoc, Learner, Milestone, identity};
 use candle_core::Device;
 use miette::{Diagnostic, LabeledSpan, SourceCode};
-use std::{any::Any, fmt, path::Path, sync::Arc};
+use std::{any::Any, collections::BTreeMap, fmt, path::Path, sync::Arc};
 use toml::Table;
 
 /// A kind of run. There is one list of them; nothing else tells them apart.
@@ -24,6 +24,10 @@ pub trait Kind: Sync {
     fn headline(&self) -> &'static [Headline];
     /// Named starting points; the first is the default.
     fn presets(&self) -> &'static [Preset];
+    /// What the keys of its config mean, by dotted key; see [`meanings`](super::meanings).
+    fn meanings(&self) -> BTreeMap<String, KeyDoc> {
+        BTreeMap::new()
+    }
     /// Whether a run can be computed on a CUDA device.
     fn has_cuda(&self) -> bool {
         true

@@ -70,6 +70,9 @@ impl<'de> Deserialize<'de> for Milestones {
     }
 }
 
+/// This file, for [`meanings`](super::meanings): [`Budget`] is a part of most configs.
+pub const BUDGET_SOURCE: &str = include_str!("milestone.rs");
+
 /// How far a trajectory is followed. It changes no number of the trajectory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,17 +8,21 @@ mod column;
 mod config;
 mod course;
 pub mod identity;
+mod keys;
 mod kind;
 mod layout;
 mod learner;
 mod milestone;
 
 pub use column::{Column, Unit};
-pub use config::{ConfigError, Rule, Settings, leaf, parse_override, require, set};
+pub use config::{ConfigError, Rule, Settings, leaf, nearest, parse_override, require, set};
 pub use course::{Cadence, Clock, Course, Noted, Part, Pass};
+pub use keys::{KeyDoc, meanings};
 pub use kind::{
     Data, Document, EngineChoice, Headline, Kind, Label, Place, PlanError, Planned, Planner, Preset, Started,
 };
 pub use layout::{Layout, Tensor};
 pub use learner::{Counters, Failure, Learner, Record, Snapshot, State, train};
-pub use milestone::{Budget, DIVERGED, End, Mark, Milestone, Milestones, Rules, Stop, StopReason};
+pub use milestone::{
+    BUDGET_SOURCE, Budget, DIVERGED, End, Mark, Milestone, Milestones, Rules, Stop, StopReason,
+};

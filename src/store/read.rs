@@ -13,7 +13,7 @@ use super::{
     files::{CONFIG, METRICS},
     manifest::MANIFEST,
     plan::{PlanRow, read_plan},
-    run::read_run_under,
+    run::read_run_as,
 };
 use crate::run::Budget;
 use std::{
@@ -48,6 +48,8 @@ pub struct Limits {
     pub max_epochs: Option<u64>,
     /// Instead of `train.patience`.
     pub patience: Option<u64>,
+    /// Evaluations that a run on its way has written since it was last saved too, for which nothing vouches yet.
+    pub is_ahead: bool,
 }
 
 impl Limits {
@@ -186,7 +188,7 @@ pub struct ListedRun {
 impl ListedRun {
     /// Reads it, as far as it is to be looked at.
     pub fn read(&self) -> Result<RunRecord, ReadError> {
-        read_run_under(&self.dir, |own| self.limits.of(self.planned.unwrap_or(own)))
+        read_run_as(&self.dir, self.limits.is_ahead, |own| self.limits.of(self.planned.unwrap_or(own)))
     }
 }
 

@@ -56,6 +56,15 @@ pub fn read_run(dir: &Path) -> Result<RunRecord, ReadError> {
 
 /// Reads one run under the budget that `budget` makes of its own.
 pub fn read_run_under(dir: &Path, budget: impl FnOnce(Budget) -> Budget) -> Result<RunRecord, ReadError> {
+    read_run_as(dir, false, budget)
+}
+
+/// The same, of a run on its way with what it wrote since it was last saved if `is_ahead`.
+pub(super) fn read_run_as(
+    dir: &Path,
+    is_ahead: bool,
+    budget: impl FnOnce(Budget) -> Budget,
+) -> Result<RunRecord, ReadError> {
     let manifest = read_manifest(dir)?.ok_or_else(|| ReadError::Io {
         path: dir.join(MANIFEST),
         source: io::Error::new(io::ErrorKind::NotFound, "there is none"),
@@ -76,8 +85,19 @@ pub fn read_run_under(dir: &Path, budget: impl FnOnce(Budget) -> Budget) -> Resu
         let tail = tail(&record.manifest);
         record.metrics = read_metrics(dir, METRICS, &record.manifest.run, point, tail)?;
     }
+    if is_ahead && record.manifest.state == RunState::Running {
+        record.metrics = ahead(dir, &record.manifest.run, record.metrics);
+    }
     record.check()?;
     record.under(budget(own))
+}
+
+/// All whole rows of the evaluations in `dir`, or `vouched` where they cannot be read or are fewer: a process may be at them.
+fn ahead(dir: &Path, run: &str, vouched: Metrics) -> Metrics {
+    let Ok(mut bytes) = super::disk::read(&dir.join(METRICS), MAX_DOCUMENT_BYTES) else { return vouched };
+    bytes.truncate(bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+    let found = Metrics::parse(run, &bytes).ok().filter(|found| found.len() > vouched.len());
+    found.unwrap_or(vouched)
 }
 
 /// The recipe in a run's directory, whoever vouches for it; none where there is none that can be read.

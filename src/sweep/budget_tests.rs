@@ -53,7 +53,7 @@ fn a_run_given_budget_after_budget_leaves_the_bytes_of_one_given_the_last_at_onc
             // the view of this budget is that of a run that never had another
             let alone = views.path().join(budget.to_string());
             go(&alone, &run, u64::MAX);
-            let limits = Limits { max_epochs: Some(budget), patience: Some(1000) };
+            let limits = Limits { max_epochs: Some(budget), patience: Some(1000), ..Limits::default() };
             let see = |results: &std::path::Path| {
                 let found = read_results(&results.join(&run.id), limits).unwrap();
                 found.experiments[0].runs[0].clone()
@@ -173,7 +173,8 @@ fn a_process_that_dies_soon_after_it_took_a_finished_run_further_damages_nothing
     writer.metrics(Part::Trajectory, row.mark, row.values).unwrap();
     drop(writer);
     assert!(store::verify_run(&dir).is_empty(), "{:?}", store::verify_run(&dir));
-    let limits = Limits { max_epochs: Some(run.config.train.max_epochs), patience: None };
+    let limits =
+        Limits { max_epochs: Some(run.config.train.max_epochs), patience: None, ..Limits::default() };
     let seen = read_results(&dir, limits).unwrap().experiments.remove(0).runs.remove(0);
     assert!(seen.is_finished() && seen.metrics == rows);
     assert!(matches!(run_one(&run, &execution(root.path(), &NEVER), &Notes::default()), Settled::Already(_)));

@@ -4,6 +4,7 @@
 
 mod budgets;
 mod command;
+mod docs;
 mod equality;
 mod figures;
 mod fingerprint;
@@ -15,6 +16,8 @@ mod outputs;
 mod probe;
 mod probe_layers;
 mod probe_trials;
+#[cfg(unix)]
+mod progress;
 mod python;
 mod replay;
 mod report;
@@ -23,6 +26,7 @@ mod runs;
 mod slurm;
 #[cfg(unix)]
 mod survive;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},

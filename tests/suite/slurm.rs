@@ -89,6 +89,43 @@ fn a_warning_before_the_time_limit_requeues_the_task() {
     assert!(!dir.join("results/small/table.txt").exists());
 }
 
+/// Only bash's own tools and those that the script cannot do without.
+#[test]
+fn on_a_node_without_scontrol_the_task_saves_says_so_and_writes_what_is_finished() {
+    let (root, dir) = study(20_000, "RUNNING");
+    fs::remove_file(root.path().join("scontrol")).unwrap();
+    let tools = root.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    for tool in ["bash", "date", "hostname", "sleep", "mv", "kill"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
+        let found = text(&found.stdout);
+        if found.starts_with('/') {
+            std::os::unix::fs::symlink(found.trim(), tools.join(tool)).unwrap();
+        }
+    }
+    let two = experiment(20_000).replace("[0]\n", "[0, 1]\n");
+    fs::write(dir.join("small.toml"), two).unwrap();
+    let script = Command::new(tools.join("bash"))
+        .arg("./small.sbatch")
+        .current_dir(&dir)
+        .env("PATH", &tools)
+        .envs([("SLURM_ARRAY_JOB_ID", "7"), ("SLURM_ARRAY_TASK_ID", "1")])
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = interrupted(script, &dir, false);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(143), "{told}");
+    assert!(told.contains("no scontrol on") && told.contains("sbatch the script again"), "{told}");
+    assert!(!told.contains("command not found"), "{told}");
+    // what was done is saved, and the table says how far
+    let status = succeed(&dir, &["status", "results/small"]);
+    assert!(status.contains("1 interrupted") && status.contains("1 planned"), "{status}");
+    assert!(fs::metadata(dir.join("results/small/table.txt")).unwrap().len() > 0);
+}
+
 #[test]
 fn a_cancelled_task_is_not_requeued() {
     let (root, dir) = study(20_000, "CANCELLED");

@@ -9,8 +9,8 @@ use super::{
     train::{Solo, Trainer},
 };
 use crate::run::{
-    Budget, Cadence, Column, ConfigError, Data, Document, Failure, Headline, Kind, Label, Milestone, Place,
-    PlanError, Planned, Planner, Preset, Started,
+    BUDGET_SOURCE, Budget, Cadence, Column, ConfigError, Data, Document, Failure, Headline, KeyDoc, Kind,
+    Label, Milestone, Place, PlanError, Planned, Planner, Preset, Started, meanings,
 };
 use crate::store::{ReadError, RunRecord};
 use miette::Diagnostic;
@@ -70,6 +70,10 @@ impl Kind for Operations {
         ]
     }
 
+    fn meanings(&self) -> BTreeMap<String, KeyDoc> {
+        meanings("RunConfig", &[include_str!("config/mod.rs"), BUDGET_SOURCE])
+    }
+
     fn lists(&self) -> &'static [(&'static str, &'static str)] {
         &[("tasks", "task"), ("train_fractions", "train_fraction")]
     }
@@ -126,6 +130,16 @@ struct Tasks {
     rows: usize,
 }
 
+/// A share of the rows that is not what the task's table says: tables and labels would name another number of rows.
+fn check_marks(task: &Task, fraction: f64) -> Result<(), ConfigError> {
+    let (rows, marked) = (task.equations.len(), task.marked());
+    let train = super::config::train_rows(rows, fraction);
+    match marked.filter(|&marked| marked != train) {
+        Some(marked) => Err(ConfigError::MarkedSplit { fraction, rows, train, marked }),
+        None => Ok(()),
+    }
+}
+
 /// Tables that are too large together.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("the tables up to this task have {rows} rows")]
@@ -151,6 +165,7 @@ impl Planner for Tasks {
             }
         };
         check_split(task.equations.len(), config.train_fraction)?;
+        check_marks(&task, config.train_fraction)?;
         Ok(Arc::new(PlannedRun::new(config, task)))
     }
 }

@@ -118,7 +118,7 @@ pub struct TargetConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimConfig {
-    /// Which.
+    /// Which optimiser.
     pub name: OptimizerName,
     /// Full rate of adam and adamw.
     pub learning_rate: f64,

@@ -24,7 +24,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use crate::run::{Column, ConfigError, Headline, Kind, Milestone, Planner, Preset};
+use crate::run::{Column, ConfigError, Headline, KeyDoc, Kind, Milestone, Planner, Preset, meanings};
+use std::collections::BTreeMap;
 use toml::Table;
 
 /// As in files.
@@ -93,6 +94,10 @@ impl Kind for Text {
 
     fn presets(&self) -> &'static [Preset] {
         &PRESETS
+    }
+
+    fn meanings(&self) -> BTreeMap<String, KeyDoc> {
+        meanings("Config", &[include_str!("config.rs")])
     }
 
     fn types(&self, config: &Table) -> Result<(), String> {

@@ -19,8 +19,11 @@ mod source;
 mod tests;
 mod train;
 
-use crate::run::{Column, ConfigError, Headline, Kind, Milestone, Planner, Preset, Stop};
+use crate::run::{
+    BUDGET_SOURCE, Column, ConfigError, Headline, KeyDoc, Kind, Milestone, Planner, Preset, Stop, meanings,
+};
 use config::Config;
+use std::collections::BTreeMap;
 use toml::Table;
 
 const NAME: &str = "vectors";
@@ -108,6 +111,16 @@ impl Kind for Vectors {
 
     fn about(&self) -> &'static str {
         "classifiers of vectors: digits, mixtures, clusters, or your own files"
+    }
+
+    fn meanings(&self) -> BTreeMap<String, KeyDoc> {
+        let parts = [
+            include_str!("config/data.rs"),
+            include_str!("config/model.rs"),
+            include_str!("config/optim.rs"),
+        ];
+        let [data, model, optim] = parts;
+        meanings("Config", &[include_str!("config/mod.rs"), data, model, optim, BUDGET_SOURCE])
     }
 
     fn has_cuda(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{config::DataConfig, error::DataError};
 use crate::run::ConfigError;
-use groklab_vectors::samples::{Mixture, Samples, SamplesError, Variant, XorClusters};
+use groklab_vectors::samples::{Mixture, Parity, Samples, SamplesError, Variant, XorClusters};
 use groklab_vectors::samples::{digits, idx_directory, npy, pixel_noise};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub(super) enum Source {
     Sub,
     Xor,
     XorClusters,
+    /// Of so many inputs.
+    Parity(usize),
 }
 
 impl Source {
@@ -30,6 +32,12 @@ impl Source {
             return Ok(source);
         }
         match text.split_once(':') {
+            Some(("parity", relevant)) => match relevant.parse::<usize>() {
+                Ok(relevant) if relevant > 0 && relevant.to_string() == text["parity:".len()..] => {
+                    Ok(Self::Parity(relevant))
+                }
+                _ => Err(Self::unknown(text)),
+            },
             Some(("idx", directory)) if !directory.is_empty() => Ok(Self::Idx(directory.into())),
             Some(("npy", files)) => match files.split_once(',') {
                 Some((inputs, labels)) if !inputs.is_empty() && !labels.is_empty() => {
@@ -42,7 +50,7 @@ impl Source {
     }
 
     fn unknown(text: &str) -> ConfigError {
-        let rule = "source is digits, idx:DIRECTORY, npy:INPUTS.npy,LABELS.npy, isotropic, spike, sub, xor or xor-clusters";
+        let rule = "source is digits, idx:DIRECTORY, npy:INPUTS.npy,LABELS.npy, isotropic, spike, sub, xor, xor-clusters or parity:K";
         let value = text.chars().take(60).collect();
         ConfigError::OutOfRange { key: "data.source", value, rule }
     }
@@ -58,6 +66,7 @@ impl Source {
             Self::Sub => "sub",
             Self::Xor => "xor",
             Self::XorClusters => "xor-clusters",
+            Self::Parity(_) => "parity",
         }
     }
 
@@ -68,6 +77,7 @@ impl Source {
         match self {
             Self::Idx(directory) => format!("idx:{}", place(directory)),
             Self::Npy(inputs, labels) => format!("npy:{},{}", place(inputs), place(labels)),
+            Self::Parity(relevant) => format!("parity:{relevant}"),
             word => word.word().to_owned(),
         }
     }
@@ -79,7 +89,7 @@ impl Source {
 
     /// Whether rows are drawn.
     pub fn is_drawn(&self) -> bool {
-        *self == Self::XorClusters || self.is_mixture()
+        matches!(self, Self::XorClusters | Self::Parity(_)) || self.is_mixture()
     }
 
     /// Whether they are drawn from Gaussian clusters.
@@ -94,6 +104,9 @@ impl Source {
                 let clusters =
                     XorClusters { width: data.width, epsilon: data.epsilon, noise: data.deviation };
                 return clusters.draw(seed, 0..rows);
+            }
+            Self::Parity(relevant) => {
+                return Parity { width: data.width, relevant: *relevant }.draw(seed, 0..rows);
             }
             Self::Spike => Variant::Spiked { lean: data.lean },
             Self::Sub => Variant::Minority,
@@ -185,7 +198,11 @@ fn digest(samples: &Samples, first_val: Option<usize>) -> String {
 
 /// The digest of a rule that draws rows: which rule; its settings are keys of their own.
 pub(super) fn digest_of_rule(source: &Source) -> String {
-    hex(Sha256::new_with_prefix(format!("groklab-vectors/1 {}", source.word())))
+    let rule = match source {
+        Source::Parity(_) => source.text(),
+        word => word.word().to_owned(),
+    };
+    hex(Sha256::new_with_prefix(format!("groklab-vectors/1 {rule}")))
 }
 
 fn hex(hasher: Sha256) -> String {

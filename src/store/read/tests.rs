@@ -171,14 +171,17 @@ fn the_runs_of_the_plan_count_as_far_as_its_budget_goes_whatever_lies_beside_the
     assert_eq!(short.end.map(|end| (end.epoch, end.is_evaluated)), Some((150, false)));
     assert_eq!((last(whole), whole.end.map(|end| end.is_evaluated)), (Some(200), Some(true)));
     // a milestone behind the end has not been seen
-    let (early, _) = read_experiment(&dir, Limits { max_epochs: Some(100), patience: None });
+    let (early, _) =
+        read_experiment(&dir, Limits { max_epochs: Some(100), patience: None, ..Limits::default() });
     let marks = &early.runs[0].manifest.milestones;
     assert_eq!((marks.get("memorized").map(|m| m.epoch), marks.get("grokked")), (Some(40), None));
     // patience ends it where the budget would not
-    let (patient, _) = read_experiment(&dir, Limits { max_epochs: None, patience: Some(20) });
+    let (patient, _) =
+        read_experiment(&dir, Limits { max_epochs: None, patience: Some(20), ..Limits::default() });
     assert_eq!(patient.runs[1].manifest.epochs, 140);
     assert_eq!(patient.runs[1].manifest.stopped, Some(StopReason::milestone("grokked")));
     // finished here under 200 epochs, and not under more
-    let (long, _) = read_experiment(&dir, Limits { max_epochs: Some(900), patience: None });
+    let (long, _) =
+        read_experiment(&dir, Limits { max_epochs: Some(900), patience: None, ..Limits::default() });
     assert_eq!((long.runs[0].manifest.state, long.runs[0].end), (RunState::Running, None));
 }

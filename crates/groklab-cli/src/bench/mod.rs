@@ -150,7 +150,7 @@ impl Subject {
     fn new(config: RunConfig) -> Result<Self, BenchError> {
         let task = Task::find("add")?;
         let layout = ParamLayout::new(&config.model, task.n_symbols);
-        let split = Split::new(&task.equations, config.train_fraction, config.split_seed)?;
+        let split = Split::of(&task, config.train_fraction, config.split_seed)?;
         let mut order = BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch);
         order.shuffle(config.seed, 1);
         let rows = order.batches().next().unwrap_or_default();

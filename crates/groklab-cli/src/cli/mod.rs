@@ -3,6 +3,7 @@
 mod bench;
 mod claims;
 mod completions;
+mod config;
 mod corpus;
 mod diagnostics;
 mod evidence;
@@ -19,7 +20,6 @@ mod quick;
 mod report;
 mod run;
 mod slurm;
-mod spark;
 mod status;
 mod sweep;
 mod table;
@@ -28,6 +28,7 @@ mod trace;
 mod train;
 mod verify;
 mod view;
+mod watch;
 
 use crate::{
     program::Program,
@@ -96,6 +97,8 @@ enum Command {
     Plot(plot::PlotArgs),
     /// Write a report of a results directory: one HTML file with interactive figures
     Report(report::ReportArgs),
+    /// Show the report of a results directory as a page that follows the runs while they train
+    Watch(watch::WatchArgs),
     /// Write results in the formats of other programs
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -109,6 +112,9 @@ enum Command {
     Experiments,
     /// List the kinds of run, or show the presets, config keys, columns and milestones of one
     Kinds(kinds::KindsArgs),
+    /// Explain the keys of a config, show those of a run or an experiment, or what two of them differ in
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// List what a run can record besides the probe, with formula, source and cost
     Diagnostics,
     /// Measure the training step on this machine against the machine's own limits
@@ -145,11 +151,13 @@ pub fn main() -> ExitCode {
         Command::Claims(args) => claims::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Export(command) => export::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Tasks(command) => tasks::run(command).map(|()| ExitCode::SUCCESS),
         Command::Corpus(command) => corpus::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Experiments => experiments::run().map(|()| ExitCode::SUCCESS),
         Command::Kinds(args) => kinds::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Config(command) => config::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Diagnostics => diagnostics::run().map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::GpuCheck(args) => gpu_check::run(&args),
@@ -238,4 +246,86 @@ fn report(error: impl std::error::Error + Send + Sync + 'static) -> miette::Repo
     #[error(transparent)]
     struct Plain(#[from] Box<dyn std::error::Error + Send + Sync>);
     Plain(Box::new(error)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    /// README and everything in docs: (file, text).
+    fn documents() -> Vec<(String, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut files = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+        let mut folders = vec![root.join("docs")];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match path.extension() {
+                    _ if path.is_dir() => folders.push(path),
+                    Some(end) if end == "md" => files.push(path),
+                    _ => {}
+                }
+            }
+        }
+        let read = |path: std::path::PathBuf| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(&root).unwrap().display().to_string(), text)
+        };
+        files.into_iter().map(read).collect()
+    }
+
+    /// The words of a command up to what ends it in a shell, as far as the documents use one; none without `groklab` in front.
+    fn words(text: &str) -> Option<Vec<String>> {
+        let text = text.trim().trim_start_matches("cargo run --release -- ");
+        let text = text.strip_prefix("groklab ").or_else(|| (text == "quick").then_some(text))?;
+        let (mut words, mut word, mut quote) = (vec!["groklab".to_owned()], String::new(), None);
+        for c in text.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '|' | '&' | ';' | '>' | '#' | '(' | '\n') => break,
+                (None, ' ') => words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty())),
+                _ => word.push(c),
+            }
+        }
+        words.extend(Some(word).filter(|word| !word.is_empty()));
+        Some(words)
+    }
+
+    /// A command that the documents give has the subcommands and options that there are.
+    #[test]
+    fn the_commands_of_the_documents_are_commands_of_the_program() {
+        let mut count = 0;
+        for (file, text) in documents() {
+            for (i, part) in text.split("```").enumerate() {
+                // a block of shell is to be typed as it stands; a name in a sentence may be cut short
+                let (is_block, is_shell) = (i % 2 == 1, part.starts_with("sh\n"));
+                let commands: Vec<&str> = match is_block {
+                    true if is_shell => part.lines().skip(1).flat_map(|line| line.split("&&")).collect(),
+                    true => Vec::new(),
+                    false => part.split('`').skip(1).step_by(2).collect(),
+                };
+                for command in commands {
+                    let Some(mut words) = words(command) else { continue };
+                    // a variable of a loop: a number, or a word
+                    for word in &mut words {
+                        *word = word.replace("$seed", "1").replace("$p", "f32");
+                    }
+                    count += 1;
+                    let Err(error) = Cli::try_parse_from(&words) else { continue };
+                    let is_short = matches!(
+                        error.kind(),
+                        ErrorKind::MissingRequiredArgument
+                            | ErrorKind::MissingSubcommand
+                            | ErrorKind::DisplayHelp
+                            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                            | ErrorKind::ValueValidation
+                            | ErrorKind::InvalidValue
+                    );
+                    assert!(is_short && !is_block, "{file}: `{}`: {error}", command.trim());
+                }
+            }
+        }
+        assert!(count > 150, "{count} commands");
+    }
 }

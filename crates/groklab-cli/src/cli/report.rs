@@ -18,10 +18,10 @@ use super::{
 use crate::{
     analysis::general::Study,
     render::claims::claim_set,
-    report::{GeneralSection, Section, address_part, html},
+    report::{GeneralSection, Probed, ReportError, Section, address_part, html},
     studies::{
         self,
-        grokking::{Experiment, claims::answers, figures::spectra::is_enough, groups, pools},
+        grokking::{Experiment, Pooling, claims::answers, figures::spectra::is_enough, groups, pools},
     },
 };
 
@@ -44,7 +44,7 @@ pub struct ReportArgs {
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> miette::Result<()> {
-    let Seen { digests: results, studies } = args.view.digests(&args.dir)?;
+    let seen = args.view.digests(&args.dir)?;
     if args.out.is_dir() {
         let help = format!("name a file, such as --out {}", args.out.join("report.html").display());
         return Err(miette::miette!(help = help, "{} is a directory", args.out.display()));
@@ -52,40 +52,65 @@ pub fn run(args: &ReportArgs) -> miette::Result<()> {
     // a page on standard output goes where nobody here knows: its links lead from the present directory
     let out = if is_standard_output(&args.out) { Path::new("report.html") } else { &args.out };
     let from = place_of(out).into_diagnostic().wrap_err("failed to find where the report goes")?;
-    let mut sections = Vec::new();
-    for experiment in &results.experiments {
-        let (groups, pooling) = (groups(experiment), args.pool.pooling());
-        // every run has its spectra on its page, unless there are too many
-        let is_thinned = results.thinned().is_some();
-        let evidence =
-            evidence(&groups, results.resolution(), |group, found| is_thinned && is_enough(group, found));
-        let claims = answers(&pools(experiment, &groups, pooling)).iter().map(claim_set).collect();
-        sections.push(Section { experiment, evidence, links: links(experiment, &from), claims, pooling });
-    }
-    let notes =
-        results.thinned().map(|thinned| format!("{thinned}; of the spectra there is one run a group"));
-    let thinned = studies.iter().filter_map(Study::thinned);
-    let notes = notes.into_iter().chain(thinned).collect::<Vec<_>>().join("; ");
-    let notes = Some(notes).filter(|notes| !notes.is_empty());
-    let general: Vec<_> = studies
-        .iter()
-        .map(|study| {
-            let links = study.runs.iter().map(|run| Some((run.id().to_owned(), address(&from, &run.dir)?)));
-            let claims = answered(study).map(|(_, answers)| claim_set(&answers));
-            let figures = studies::of(study).map_or_else(Vec::new, |asked| (asked.figures)(study));
-            let links = links.flatten().collect();
-            GeneralSection { study, links, claims: claims.into_iter().collect(), figures }
-        })
-        .collect();
     let probed = if args.probed.is_empty() { Vec::new() } else { vec![super::probe::section(&args.probed)?] };
-    let page = html(&sections, &general, &probed, notes.as_deref()).map_err(diagnostic)?;
+    let contents = Contents { seen: &seen, pooling: args.pool.pooling(), probed: &probed };
+    let page = contents.page(&|dir: &Path| address(&from, dir), None).map_err(diagnostic)?;
     deliver(&args.out, &page)
 }
 
+/// What a report is made of.
+pub(super) struct Contents<'a> {
+    pub seen: &'a Seen,
+    pub pooling: Pooling,
+    pub probed: &'a [Probed],
+}
+
+impl Contents<'_> {
+    /// The page; `address` leads from it to a run's directory, see [`html`] for `followed`.
+    pub fn page(
+        &self,
+        address: &dyn Fn(&Path) -> Option<String>,
+        followed: Option<&str>,
+    ) -> Result<Vec<u8>, ReportError> {
+        let Seen { digests: results, studies } = self.seen;
+        let mut sections = Vec::new();
+        for experiment in &results.experiments {
+            let (groups, pooling) = (groups(experiment), self.pooling);
+            // every run has its spectra on its page, unless there are too many
+            let is_thinned = results.thinned().is_some();
+            let evidence =
+                evidence(&groups, results.resolution(), |group, found| is_thinned && is_enough(group, found));
+            let claims = answers(&pools(experiment, &groups, pooling)).iter().map(claim_set).collect();
+            sections.push(Section {
+                experiment,
+                evidence,
+                links: links(experiment, address),
+                claims,
+                pooling,
+            });
+        }
+        let notes =
+            results.thinned().map(|thinned| format!("{thinned}; of the spectra there is one run a group"));
+        let thinned = studies.iter().filter_map(Study::thinned);
+        let notes = notes.into_iter().chain(thinned).collect::<Vec<_>>().join("; ");
+        let notes = Some(notes).filter(|notes| !notes.is_empty());
+        let general: Vec<_> = studies
+            .iter()
+            .map(|study| {
+                let links = study.runs.iter().map(|run| Some((run.id().to_owned(), address(&run.dir)?)));
+                let claims = answered(study).map(|(_, answers)| claim_set(&answers));
+                let figures = studies::of(study).map_or_else(Vec::new, |asked| (asked.figures)(study));
+                let links = links.flatten().collect();
+                GeneralSection { study, links, claims: claims.into_iter().collect(), figures }
+            })
+            .collect();
+        html(&sections, &general, self.probed, notes.as_deref(), followed)
+    }
+}
+
 /// Addresses of the runs' directories, by run id.
-fn links(experiment: &Experiment, from: &Path) -> BTreeMap<String, String> {
-    let links =
-        experiment.runs.iter().map(|run| Some((run.id().to_owned(), address(from, &run.files().dir)?)));
+fn links(experiment: &Experiment, address: &dyn Fn(&Path) -> Option<String>) -> BTreeMap<String, String> {
+    let links = experiment.runs.iter().map(|run| Some((run.id().to_owned(), address(&run.files().dir)?)));
     links.flatten().collect()
 }
 

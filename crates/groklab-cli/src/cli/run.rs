@@ -5,6 +5,7 @@ use crate::{
     kinds::operations::{
         engine::{DeviceChoice, Precision, Shape, open_device, open_replicas},
         lockstep::{Lockstep, beside_device, operations},
+        task::hides_built_in,
     },
     run::{EngineChoice, Place, Planned},
     sweep::{Execution, Settled, Together, memory, sweep},
@@ -17,6 +18,7 @@ use signal_hook::{
     flag,
 };
 use std::{
+    collections::BTreeMap,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -138,6 +140,7 @@ pub fn execute(
     args: &ExecutionArgs,
     computer: &Computer,
 ) -> miette::Result<Ended> {
+    tell_of_hidden_tasks(plan);
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let signals = Signals::watch()?;
     let choice = args.compute.engine;
@@ -174,6 +177,16 @@ pub fn execute(
     let settled = sweep(plan, &execution, &progress).map_err(report)?;
     progress.finish();
     Ok(summarise(plan, &settled, &execution.results, signals.caught()))
+}
+
+/// Says which tasks of a plan only have the name of a built-in one.
+fn tell_of_hidden_tasks(plan: &[Arc<dyn Planned>]) {
+    let is_operation = |run: &&Arc<dyn Planned>| operations(run.as_ref()).is_some();
+    let tasks: BTreeMap<String, String> =
+        plan.iter().filter(is_operation).map(|run| run.data()).map(|data| (data.name, data.digest)).collect();
+    for (name, _) in tasks.iter().filter(|(name, digest)| hides_built_in(name, digest)) {
+        tell(&format!("the task {name} is that of a file here, not the built-in task of this name"));
+    }
 }
 
 /// The first SIGINT, SIGTERM or SIGHUP (the terminal was closed) asks the runs to save and stop, the second ends the process at once.

@@ -138,6 +138,11 @@ pub struct TrainArgs {
 
 /// Trains the run.
 pub fn run(args: &TrainArgs) -> miette::Result<ExitCode> {
+    let is_set =
+        |text: &String| text.split_once('=').is_some_and(|(key, _)| key.trim() == "train.max_epochs");
+    if args.max_epochs.is_some() && args.run.set.iter().any(is_set) {
+        return Err(ConfigError::Twice("train.max_epochs".to_owned()).into());
+    }
     let mut plan = [args.run.plan()?];
     if let Some(max_epochs) = args.max_epochs {
         let budget = plan[0].budget();

@@ -6,21 +6,26 @@ use super::{
     say, tell,
 };
 use crate::{
+    excerpt::quote,
     kinds,
     store::{read_manifest, read_run, run_directories, verify_run},
 };
 use clap::Args;
 use miette::{IntoDiagnostic, WrapErr};
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Arguments of `groklab verify`.
 #[derive(Args)]
 pub struct VerifyArgs {
     /// A run, an experiment (results/NAME), or a directory of experiments
     dir: PathBuf,
-    /// Train this finished run of DIR again and compare its files byte by byte
-    #[arg(long, value_name = "RUN")]
-    rerun: Option<String>,
+    /// Train this finished run in or below DIR again and compare its files byte by byte; without a name DIR is the run
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    rerun: Option<Option<String>>,
     #[command(flatten)]
     compute: ComputeArgs,
 }
@@ -28,8 +33,50 @@ pub struct VerifyArgs {
 /// Verifies; exit code 3 when something is damaged, 1 when the run gave other bytes.
 pub fn run(args: VerifyArgs) -> miette::Result<ExitCode> {
     match &args.rerun {
-        Some(run) => rerun(args.dir.join(run), args.compute),
+        Some(run) => rerun(find(&args.dir, run.as_deref())?, args.compute),
         None => verify(&args),
+    }
+}
+
+/// The directory of the run `asked` for, at whatever level below `dir`; without a name, `dir` itself.
+fn find(dir: &Path, asked: Option<&str>) -> miette::Result<PathBuf> {
+    let dirs = run_directories(dir)?;
+    let names = || dirs.iter().filter_map(|dir| dir.file_name()?.to_str());
+    let Some(asked) = asked else {
+        let alone = dir.canonicalize().ok().filter(|dir| dirs == [dir.clone()]);
+        let first = names().next().unwrap_or("RUN");
+        let help = format!("name one: groklab verify {} --rerun {first}", dir.display());
+        return alone.ok_or_else(|| {
+            miette::miette!(help = help, "{} is no run: it holds {}", dir.display(), dirs.len())
+        });
+    };
+    // a path to it was meant as well
+    let name = Path::new(asked).file_name().and_then(|name| name.to_str()).unwrap_or(asked);
+    let found: Vec<&PathBuf> =
+        dirs.iter().filter(|dir| dir.file_name().is_some_and(|is| is == name)).collect();
+    match found[..] {
+        [one] => Ok(one.clone()),
+        [] => {
+            let near = names().map(|known| (strsim::jaro_winkler(name, known), known));
+            let near = near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map_or("", |(_, known)| known);
+            Err(miette::miette!(
+                help = format!("did you mean `{near}`? `groklab status` lists the runs of an experiment"),
+                "none of the {} runs in or below {} is called {}",
+                dirs.len(),
+                dir.display(),
+                quote(name)
+            ))
+        }
+        [first, ..] => Err(miette::miette!(
+            help = format!(
+                "name one of them, as in: groklab verify {} --rerun {name}",
+                first.parent().unwrap_or(first).display()
+            ),
+            "{} runs below {} are called {}",
+            found.len(),
+            dir.display(),
+            quote(name)
+        )),
     }
 }
 

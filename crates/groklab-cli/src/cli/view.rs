@@ -31,7 +31,7 @@ pub struct ViewArgs {
 
 impl ViewArgs {
     fn limits(self) -> Limits {
-        Limits { max_epochs: self.max_epochs, patience: self.patience }
+        Limits { max_epochs: self.max_epochs, patience: self.patience, is_ahead: false }
     }
 
     /// Reads the runs of `dir` that count, and tells of those that do not.
@@ -47,52 +47,58 @@ impl ViewArgs {
     /// The same run by run, each as a digest, so that thousands of long runs fit into memory. Runs of other kinds than
     /// binary operations come beside them.
     pub fn digests(self, dir: &Path) -> Result<Seen, ReadError> {
-        let Listing { experiments, mut damaged } = list_results(dir, self.limits())?;
-        let count = experiments.iter().map(|listed| listed.runs.len()).sum();
-        let mut digests = Digests::default();
-        let mut studies: Vec<Study> = Vec::new();
-        for Listed { name, runs, is_planned, unplanned, study } in experiments {
-            let experiment = name.clone();
-            digests.experiments.push(Experiment { name, is_planned, unplanned, runs: Vec::new() });
-            for runs in runs.chunks(AT_ONCE * rayon::current_num_threads()) {
-                // one after the other would be as good, and slower
-                let read = runs.par_iter().map(|run| digest(run.read()?, &digests, count));
-                for run in read.collect::<Vec<_>>() {
-                    match run {
-                        Ok(Digested::Operations(run)) => digests.add(*run),
-                        Ok(Digested::Other(kind, run)) => {
-                            let is_its = |study: &&mut Study| {
-                                study.name == experiment && study.kind.name() == kind.name()
-                            };
-                            match studies.iter_mut().find(is_its) {
-                                Some(known) => known.runs.push(*run),
-                                None => {
-                                    let name = experiment.clone();
-                                    studies.push(Study {
-                                        name,
-                                        kind,
-                                        study: study.clone(),
-                                        runs: vec![*run],
-                                    });
-                                }
+        let (seen, damaged) = see(dir, self.limits())?;
+        warn_of_damage(&damaged);
+        for experiment in &seen.digests.experiments {
+            tell_of_others(experiment, RunDigest::files);
+        }
+        Ok(seen)
+    }
+
+    /// The same without a word, of runs on their way with what they wrote since they were last saved.
+    pub fn ahead(self, dir: &Path) -> Result<Seen, ReadError> {
+        let (seen, _) = see(dir, Limits { is_ahead: true, ..self.limits() })?;
+        Ok(seen)
+    }
+}
+
+/// The runs of `dir` as digests, and what cannot be read.
+fn see(dir: &Path, limits: Limits) -> Result<(Seen, Vec<ReadError>), ReadError> {
+    let Listing { experiments, mut damaged } = list_results(dir, limits)?;
+    let count = experiments.iter().map(|listed| listed.runs.len()).sum();
+    let mut digests = Digests::default();
+    let mut studies: Vec<Study> = Vec::new();
+    for Listed { name, runs, is_planned, unplanned, study } in experiments {
+        let experiment = name.clone();
+        digests.experiments.push(Experiment { name, is_planned, unplanned, runs: Vec::new() });
+        for runs in runs.chunks(AT_ONCE * rayon::current_num_threads()) {
+            // one after the other would be as good, and slower
+            let read = runs.par_iter().map(|run| digest(run.read()?, &digests, count));
+            for run in read.collect::<Vec<_>>() {
+                match run {
+                    Ok(Digested::Operations(run)) => digests.add(*run),
+                    Ok(Digested::Other(kind, run)) => {
+                        let is_its =
+                            |study: &&mut Study| study.name == experiment && study.kind.name() == kind.name();
+                        match studies.iter_mut().find(is_its) {
+                            Some(known) => known.runs.push(*run),
+                            None => {
+                                let name = experiment.clone();
+                                studies.push(Study { name, kind, study: study.clone(), runs: vec![*run] });
                             }
                         }
-                        Err(error) => damaged.push(error),
                     }
+                    Err(error) => damaged.push(error),
                 }
             }
         }
-        let is_other = |e: &Experiment<RunDigest>| studies.iter().any(|study| study.name == e.name);
-        digests.experiments.retain(|e| !e.runs.is_empty() || !e.unplanned.is_empty() && !is_other(e));
-        if digests.experiments.iter().all(|experiment| experiment.runs.is_empty()) && studies.is_empty() {
-            return Err(ReadError::NothingReadable { dir: dir.into(), damaged });
-        }
-        warn_of_damage(&damaged);
-        for experiment in &digests.experiments {
-            tell_of_others(experiment, RunDigest::files);
-        }
-        Ok(Seen { digests, studies })
     }
+    let is_other = |e: &Experiment<RunDigest>| studies.iter().any(|study| study.name == e.name);
+    digests.experiments.retain(|e| !e.runs.is_empty() || !e.unplanned.is_empty() && !is_other(e));
+    if digests.experiments.iter().all(|experiment| experiment.runs.is_empty()) && studies.is_empty() {
+        return Err(ReadError::NothingReadable { dir: dir.into(), damaged });
+    }
+    Ok((Seen { digests, studies }, damaged))
 }
 
 /// What a directory of results holds.

@@ -2,7 +2,10 @@
 
 use super::table::{Align, Table};
 use crate::{
-    analysis::general::{FINAL, Run, Setting, Study, median},
+    analysis::{
+        general::{FINAL, Run, Setting, Study, median},
+        settings::{SHARED, within_groups},
+    },
     run::{DIVERGED, Kind, Milestone, Unit},
 };
 
@@ -17,8 +20,12 @@ pub fn settings_table(study: &Study) -> Table {
     let mut columns = vec![("setting".to_owned(), Align::Left), ("runs".to_owned(), Align::Right)];
     columns.extend(met.iter().map(|milestone| (milestone.name.to_owned(), Align::Right)));
     columns.extend(headline.iter().map(|name| ((*name).to_owned(), Align::Right)));
-    let rows = settings.iter().map(|setting| {
-        let label = if setting.label.is_empty() { "all" } else { &setting.label };
+    let data = |setting: &Setting<'_>| setting.runs.first().map(|run| run.setting("data"));
+    let labels: Vec<_> = settings.iter().map(|setting| (data(setting), setting.label.as_str())).collect();
+    let own = within_groups(&labels);
+    let is_short = own.iter().zip(&settings).any(|(own, setting)| own.len() < setting.label.len());
+    let rows = settings.iter().zip(&own).map(|(setting, own)| {
+        let label = if own.is_empty() { "all" } else { own };
         let mut row = vec![label.to_owned(), setting.runs.len().to_string()];
         row.extend(met.iter().map(|milestone| reached(setting, milestone.name)));
         row.extend(headline.iter().map(|name| summary(setting, unit(kind, name), name)));
@@ -28,6 +35,7 @@ pub fn settings_table(study: &Study) -> Table {
     let mut notes = vec![format!(
         "milestones: runs that met it, and the median {round} of those; numbers: mean at the end of the runs that ended as planned, and their range"
     )];
+    notes.extend(is_short.then(|| SHARED.to_owned()));
     notes.extend(met.iter().map(|milestone| format!("{}: {}", milestone.name, milestone.about)));
     Table { title: format!("{}: {}", study.name, kind.about()), columns, rows: rows.collect(), notes }
 }

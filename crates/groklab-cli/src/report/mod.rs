@@ -34,6 +34,8 @@ const SCRIPTS: [&str; 4] = [
     include_str!("evidence.js"),
     include_str!("page.js"),
 ];
+/// What a page that is followed does besides.
+const FOLLOW: &str = include_str!("follow.js");
 const UPLOT: &str = include_str!("vendor/uPlot.iife.min.js");
 const UPLOT_STYLE: &str = include_str!("vendor/uPlot.min.css");
 const UPLOT_LICENSE: &str = include_str!("vendor/LICENSE");
@@ -67,31 +69,40 @@ pub enum ReportError {
 }
 
 /// The whole file: experiments on binary operations, then those of other kinds, then models that were probed. `note`
-/// says what the curves lack.
+/// says what the curves lack. A page that is `followed` is of that version of the results, and asks the program that serves it
+/// for newer ones.
 pub fn html(
     sections: &[Section<'_>],
     general: &[GeneralSection<'_>],
     probed: &[Probed],
     note: Option<&str>,
+    followed: Option<&str>,
 ) -> Result<Vec<u8>, ReportError> {
     let names = sections.iter().map(|section| section.experiment.name.as_str());
     let names = names.chain(general.iter().map(|section| section.study.name.as_str()));
     let names: Vec<&str> = names.chain(probed.iter().map(|probed| probed.name.as_str())).collect();
-    let title = escaped(&format!("{} · groklab", names.join(", ")));
+    let title = names.join(", ");
+    let title = if title.is_empty() { "groklab".to_owned() } else { escaped(&format!("{title} · groklab")) };
     let mut others = general.iter().map(general::section).collect::<Result<Vec<_>, _>>()?.concat();
     for (at, probed) in probed.iter().enumerate() {
         others.push_str(&probed::section(probed, at)?);
     }
     let body = page::body(sections, &names, &others, (general, probed), note);
-    let script = SCRIPTS.join("\n");
+    let mut script = SCRIPTS.join("\n");
+    let (mut version, mut ask) = (String::new(), "");
+    if let Some(followed) = followed {
+        script.push_str(FOLLOW);
+        version = format!(" data-version=\"{}\"", escaped(followed));
+        ask = "; connect-src 'self'";
+    }
     let mut page = format!(
         r#"<!doctype html>
-<html lang="en">
+<html lang="en"{version}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:{ask}">
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>

@@ -34,7 +34,8 @@ pub(super) fn body(
     let names: Vec<_> = names.iter().map(|name| escaped(name)).collect();
     let parts = [lead(&runs), others_lead(general), probed_lead(probed)];
     let lead = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
-    out.push_str(&format!("<h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n", names.join(", ")));
+    let heading = if names.is_empty() { "No evaluation yet".to_owned() } else { names.join(", ") };
+    out.push_str(&format!("<h1>{heading}</h1>\n<p class=\"lead\">{lead}</p>\n"));
     if let Some(note) = note {
         out.push_str(&format!("<p class=\"note\">Thinned: {}.</p>\n", escaped(note)));
     }

@@ -56,7 +56,7 @@ fn section(experiment: &Experiment) -> Section<'_> {
 }
 
 fn page(experiment: &Experiment) -> String {
-    String::from_utf8(html(&[section(experiment)], &[], &[], None).unwrap()).unwrap()
+    String::from_utf8(html(&[section(experiment)], &[], &[], None, None).unwrap()).unwrap()
 }
 
 /// The JSON block as a browser takes it from the page: up to the first end of a script.
@@ -201,7 +201,7 @@ fn hostile_names_stay_text() {
         numbers: vec![NAME.into()],
     };
     section.claims = vec![ClaimSet { heading: NAME.into(), claims: vec![claim] }];
-    let text = String::from_utf8(html(&[section], &[], &[], None).unwrap()).unwrap();
+    let text = String::from_utf8(html(&[section], &[], &[], None, None).unwrap()).unwrap();
     assert!(!text.contains("<img") && !text.contains("<script>alert"));
     // the block of data, uPlot, our own script: no other begins or ends
     assert_eq!((text.matches("<script").count(), text.matches("</script").count()), (3, 3));

@@ -11,6 +11,7 @@ mod idx;
 mod mixture;
 mod noise;
 mod npy;
+mod parity;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use idx::{idx, idx_directory};
 pub use mixture::{Mixture, Variant};
 pub use noise::{label_noise, pixel_noise};
 pub use npy::npy;
+pub use parity::Parity;
 
 use crate::stream::stream;
 use rand::seq::SliceRandom;

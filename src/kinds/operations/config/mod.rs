@@ -30,7 +30,8 @@ pub struct RunConfig {
     pub seed: u64,
     /// Seed of the train/validation split; equal to `seed` unless set.
     pub split_seed: u64,
-    /// How matrices are multiplied. The key came after the first studies: at its default it is left out of files.
+    /// How matrices are multiplied.
+    // the key came after the first studies: at its default it is left out of files
     #[serde(default, skip_serializing_if = "is_default")]
     pub precision: Precision,
     /// The transformer.
@@ -206,8 +207,8 @@ pub struct DataConfig {
     pub batch_size: usize,
     /// What happens to the rows left over at the end of an epoch.
     pub last_batch: LastBatch,
-    /// Share of the training rows that get a wrong answer. The key came after the first studies: at 0 it is left out of
-    /// files, so that runs keep their ids.
+    /// Share of the training rows that get a wrong answer.
+    // the key came after the first studies: at 0 it is left out of files, so that runs keep their ids
     #[serde(default, skip_serializing_if = "is_default")]
     pub label_noise: f64,
 }
@@ -230,9 +231,9 @@ pub struct ProbeConfig {
     pub every: u64,
     /// Every epoch up to this one.
     pub dense_until: u64,
-    /// What is recorded in `diagnostics.csv`: names and groups of [`registry`](crate::probe::registry); nothing, and no
-    /// such file, if empty. The key came after the first studies: at its default it is left out of files, so that
-    /// runs keep their ids.
+    /// What is recorded in `diagnostics.csv`: names and groups that `groklab diagnostics` lists; nothing, and no such file,
+    /// if empty.
+    // the key came after the first studies: at its default it is left out of files, so that runs keep their ids
     #[serde(default = "default_diagnostics", skip_serializing_if = "is_default_diagnostics")]
     pub diagnostics: Vec<String>,
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     kinds::operations::config::{LastBatch, train_rows},
-    kinds::operations::task::Equation,
+    kinds::operations::task::{Equation, Task},
 };
 pub use groklab_corpus::stream;
 use rand::{Rng, seq::SliceRandom};
@@ -45,6 +45,16 @@ impl Split {
         shuffled.shuffle(&mut stream(split_seed, "split", 0));
         let val = shuffled.split_off(train);
         Ok(Self { train: shuffled, val })
+    }
+
+    /// The rows that the task's table marks for training, and the others; where it marks none, those drawn for `fraction`.
+    pub fn of(task: &Task, fraction: f64, split_seed: u64) -> Result<Self, SplitError> {
+        let Some(marks) = &task.train else { return Self::new(&task.equations, fraction, split_seed) };
+        let side = |is_train: bool| {
+            let rows = task.equations.iter().zip(marks).filter(|(_, mark)| **mark == is_train);
+            rows.map(|(equation, _)| *equation).collect()
+        };
+        Ok(Self { train: side(true), val: side(false) })
     }
 
     /// Gives `floor(rows · share)` training rows a wrong answer, any of the other symbols (the outliers of Power et al.,

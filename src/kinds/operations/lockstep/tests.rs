@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     kinds::operations::{
-        config::{Decay, RunConfig},
+        config::{Decay, LastBatch, RunConfig},
         engine::{Evaluated, ReplicaEpoch, ReplicaState, cpu::replicas::CpuReplicas},
         task::Task,
     },
@@ -181,6 +181,48 @@ fn a_mixed_plan_leaves_the_bytes_that_its_runs_leave_alone() {
         let nothing = |_: &Shape, _: usize| -> Result<Box<dyn Replicas>, EngineError> { Err(lost("way")) };
         let (settled, _) = side_by_side(root.path(), &plan, jobs, &NEVER, &nothing);
         assert!(settled.iter().all(|s| matches!(s, Settled::Already(_))), "{case}: {settled:?}");
+    }
+}
+
+/// Side by side in one round: epochs of 1 to 6 steps, last batches of 1, 4, 6 and 8 rows or left out, and a single row.
+#[test]
+fn unequal_batches_side_by_side_leave_the_bytes_that_each_leaves_alone() {
+    use LastBatch::{Drop, Keep};
+    // floor(49 · fraction) rows in batches of 8
+    let cases = [
+        (0.04, Keep, 1),
+        (0.17, Keep, 1),
+        (0.2, Keep, 2),
+        (0.2, Drop, 1),
+        (0.36, Keep, 3),
+        (0.45, Keep, 3),
+        (0.45, Drop, 2),
+        (0.9, Keep, 6),
+        (0.1, Drop, 1),
+    ];
+    let runs = cases
+        .iter()
+        .zip(0..)
+        .map(|(&(fraction, last, _), seed)| run("x + y", fraction, seed, |c| c.data.last_batch = last));
+    let plan: Vec<PlannedRun> = runs.collect();
+    let steps = cases.map(|(_, _, steps)| steps);
+    let expected = alone(&plan);
+    for (i, steps) in steps.into_iter().enumerate() {
+        let manifest = Manifest::parse(&expected[i]["manifest.json"]).unwrap();
+        assert_eq!((manifest.epochs, manifest.steps), (4, 4 * steps), "run {i}");
+    }
+    for (slots, jobs, is_eager) in [(9, 2, false), (9, 1, true), (4, 2, true), (2, 1, false)] {
+        let root = tempfile::tempdir().unwrap();
+        let waiting = Mutex::new(Vec::new());
+        let open = |shape: &Shape, n: usize| -> Result<Box<dyn Replicas>, EngineError> {
+            waiting.lock().unwrap().push(n);
+            Ok(Box::new(CpuReplicas::new(shape, slots, is_eager)?))
+        };
+        let case = format!("{slots} slots, {jobs} jobs, eager: {is_eager}");
+        let (settled, _) = side_by_side(root.path(), &plan, jobs, &NEVER, &open);
+        assert!(settled.iter().all(|s| matches!(s, Settled::Finished(_))), "{case}: {settled:?}");
+        assert_eq!(*waiting.lock().unwrap(), [9], "{case}: they are of one shape");
+        assert_same(root.path(), &plan, &expected, &case);
     }
 }
 

@@ -1,8 +1,9 @@
-//! Where an expression is evaluated: the integers modulo m, or the symmetric group S_n.
+//! Where an expression is evaluated: the integers modulo m, the symmetric group S_n, or another group.
 //!
 //! Promises: values stay in `0..order()`; an operation the structure lacks is a [`Fault`], never a guess.
 
 use super::error::Fault;
+use super::group::Group;
 use super::permutation::SymmetricGroup;
 
 /// A structure whose elements are numbered from 0.
@@ -12,6 +13,8 @@ pub(crate) enum Algebra {
     Modular(u16),
     /// S_n.
     Symmetric(SymmetricGroup),
+    /// Another group.
+    Group(Group),
 }
 
 /// Why an element has no inverse: its greatest common divisor with the modulus.
@@ -26,6 +29,7 @@ impl Algebra {
         match self {
             Self::Modular(m) => usize::from(*m),
             Self::Symmetric(group) => group.order(),
+            Self::Group(group) => group.order(),
         }
     }
 
@@ -34,6 +38,7 @@ impl Algebra {
         match self {
             Self::Modular(m) => Ok(u64::from(*m)),
             Self::Symmetric(group) => Err(Fault::NotInGroup { what, group: format!("S{}", group.degree()) }),
+            Self::Group(group) => Err(Fault::NotInGroup { what, group: group.name().to_owned() }),
         }
     }
 
@@ -55,13 +60,16 @@ impl Algebra {
         match self {
             Self::Modular(m) => (u32::from(a) * u32::from(b) % u32::from(*m)) as u16,
             Self::Symmetric(group) => group.multiply(a, b),
+            Self::Group(group) => group.multiply(a, b),
         }
     }
 
     /// a^exponent; a^0 is 1, also for a = 0.
     pub fn power(&self, a: u16, mut exponent: u64) -> u16 {
-        if let Self::Symmetric(group) = self {
-            return group.power(a, exponent);
+        match self {
+            Self::Modular(_) => {}
+            Self::Symmetric(group) => return group.power(a, exponent),
+            Self::Group(group) => return group.power(a, exponent),
         }
         let (mut power, mut square) = (1, a);
         while exponent > 0 {
@@ -78,6 +86,7 @@ impl Algebra {
     pub fn inverse(&self, a: u16) -> Result<u16, NotAUnit> {
         let modulus = match self {
             Self::Symmetric(group) => return Ok(group.inverse(a)),
+            Self::Group(group) => return Ok(group.inverse(a)),
             Self::Modular(m) => *m,
         };
         let (mut r, mut next_r) = (i32::from(modulus), i32::from(a));
@@ -97,6 +106,18 @@ impl Algebra {
     pub fn is_odd(&self, a: u16) -> Result<bool, Fault> {
         self.modulus("parity")?;
         Ok(a % 2 == 1)
+    }
+
+    /// Whether the representative of `a` comes before that of `b`, or is it where that is enough.
+    pub fn is_ordered(&self, a: u16, b: u16, strictly: bool) -> Result<bool, Fault> {
+        self.modulus("an order")?;
+        Ok(a < b || a == b && !strictly)
+    }
+
+    /// Whether gcd(a, m) = 1: `a` has an inverse.
+    pub fn is_unit(&self, a: u16) -> Result<bool, Fault> {
+        self.modulus("a unit")?;
+        Ok(self.inverse(a).is_ok())
     }
 
     /// `a` as an exponent: its representative in `0..m`.

@@ -5,10 +5,11 @@
 use super::algebra::Algebra;
 use super::error::{Fault, Located, TaskError};
 use super::expression::{MAX_OPERATIONS, Point, parse_condition, parse_value};
+use super::group::Group;
 use super::permutation::{MAX_DEGREE, SymmetricGroup};
 use super::source::{MAX_TABLE_BYTES, read, without_bom};
 use super::{Equation, MAX_ROWS, MAX_SYMBOLS, Symbols, Task, table};
-use crate::excerpt::{Span, clipped, quote, steers};
+use crate::excerpt::{Span, clipped, steers};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -23,7 +24,16 @@ struct Keys {
     table: Option<Spanned<String>>,
     symbols: Option<Spanned<i64>>,
     expression: Option<Spanned<String>>,
+    expressions: Option<Spanned<Vec<Spanned<String>>>>,
     domain: Option<Spanned<String>>,
+}
+
+impl Keys {
+    /// The operations as they stand in the file.
+    fn operations(&self) -> Vec<&Spanned<String>> {
+        let several = self.expressions.iter().flat_map(|list| list.get_ref());
+        self.expression.iter().chain(several).collect()
+    }
 }
 
 /// What the table is made from.
@@ -41,11 +51,14 @@ pub(super) fn task(name: &str, text: &str, origin: &Path) -> Result<Task, TaskEr
     };
     let keys = parse_keys(body).map_err(at)?;
     let source = source(&keys, origin).map_err(at)?;
+    let mut train = None;
     let (symbols, n_symbols, equations) = match source {
         Source::Table { path, symbols } => {
             let rows = read(&path, MAX_TABLE_BYTES)?;
             let parsed = table::parse(&rows, symbols);
-            let (n_symbols, equations) = parsed.map_err(|located| TaskError::at(&path, &rows, located))?;
+            let parsed = parsed.map_err(|located| TaskError::at(&path, &rows, located))?;
+            let table::Rows { n_symbols, equations, .. } = parsed;
+            train = parsed.train;
             if n_symbols < 2 {
                 let remedy = "let a row hold another symbol, or say how many there are: symbols = 2";
                 return Err(at(invalid(span(&keys.table), "the table knows the symbol 0 only", remedy)));
@@ -54,12 +67,25 @@ pub(super) fn task(name: &str, text: &str, origin: &Path) -> Result<Task, TaskEr
         }
         Source::Algebra(algebra) => {
             let equations = tabulate(&algebra, &keys, body).map_err(at)?;
-            let n_symbols = algebra.order();
+            let order = algebra.order();
             let symbols = match algebra {
                 Algebra::Modular(modulus) => Symbols::Residues { modulus },
                 Algebra::Symmetric(group) => Symbols::Permutations(group),
+                Algebra::Group(group) => Symbols::Elements(group),
             };
-            (symbols, n_symbols, equations)
+            match &keys.expressions {
+                None => (symbols, order, equations),
+                Some(list) => {
+                    let expressions: Vec<String> =
+                        list.get_ref().iter().map(|e| e.get_ref().clone()).collect();
+                    let n_symbols = order * expressions.len();
+                    (
+                        Symbols::Several { symbols: Box::new(symbols), order, expressions },
+                        n_symbols,
+                        equations,
+                    )
+                }
+            }
         }
     };
     Ok(Task {
@@ -70,6 +96,7 @@ pub(super) fn task(name: &str, text: &str, origin: &Path) -> Result<Task, TaskEr
         symbols,
         expression: keys.expression.map(Spanned::into_inner),
         domain: keys.domain.map(Spanned::into_inner),
+        train,
     })
 }
 
@@ -106,7 +133,7 @@ fn source(keys: &Keys, origin: &Path) -> Result<Source, Located> {
             Source::Algebra(modular(*modulus.get_ref()).map_err(|fault| range(modulus).fault(fault))?)
         }
         (None, Some(group), None) => {
-            Source::Algebra(symmetric(group.get_ref()).map_err(|fault| range(group).fault(fault))?)
+            Source::Algebra(self::group(group.get_ref()).map_err(|fault| range(group).fault(fault))?)
         }
         (None, None, Some(table)) => {
             if table.get_ref().trim().is_empty() {
@@ -125,7 +152,15 @@ fn source(keys: &Keys, origin: &Path) -> Result<Source, Located> {
             return Err(invalid(place, "only one of modulus, group and table can be given", ONE_OF));
         }
     };
-    match (&source, &keys.expression) {
+    if let (Some(_), Some(list)) = (&keys.expression, &keys.expressions) {
+        let remedy = "take one of the two out: several operations stand in the list";
+        return Err(invalid(range(list), "expression and expressions cannot both be given", remedy));
+    }
+    if let Some(list) = keys.expressions.as_ref().filter(|list| list.get_ref().len() < 2) {
+        let remedy = "give two at least, as in expressions = [\"x + y\", \"x - y\"], or one with expression = \"x + y\"";
+        return Err(invalid(range(list), "expressions is a list of several", remedy));
+    }
+    match (&source, keys.operations().first().copied()) {
         (Source::Table { .. }, Some(expression)) => {
             let remedy = "take one of the two out";
             Err(invalid(range(expression), "a table and an expression cannot both be given", remedy))
@@ -156,10 +191,12 @@ fn modular(modulus: i64) -> Result<Algebra, Fault> {
     }
 }
 
-fn symmetric(name: &str) -> Result<Algebra, Fault> {
+fn group(name: &str) -> Result<Algebra, Fault> {
     let named = |degree: &usize| name == format!("S{degree}");
-    let group = (2..=MAX_DEGREE).find(named).and_then(SymmetricGroup::new);
-    group.map(Algebra::Symmetric).ok_or_else(|| Fault::UnknownGroup { name: quote(name) })
+    match (2..=MAX_DEGREE).find(named).and_then(SymmetricGroup::new) {
+        Some(group) => Ok(Algebra::Symmetric(group)),
+        None => Group::parse(name).map(Algebra::Group),
+    }
 }
 
 fn symbol_count(symbols: &Spanned<i64>) -> Result<usize, Located> {
@@ -176,33 +213,40 @@ fn symbol_count(symbols: &Spanned<i64>) -> Result<usize, Located> {
 
 /// The equations over the domain, x-major.
 fn tabulate(algebra: &Algebra, keys: &Keys, text: &str) -> Result<Vec<Equation>, Located> {
-    // `source` has seen to it that there is an expression
-    let Some(expression) = keys.expression.as_ref().map(|key| Quoted::new(key, text)) else {
-        return Ok(Vec::new());
-    };
     let domain = keys.domain.as_ref().map(|key| Quoted::new(key, text));
-    let value = parse_value(expression.content).map_err(|error| expression.in_file(error))?;
     let condition = match &domain {
         Some(domain) => Some(parse_condition(domain.content).map_err(|error| domain.in_file(error))?),
         None => None,
     };
     let order = algebra.order() as u16;
-    let cost = value.cost(algebra) + condition.as_ref().map_or(0, |condition| condition.cost(algebra));
-    let operations = cost * u64::from(order).pow(2);
-    if operations > MAX_OPERATIONS {
-        return Err(expression.span.fault(Fault::TooSlow { operations, limit: MAX_OPERATIONS }));
+    let pairs = usize::from(order) * usize::from(order);
+    // `source` has seen to it that there is an expression
+    let keys = keys.operations();
+    if let Some(last) = keys.last().filter(|_| keys.len() * pairs > MAX_ROWS) {
+        let problem = format!("{} operations of {pairs} pairs are more than {MAX_ROWS} rows", keys.len());
+        return Err(invalid(range(last), &problem, "take fewer operations, or a smaller modulus or group"));
     }
-    let mut equations = Vec::with_capacity(usize::from(order) * usize::from(order));
-    for x in 0..order {
-        for y in 0..order {
-            let at = Point { algebra, x, y };
-            if let (Some(domain), Some(condition)) = (&domain, &condition)
-                && !condition.holds(at).map_err(|error| domain.in_file(error))?
-            {
-                continue;
+    let mut equations = Vec::with_capacity(keys.len() * pairs);
+    let mut operations = 0;
+    for (first, key) in (0..).step_by(usize::from(order)).zip(keys) {
+        let expression = Quoted::new(key, text);
+        let value = parse_value(expression.content).map_err(|error| expression.in_file(error))?;
+        let cost = value.cost(algebra) + condition.as_ref().map_or(0, |condition| condition.cost(algebra));
+        operations += cost * u64::from(order).pow(2);
+        if operations > MAX_OPERATIONS {
+            return Err(expression.span.fault(Fault::TooSlow { operations, limit: MAX_OPERATIONS }));
+        }
+        for x in 0..order {
+            for y in 0..order {
+                let at = Point { algebra, x, y };
+                if let (Some(domain), Some(condition)) = (&domain, &condition)
+                    && !condition.holds(at).map_err(|error| domain.in_file(error))?
+                {
+                    continue;
+                }
+                let answer = value.evaluate(at).map_err(|error| expression.in_file(error))?;
+                equations.push(Equation { x: first + x, y, answer });
             }
-            let answer = value.evaluate(at).map_err(|error| expression.in_file(error))?;
-            equations.push(Equation { x, y, answer });
         }
     }
     match domain {
@@ -248,4 +292,69 @@ fn range<T>(key: &Spanned<T>) -> Span {
 
 fn span<T>(key: &Option<Spanned<T>>) -> Span {
     key.as_ref().map_or(Span::new(0, 0), range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(text: &str) -> Result<Task, String> {
+        Task::from_str("t", text, Path::new("t.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn several_operations_are_told_apart_by_the_left_symbol() {
+        let text = "title = 't'\nmodulus = 7\nexpressions = ['x + y', 'x * y', 'x - y']\ndomain = 'y != 0'";
+        let several = task(text).unwrap();
+        assert_eq!((several.n_symbols, several.equations.len()), (21, 3 * 7 * 6));
+        let operations: [fn(i32, i32) -> i32; 3] = [|x, y| x + y, |x, y| x * y, |x, y| x - y];
+        for Equation { x, y, answer } in &several.equations {
+            let (operation, x) = (usize::from(x / 7), i32::from(x % 7));
+            assert!((1..7).contains(y));
+            assert_eq!(i32::from(*answer), operations[operation](x, i32::from(*y)).rem_euclid(7));
+        }
+        assert!(several.equations.is_sorted_by_key(|row| (row.x, row.y)));
+        assert_eq!([several.label(3), several.label(10), several.label(20)], ["3", "3#2", "6#3"]);
+    }
+
+    #[test]
+    fn lists_of_operations_are_checked() {
+        for (keys, says) in [
+            ("modulus = 7\nexpressions = ['x + y']", "a list of several"),
+            ("modulus = 7\nexpressions = []", "a list of several"),
+            ("modulus = 7\nexpression = 'x'\nexpressions = ['x', 'y']", "cannot both be given"),
+            ("table = 'a.csv'\nexpressions = ['x', 'y']", "cannot both be given"),
+            ("modulus = 1000\nexpressions = ['x', 'y']", "2 operations of 1000000 pairs are more"),
+            ("modulus = 7\nexpressions = ['x', 'x +']", "was expected"),
+        ] {
+            let message = task(&format!("title = 't'\n{keys}")).unwrap_err();
+            assert!(message.contains(says), "{keys}: {message}");
+        }
+    }
+
+    #[test]
+    fn tables_may_say_their_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |rows: &str| {
+            std::fs::write(dir.path().join("rows.csv"), rows).unwrap();
+            Task::from_str("t", "title = 't'\ntable = 'rows.csv'", &dir.path().join("t.toml"))
+        };
+        // sorted by x, then y, each with its mark
+        let found = read("x,split,y,z\n1,train,0,2\n0,val,1,1\n0,train,0,0\n").unwrap();
+        assert_eq!(found.train, Some(vec![true, false, true]));
+        assert_eq!(found.marked(), Some(2));
+        let plain = read("x,y,z\n1,0,2\n0,1,1\n0,0,0\n").unwrap();
+        assert_eq!((plain.train.clone(), &plain.equations), (None, &found.equations));
+        assert_ne!(plain.digest(), found.digest());
+        for (rows, says) in [
+            ("x,y,z,split\n0,0,0,train\n0,1,0,test\n", "rows.csv:3:7: `test` is neither train nor val"),
+            ("x,y,z,split\n0,0,0,train\n0,1,0,train\n", "marks all rows for one side"),
+            ("x,y,z,split\n0,0,0,train\n0,1,0\n", "ends before the column `split`"),
+            ("x,y,z,split,split\n0,0,0,train,val\n", "`split` stands twice"),
+            ("x,y,split\n0,0,train\n", "lacks the column `z`"),
+        ] {
+            let message = read(rows).unwrap_err().to_string();
+            assert!(message.contains(says), "{rows:?}: {message}");
+        }
+    }
 }

@@ -28,6 +28,24 @@ impl Task {
                 set("group", format!("S{}", group.degree()).into());
                 None
             }
+            Symbols::Elements(group) => {
+                set("group", group.name().into());
+                None
+            }
+            // one is made of nothing but the other
+            Symbols::Several { symbols, expressions, .. } => {
+                match symbols.as_ref() {
+                    Symbols::Permutations(group) => set("group", format!("S{}", group.degree()).into()),
+                    Symbols::Elements(group) => set("group", group.name().into()),
+                    Symbols::Residues { modulus } => set("modulus", i64::from(*modulus).into()),
+                    Symbols::Listed { .. } | Symbols::Several { .. } => {}
+                }
+                set(
+                    "expressions",
+                    expressions.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>().into(),
+                );
+                None
+            }
             Symbols::Listed { .. } => {
                 set("table", table.into());
                 set("symbols", (self.n_symbols as i64).into());
@@ -42,11 +60,13 @@ impl Task {
         TaskDocument { toml: keys.to_string(), csv }
     }
 
-    /// The table as CSV: x, y, z.
+    /// The table as CSV: x, y, z, and where the task says it, on which side of the split a row is.
     pub fn csv(&self) -> String {
-        let mut text = String::from("x,y,z\n");
-        for equation in &self.equations {
-            let _ = writeln!(text, "{},{},{}", equation.x, equation.y, equation.answer);
+        let mut text = String::from(if self.train.is_some() { "x,y,z,split\n" } else { "x,y,z\n" });
+        for (i, equation) in self.equations.iter().enumerate() {
+            let _ = write!(text, "{},{},{}", equation.x, equation.y, equation.answer);
+            let side = self.train.as_ref().map(|train| if train[i] { ",train" } else { ",val" });
+            let _ = writeln!(text, "{}", side.unwrap_or_default());
         }
         text
     }
@@ -66,6 +86,16 @@ mod tests {
         let names = ["add", "div_or_sub", "s5_conj"];
         let mut tasks: Vec<Task> = names.iter().map(|name| Task::find(name).unwrap()).collect();
         tasks.push(Task::load(&own).unwrap());
+        for text in [
+            "title = 't'\ngroup = 'S3 x Z5'\nexpression = 'x * y'",
+            "title = 't'\nmodulus = 11\nexpressions = ['x + y', 'x * y']\ndomain = 'x <= y'",
+            "title = 't'\ngroup = 'S3'\nexpressions = ['x * y', 'y * x']",
+        ] {
+            tasks.push(Task::from_str("other", text, &own).unwrap());
+        }
+        fs::write(dir.path().join("rows.csv"), "split,x,y,z\nval,0,1,2\ntrain,1,0,3\n").unwrap();
+        tasks.push(Task::load(&own).unwrap());
+        assert_eq!(tasks.last().unwrap().train.as_deref(), Some(&[false, true][..]));
         for task in tasks {
             let kept = tempfile::tempdir().unwrap();
             let document = task.document("task.csv");

@@ -162,6 +162,8 @@ pub enum Fault {
     LargeModulus { modulus: i64, rows: u128 },
     #[error("unknown group {name}")]
     UnknownGroup { name: String },
+    #[error("the group {name} has {order} elements; {} are the most", super::MAX_ORDER)]
+    LargeGroup { name: String, order: usize },
     #[error("{found}, but {expected} was expected")]
     Syntax { found: String, expected: &'static str },
     #[error("unknown name {name}")]
@@ -191,15 +193,19 @@ pub enum Fault {
     #[error("the table has more than {MAX_ROWS} rows")]
     ManyRows,
     #[error("the table's header lacks the column `{column}`")]
-    MissingColumn { column: char },
+    MissingColumn { column: &'static str },
     #[error("the column `{column}` stands twice in the table's header")]
-    RepeatedColumn { column: char },
+    RepeatedColumn { column: &'static str },
     #[error("the table has no column {name}")]
     UnknownColumn { name: String },
-    #[error("the row has more than three fields")]
+    #[error("the row has more fields than the header names")]
     LongRow,
     #[error("the row ends before the column `{column}`")]
-    ShortRow { column: char },
+    ShortRow { column: &'static str },
+    #[error("{text} is neither train nor val")]
+    NotASide { text: String },
+    #[error("the column split marks all rows for one side")]
+    OneSided,
     #[error("{text} is not a symbol")]
     NotASymbol { text: String },
     #[error("symbol {text} is out of range: the symbols are 0 … {last}")]
@@ -216,43 +222,55 @@ impl Fault {
             Self::NotUtf8 { utf16: false } => "save the file as UTF-8",
             Self::Nul => "what is read here is plain text; was another file meant?",
             Self::Toml { .. } => {
-                "a task file is TOML with the keys title, modulus | group | table, expression, domain, symbols"
+                "a task file is TOML with the keys title, modulus | group | table, expression | expressions, domain, symbols"
             }
             Self::Definition { remedy, .. } => remedy,
             Self::SmallModulus { .. } => "take a modulus from 2 to 1024, such as 97",
             Self::LargeModulus { .. } => {
                 "take a modulus up to 1024, or list the rows wanted in a CSV file: table = \"FILE.csv\""
             }
-            Self::UnknownGroup { .. } => "the groups are S2, S3, S4, S5 and S6",
+            Self::UnknownGroup { .. } => {
+                "the groups are S2 to S6, A3 to A6, dihedral D3, D4, …, cyclic Z2, Z3, …, powers and products: Z5^2, S3 x Z5"
+            }
+            Self::LargeGroup { .. } => "take a smaller one: the table has the square of its elements as rows",
             Self::Syntax { .. } => {
                 "write e.g. `x^2 + x*y`, `x * y^-1` or `if y odd then x/y else x - y`; a product needs its `*`"
             }
-            Self::UnknownName { .. } => {
-                "the operands are x and y, the words if then else odd even and or; a product needs its `*`: x*y"
+            Self::UnknownName { name } if name == "`z`" => {
+                "a task has two operands, x and y: put two of three into one symbol, as a·m + b, and list the rows in a table (docs/tasks.md)"
             }
-            Self::UnknownCharacter { .. } => "an expression is made of x y 0-9 + - * / ^ ( ) == != and words",
+            Self::UnknownName { .. } => {
+                "the operands are x and y, the words if then else odd even unit units and or; a product needs its `*`: x*y"
+            }
+            Self::UnknownCharacter { .. } => {
+                "an expression is made of x y 0-9 + - * / ^ ( ) == != < <= > >= and words"
+            }
             Self::HugeInteger => "reduce it modulo the modulus",
             Self::TooDeep { .. } => "take out parentheses and nested conditions, or give the table as CSV",
             Self::TooLong { .. } => "simplify it, or give the table as CSV: table = \"FILE.csv\"",
             Self::TooSlow { .. } => {
                 "simplify it, take smaller exponents or a smaller modulus, or give the table as CSV: table = \"FILE.csv\""
             }
-            Self::NotAValue => "turn it into a value with `if … then … else …`",
-            Self::NotACondition => "compare it, as in `y != 0`, or ask for its parity, as in `y odd`",
+            Self::NotAValue => "turn it into a value: `if x <= y then 1 else 0`",
+            Self::NotACondition => {
+                "compare it, as in `y != 0` or `x <= y`, or ask for its parity, as in `y odd`"
+            }
             Self::NotInGroup { .. } => {
                 "a group knows x * y, powers such as x^2 and y^-1, and the comparisons == and !="
             }
             Self::NoInverse { value: 0, .. } => {
                 "leave these rows out with a domain, e.g. domain = \"y != 0\""
             }
-            Self::NoInverse { .. } => "take a prime modulus, or a domain without these rows",
+            Self::NoInverse { .. } => "take a prime modulus, or leave these rows out: domain = \"y unit\"",
             Self::EmptyDomain => "widen it, or take it out to have every pair",
             Self::EmptyTable => "add rows `x,y,z` below the header",
             Self::ManyRows => "shorten the table, or give the operation as an expression",
             Self::MissingColumn { .. } | Self::RepeatedColumn { .. } | Self::UnknownColumn { .. } => {
-                "the first line of a table names its columns, which are x, y and z: x,y,z"
+                "the first line of a table names its columns, which are x, y and z, and perhaps split: x,y,z,split"
             }
-            Self::ShortRow { .. } | Self::LongRow => "give each row an x, a y and a z",
+            Self::ShortRow { .. } | Self::LongRow => "give each row a field for each column of the header",
+            Self::NotASide { .. } => "write train or val: a row is for training or for validation",
+            Self::OneSided => "mark rows of both sides, or take the column split out to have a split drawn",
             Self::NotASymbol { .. } => "symbols are the integers 0, 1, 2, …",
             Self::OutOfRange { .. } => "number the symbols from 0 and raise `symbols` if there are more",
             Self::Repeated { .. } => "take one of the two rows out: an operation has one answer",

@@ -38,6 +38,13 @@ pub fn builtin_names() -> &'static [&'static str] {
     NAMES
 }
 
+/// Whether a task of that name and digest stands in the place of a built-in one that is another.
+pub fn hides_built_in(name: &str, digest: &str) -> bool {
+    let built_in = NAMES.iter().position(|&built_in| built_in == name);
+    let built_in = built_in.and_then(|i| Task::from_str(name, SOURCES[i], Path::new(name)).ok());
+    built_in.is_some_and(|task| task.digest() != digest)
+}
+
 /// All names [`Task::find`] knows here: the built-in ones, then those of other files in `./tasks`, sorted.
 ///
 /// # Errors

@@ -4,8 +4,8 @@
 //! domain, or a table in CSV.
 //! ```toml
 //! title = "x / y (mod 97)"
-//! modulus = 97            # or: group = "S5"; or: table = "FILE.csv", perhaps with symbols = 120
-//! expression = "x / y"
+//! modulus = 97            # or: group = "S5", "D7", "Z5^2 x A4"; or: table = "FILE.csv", perhaps with symbols = 120
+//! expression = "x / y"    # or several, which the left operand tells apart: expressions = ["x + y", "x - y"]
 //! domain = "y != 0"       # without it: every pair
 //! ```
 //! ```
@@ -24,6 +24,7 @@ mod definition;
 mod document;
 mod error;
 mod expression;
+mod group;
 mod library;
 mod permutation;
 mod source;
@@ -39,8 +40,9 @@ pub use document::TaskDocument;
 pub(crate) use error::Located;
 pub use error::{Fault, Place, TaskError};
 
+pub use group::{Group, MAX_ORDER};
 pub(crate) use library::is_name;
-pub use library::{available, builtin_names};
+pub use library::{available, builtin_names, hides_built_in};
 pub use permutation::{MAX_DEGREE, SymmetricGroup};
 pub(crate) use source::{read as read_text, without_bom};
 
@@ -81,6 +83,8 @@ pub struct Task {
     pub expression: Option<String>,
     /// The condition on x and y under which there is a row; all pairs if `None`.
     pub domain: Option<String>,
+    /// Which rows are for training, of a table that says so: then no split is drawn.
+    pub train: Option<Vec<bool>>,
 }
 
 /// What the symbols of a task stand for.
@@ -93,6 +97,17 @@ pub enum Symbols {
     },
     /// The permutations of a symmetric group, numbered as in [`SymmetricGroup`].
     Permutations(SymmetricGroup),
+    /// The elements of another group, numbered as in [`Group`].
+    Elements(Group),
+    /// Several operations: the left operand says which. Symbol i·order + x is the operand x of operation i, from 0.
+    Several {
+        /// What the operands of each stand for.
+        symbols: Box<Symbols>,
+        /// Number of these.
+        order: usize,
+        /// The operations.
+        expressions: Vec<String>,
+    },
     /// Numbers in a table, without a further meaning.
     Listed {
         /// The CSV file.
@@ -104,17 +119,34 @@ impl Task {
     /// How people write a symbol: the number, or a permutation of 1 … n in one-line notation (`21345`
     /// swaps 1 and 2).
     pub fn label(&self, symbol: u16) -> String {
-        match &self.symbols {
-            Symbols::Permutations(group) => match group.images(symbol) {
-                Some(images) => images.iter().map(|image| char::from(b'1' + image)).collect(),
-                None => symbol.to_string(),
-            },
-            _ => symbol.to_string(),
+        self.symbols.label(symbol)
+    }
+}
+
+impl Symbols {
+    fn label(&self, symbol: u16) -> String {
+        match self {
+            Symbols::Permutations(group) => group.label(symbol),
+            Symbols::Elements(group) => group.label(symbol),
+            Symbols::Several { symbols, order, .. } => {
+                let operation = usize::from(symbol) / order;
+                let operand = symbols.label((usize::from(symbol) % order) as u16);
+                if operation == 0 { operand } else { format!("{operand}#{}", operation + 1) }
+            }
+            Symbols::Residues { .. } | Symbols::Listed { .. } => symbol.to_string(),
         }
+    }
+}
+
+impl Task {
+    /// Number of training rows, of a task whose table says which they are.
+    pub fn marked(&self) -> Option<usize> {
+        self.train.as_ref().map(|train| train.iter().filter(|&&is_train| is_train).count())
     }
 
     /// SHA-256 of the table, 64 hex digits: over `n_symbols` as u32, then x, y and answer of each row in
-    /// order as u16, all little-endian. Title, name and wording of the file do not enter.
+    /// order as u16, all little-endian; where the table says which rows are for training, behind `split` a byte a row. Title,
+    /// name and wording of the file do not enter.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update((self.n_symbols as u32).to_le_bytes());
@@ -122,6 +154,10 @@ impl Task {
             for symbol in [x, y, answer] {
                 hasher.update(symbol.to_le_bytes());
             }
+        }
+        if let Some(train) = &self.train {
+            hasher.update(b"split");
+            train.iter().for_each(|&is_train| hasher.update([u8::from(is_train)]));
         }
         hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }

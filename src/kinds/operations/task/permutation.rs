@@ -42,6 +42,21 @@ impl SymmetricGroup {
         self.elements.get(usize::from(element)).map(|p| &p[..self.degree])
     }
 
+    /// Whether it is a product of an even number of exchanges: its inversions are even in number.
+    pub(crate) fn is_even(&self, element: u16) -> bool {
+        let p = &self.elements[usize::from(element)][..self.degree];
+        let inversions = (0..self.degree).map(|i| p[i + 1..].iter().filter(|&&later| later < p[i]).count());
+        inversions.sum::<usize>().is_multiple_of(2)
+    }
+
+    /// In one-line notation of 1 … n: `21345` exchanges 1 and 2. A number beyond the last stands for itself.
+    pub fn label(&self, element: u16) -> String {
+        match self.images(element) {
+            Some(images) => images.iter().map(|image| char::from(b'1' + image)).collect(),
+            None => element.to_string(),
+        }
+    }
+
     /// a·b: b first, then a.
     pub(crate) fn multiply(&self, a: u16, b: u16) -> u16 {
         let (a, b) = (self.elements[usize::from(a)], self.elements[usize::from(b)]);

@@ -79,8 +79,11 @@ impl<'a> Trainer<'a> {
         let config = &run.config;
         config.check()?;
         let layout = ParamLayout::new(&config.model, run.task.n_symbols);
-        let split = Split::new(&run.task.equations, config.train_fraction, config.split_seed)?
-            .with_label_noise(config.data.label_noise, run.task.n_symbols, config.split_seed);
+        let split = Split::of(&run.task, config.train_fraction, config.split_seed)?.with_label_noise(
+            config.data.label_noise,
+            run.task.n_symbols,
+            config.split_seed,
+        );
         Ok(Self {
             optimizer: optim::build(&config.optim, &layout)?,
             params: initial_parameters(&config.model, &layout, config.seed),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// `digits`, `idx:DIRECTORY`, `npy:INPUTS.npy,LABELS.npy`, `isotropic`, `spike`, `sub`, `xor` or `xor-clusters`.
+    /// `digits`, `idx:DIRECTORY`, `npy:INPUTS.npy,LABELS.npy`, `isotropic`, `spike`, `sub`, `xor`, `xor-clusters` or
+    /// `parity:K`, the product of the first K of `width` signs.
     pub source: String,
     /// SHA-256 of the contents of the user's own files: empty, or what they must have. A run's own config has it.
     pub digest: String,
@@ -24,7 +25,7 @@ pub struct DataConfig {
     pub label_noise: f64,
     /// Deviation of the noise added to every input of both sides, once.
     pub pixel_noise: f64,
-    /// Its seed.
+    /// Seed of that noise.
     pub pixel_seed: u64,
     /// Inputs of a drawn row.
     pub width: usize,

@@ -39,7 +39,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JacobianConfig {
-    /// λ.
+    /// λ, what the term counts; 0 leaves it out.
     pub strength: f64,
     /// Where R is drawn to; 0 makes it small.
     pub level: f64,

@@ -19,7 +19,7 @@ pub struct ModelConfig {
     pub init: InitName,
     /// Factor on the initial parameters.
     pub init_scale: f64,
-    /// c.
+    /// c, the factor of the output.
     pub output_scale: f64,
     /// What is made small.
     pub loss: LossName,

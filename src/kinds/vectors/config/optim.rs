@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimConfig {
-    /// Which one.
+    /// Which optimiser.
     pub name: OptimizerName,
-    /// η.
+    /// η, the learning rate.
     pub learning_rate: f64,
     /// Steps with η/c: then c changes how far features move, and not how fast the outputs do.
     pub rate_over_scale: bool,
     /// AdamW: decoupled, θ(1 − ηλ); SGD: coupled, g + λθ. On every parameter.
     pub weight_decay: f64,
-    /// Of SGD.
+    /// Momentum of SGD.
     pub momentum: f64,
     /// First-moment rate of AdamW.
     pub beta1: f64,

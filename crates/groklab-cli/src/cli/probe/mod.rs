@@ -141,7 +141,7 @@ fn of_all(args: &ProbeArgs, catalog: &Catalog, named: Option<&str>) -> miette::R
     };
     if let (Some(path), Some(all)) = (&args.report, &all) {
         let section = page::probed(catalog.place().to_owned(), all, layers.as_ref());
-        deliver(path, &html(&[], &[], &[section], None).map_err(report)?)?;
+        deliver(path, &html(&[], &[], &[section], None, None).map_err(report)?)?;
     }
     match (&layers, &all) {
         (Some(layers), _) => args.show(layers, text::layers, csv::layers),

@@ -50,7 +50,7 @@ pub fn page(rows: &[Row], number: &str, dots: &str, floors: [&str; 2]) -> Result
         scene.line(vec![(panel.left, middle), (panel.right(), middle)], GRID, HAIR);
         scene.text((left - 8.0, middle + 0.36 * SMALL), &row.label, SMALL, INK, Side::Right);
         for (floor, color) in row.floors.iter().zip(colors) {
-            if let Some(value) = floor.filter(|value| positive(value)) {
+            if let Some(value) = floor.filter(positive) {
                 let (at, _) = panel.at(y, (value, height));
                 scene.line(vec![(at, middle - 7.0), (at, middle + 7.0)], color, CURVE);
             }

@@ -18,6 +18,12 @@ stop() {
 }
 trap stop TERM
 
+# The last task to get here sees every run finished: with the lock, its tables are also the last to be written.
+tables() {
+  exec 9>>"$results/.table.lock" && { ! command -v flock >/dev/null || flock 9; }
+  "$program" table -- "$results" >"$results/.table.txt" && mv -f -- "$results/.table.txt" "$results/table.txt"
+}
+
 wait "$sweep"
 code=$?
 # a signal ends a wait early, with the sweep still there
@@ -29,6 +35,12 @@ done
 # bash may not know the status of what ended during the trap; a sweep that came to its end just then starts again in vain
 if [ "$told" = yes ]; then
   task=${SLURM_ARRAY_JOB_ID:-}_${SLURM_ARRAY_TASK_ID:-}
+  if ! command -v scontrol >/dev/null; then
+    # nobody here can ask Slurm what became of the job, or to start it again
+    echo "no scontrol on $(hostname): not requeued. What is done is saved; sbatch the script again from a login node" >&2
+    tables
+    exit 143
+  fi
   # a job that Slurm no longer calls running was preempted, and requeued by Slurm, or cancelled by its owner
   if scontrol --oneliner show job "$task" | grep -q ' JobState=RUNNING '; then
     echo "$(date '+%F %T') the time limit is near: back to the queue"
@@ -38,9 +50,7 @@ if [ "$told" = yes ]; then
   exit 143
 fi
 
-# The last task to get here sees every run finished: with the lock, its tables are also the last to be written.
 if [ "$code" -le 1 ]; then
-  exec 9>>"$results/.table.lock" && flock 9
-  "$program" table -- "$results" >"$results/.table.txt" && mv -f -- "$results/.table.txt" "$results/table.txt"
+  tables
 fi
 exit "$code"

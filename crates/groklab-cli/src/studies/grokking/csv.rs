@@ -136,6 +136,7 @@ mod tests {
         store::{RunState, made::MadeRun},
         studies::grokking::{Experiment, Pooling, groups, planned, pools, rmse_rows, summarize},
     };
+    use std::collections::BTreeMap;
 
     fn study() -> Experiment {
         let made = [
@@ -149,6 +150,71 @@ mod tests {
         ];
         let runs = made.iter().map(MadeRun::record).collect();
         planned("study", runs)
+    }
+
+    /// Closed forms and counted resamples of the same runs, by tests/oracle/snapshots.py.
+    fn oracle() -> serde_json::Value {
+        serde_json::from_str(include_str!("../../../../../tests/oracle/snapshots.json")).unwrap()
+    }
+
+    /// The lines of a table, each by its header.
+    fn lines(bytes: Vec<u8>) -> Vec<BTreeMap<String, String>> {
+        csv::Reader::from_reader(&bytes[..]).deserialize().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn runs_have_the_numbers_of_their_closed_form() {
+        let found = lines(runs_csv(&summarize(&study())).unwrap());
+        let oracle = oracle();
+        let expected = oracle["runs"].as_array().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for run in expected {
+            let is_it = |line: &&BTreeMap<String, String>| {
+                line["task"] == run["task"].as_str().unwrap()
+                    && line["seed"].parse().ok() == run["seed"].as_u64()
+            };
+            let line = found.iter().find(is_it).unwrap();
+            for checkpoint in ["memorized", "grokked", "final"] {
+                for (name, off) in [("epoch", 0.0), ("lar", 1e-12), ("k_pred", 1e-9), ("k95", 0.0)] {
+                    let text = &line[&format!("{checkpoint}_{name}")];
+                    match run["points"][checkpoint][name].as_f64() {
+                        None => assert_eq!(text, "", "{line:?}"),
+                        Some(value) => {
+                            assert!((text.parse::<f64>().unwrap() - value).abs() <= off, "{line:?}")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cells_have_the_numbers_of_counted_resamples() {
+        let study = study();
+        let rows = rmse_rows("study", &pools(&study, &groups(&study), Pooling::PerSetting)[0]);
+        let found = lines(rmse_csv(&rows).unwrap());
+        let oracle = oracle();
+        for line in &found {
+            let cell = &oracle["cells"][&line["checkpoint"]];
+            let number = |name: &str| line[name].parse::<f64>().unwrap();
+            assert_eq!(line["runs"], cell["runs"].to_string());
+            assert!((number("rmse") - cell["rmse"].as_f64().unwrap()).abs() < 1e-9, "{line:?}");
+            let ends =
+                |kind: &str| -> Option<[[f64; 2]; 2]> { serde_json::from_value(cell[kind].clone()).ok() };
+            let Some([low, high]) = ends("over_runs") else {
+                assert_eq!((&*line["half_ci95"], &*line["groups"]), ("", ""), "{line:?}");
+                continue;
+            };
+            let half = number("half_ci95");
+            let (least, most) = (0.5 * (high[0] - low[1]), 0.5 * (high[1] - low[0]));
+            assert!(least - 1e-9 <= half && half <= most + 1e-9, "{half}: {least} … {most}");
+            let [low, high] = ends("over_tasks").unwrap();
+            for (name, [least, most]) in [("low_ci95_over_tasks", low), ("high_ci95_over_tasks", high)] {
+                let end = number(name);
+                assert!(least - 1e-9 <= end && end <= most + 1e-9, "{name} {end}: {least} … {most}");
+            }
+        }
+        assert_eq!(found.len(), 4);
     }
 
     #[test]

@@ -5,7 +5,10 @@ use super::{
     paper::{BUDGET, PATIENCE},
 };
 use crate::{
-    analysis::{Clustered, MIN_RUNS, RESAMPLES, Rmse},
+    analysis::{
+        Clustered, MIN_RUNS, RESAMPLES, Rmse,
+        settings::{SHARED, within_groups},
+    },
     render::table::{Align, Table, percent, thousands},
     store::RunState,
 };
@@ -93,7 +96,10 @@ fn over_tasks(clustered: &Clustered) -> String {
 /// Milestones and LAR, means over seeds, a line a group; the paper's in brackets where it has them.
 pub fn task_table(experiment: &str, groups: &[Group<'_>]) -> Table {
     let with_paper = groups.iter().any(|group| group.paper.is_some());
-    let with_variant = groups.iter().any(|group| !group.variant.is_empty());
+    let labels: Vec<_> =
+        groups.iter().map(|group| ((&group.task, group.train_fraction), group.variant.as_str())).collect();
+    let own = within_groups(&labels);
+    let with_variant = own.iter().any(|settings| !settings.is_empty());
     let mut heads = vec!["task".to_owned(), "train".into()];
     if with_variant {
         heads.push("settings".into());
@@ -102,10 +108,10 @@ pub fn task_table(experiment: &str, groups: &[Group<'_>]) -> Table {
     heads.push("grokked".into());
     let measured = ["memorized at", "grokked at", "LAR memorized", "LAR grokked", "LAR final"];
     heads.extend(measured.map(str::to_owned));
-    let rows = groups.iter().map(|group| {
+    let rows = groups.iter().zip(&own).map(|(group, settings)| {
         let mut row = vec![group.task.clone(), percent(group.train_fraction)];
         if with_variant {
-            row.push(group.variant.clone());
+            row.push(settings.clone());
         }
         row.push(format!("{}/{}", group.grokked(), group.runs.len()));
         let paper = group.paper.as_ref();
@@ -122,6 +128,9 @@ pub fn task_table(experiment: &str, groups: &[Group<'_>]) -> Table {
         row
     });
     let mut notes = vec!["Epochs and LAR are means over the seeds that got there.".to_owned()];
+    if own.iter().zip(groups).any(|(settings, group)| settings.len() < group.variant.len()) {
+        notes.push(SHARED.to_owned());
+    }
     if with_paper {
         notes.push(format!(
             "In brackets: the paper's means over five seeds, read from its figures. Its runs end {} epochs after grokking, or at {}.",

@@ -5,6 +5,7 @@ use crate::{
     analysis::{
         MIN_RUNS,
         claims::{Answers, TimeToGrok},
+        settings::within_groups,
     },
     render::{
         claims::named,
@@ -18,7 +19,10 @@ const NONE: &str = "–";
 /// A line for each group: how many of its runs grokked, and the median time.
 pub fn time_table(experiment: &str, answers: &Answers) -> Table {
     let times: &[TimeToGrok] = &answers.time_to_grok;
-    let with_variant = times.iter().any(|time| !time.variant.is_empty());
+    let labels: Vec<_> =
+        times.iter().map(|time| ((&time.task, time.train_fraction), time.variant.as_str())).collect();
+    let own = within_groups(&labels);
+    let with_variant = own.iter().any(|settings| !settings.is_empty());
     let mut columns: Vec<(String, Align)> = vec![("task".into(), Align::Left), ("train".into(), Align::Left)];
     if with_variant {
         columns.push(("settings".into(), Align::Left));
@@ -26,10 +30,10 @@ pub fn time_table(experiment: &str, answers: &Answers) -> Table {
     let heads = ["grokked", "share", "median epoch [95 % interval]", "censored at", "paper's mean"];
     columns.extend(heads.map(|head| (head.to_owned(), Align::Right)));
     let epoch = |epoch: Option<f64>| epoch.map_or(NONE.to_owned(), |epoch| format!("{epoch:.0}"));
-    let rows = times.iter().map(|time| {
+    let rows = times.iter().zip(&own).map(|(time, settings)| {
         let mut row = vec![time.task.clone(), percent(time.train_fraction)];
         if with_variant {
-            row.push(time.variant.clone());
+            row.push(settings.clone());
         }
         let mut median = time.median.map_or_else(|| "not reached".to_owned(), |epoch| format!("{epoch:.0}"));
         if let Some((Some(low), high)) = time.interval {

@@ -26,6 +26,7 @@ impl Value {
                 let bits = match algebra {
                     Algebra::Modular(_) => bits,
                     Algebra::Symmetric(_) => bits.min(6), // counted modulo 60
+                    Algebra::Group(_) => bits.min(10),    // counted modulo the order, 1024 at most
                 };
                 cost(base) + inverse + 2 * u64::from(bits) * product(algebra)
             }
@@ -40,6 +41,8 @@ impl Condition {
         match self {
             Self::Equal { left, right, .. } => 1 + left.cost(algebra) + right.cost(algebra),
             Self::Odd { value, .. } => 1 + value.cost(algebra),
+            Self::Ordered { left, right, .. } => 1 + left.cost(algebra) + right.cost(algebra),
+            Self::Unit { value, .. } => INVERSE + value.cost(algebra),
             Self::All(parts) | Self::Any(parts) => parts.iter().map(|part| part.cost(algebra)).sum(),
         }
     }
@@ -53,6 +56,7 @@ fn product(algebra: &Algebra) -> u64 {
     match algebra {
         Algebra::Modular(_) => 1,
         Algebra::Symmetric(group) => 1 + (group.degree() * group.degree()) as u64 / 4,
+        Algebra::Group(group) => group.cost(),
     }
 }
 

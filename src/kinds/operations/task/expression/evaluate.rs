@@ -73,6 +73,13 @@ impl Condition {
                 let odd = at.algebra.is_odd(value.evaluate(at)?).map_err(|fault| span.fault(fault))?;
                 Ok(odd != *negated)
             }
+            Self::Ordered { left, right, strictly, span } => {
+                let (left, right) = (left.evaluate(at)?, right.evaluate(at)?);
+                at.algebra.is_ordered(left, right, *strictly).map_err(|fault| span.fault(fault))
+            }
+            Self::Unit { value, span } => {
+                at.algebra.is_unit(value.evaluate(at)?).map_err(|fault| span.fault(fault))
+            }
             Self::All(parts) => {
                 for part in parts {
                     if !part.holds(at)? {

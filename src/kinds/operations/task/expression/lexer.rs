@@ -16,6 +16,8 @@ pub(super) enum Token {
     Else,
     Odd,
     Even,
+    Unit,
+    Units,
     And,
     Or,
     Plus,
@@ -27,6 +29,10 @@ pub(super) enum Token {
     Close,
     Equal,
     NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
     End,
 }
 
@@ -97,6 +103,8 @@ fn word(word: &str, span: Span) -> Result<Token, Located> {
         "else" => Token::Else,
         "odd" => Token::Odd,
         "even" => Token::Even,
+        "unit" => Token::Unit,
+        "units" => Token::Units,
         "and" => Token::And,
         "or" => Token::Or,
         _ => return Err(span.fault(Fault::UnknownName { name: quote(word) })),
@@ -110,6 +118,12 @@ fn symbol(rest: &str, first: char) -> Option<(Token, usize)> {
     if rest.starts_with("!=") {
         return Some((Token::NotEqual, 2));
     }
+    if rest.starts_with("<=") {
+        return Some((Token::LessOrEqual, 2));
+    }
+    if rest.starts_with(">=") {
+        return Some((Token::GreaterOrEqual, 2));
+    }
     let token = match first {
         '+' => Token::Plus,
         '-' | '−' => Token::Minus,
@@ -119,6 +133,10 @@ fn symbol(rest: &str, first: char) -> Option<(Token, usize)> {
         '(' => Token::Open,
         ')' => Token::Close,
         '≠' => Token::NotEqual,
+        '<' => Token::Less,
+        '>' => Token::Greater,
+        '≤' => Token::LessOrEqual,
+        '≥' => Token::GreaterOrEqual,
         _ => return None,
     };
     Some((token, first.len_utf8()))

@@ -3,7 +3,7 @@
 //! ```text
 //! condition  = conjunction { "or" conjunction }
 //! conjunction = comparison { "and" comparison }
-//! comparison = sum ( "==" | "!=" ) sum | sum ( "odd" | "even" )
+//! comparison = sum ( "==" | "!=" | "<" | "<=" | ">" | ">=" ) sum | sum ( "odd" | "even" | "unit" ) | "units"
 //! sum        = product { ( "+" | "-" ) product }
 //! product    = unary { ( "*" | "/" ) unary }
 //! unary      = { "-" } power
@@ -12,8 +12,8 @@
 //! primary    = "x" | "y" | integer | "(" value or condition ")" | "if" condition "then" value "else" value
 //! ```
 //! So −x² is −(x²), and `else` reaches as far as it can. Values are residues modulo m or permutations:
-//! `==` compares residues, `odd` and `even` ask the representative in 0 … m−1, an operand as exponent counts
-//! as that representative. x / y is x times the inverse of y. `·` `×` `−` `≠` may replace `*` `*` `-` `!=`.
+//! `==` compares residues; `<` and its kin, `odd` and `even` ask the representatives in 0 … m−1, an operand as exponent counts
+//! as that representative. `y unit` is gcd(y, m) = 1, and `units` that both operands are such. x / y is x times the inverse of y. `·` `×` `−` `≠` `≤` `≥` may replace `*` `*` `-` `!=` `<=` `>=`.
 //!
 //! Promises: parsing and evaluation take bounded stack and time linear in the text, whatever the text.
 
@@ -79,8 +79,27 @@ pub(crate) enum Exponent {
 /// Something that holds or does not.
 #[derive(Debug)]
 pub(crate) enum Condition {
-    Equal { left: Value, right: Value, negated: bool },
-    Odd { value: Value, negated: bool, span: Span },
+    Equal {
+        left: Value,
+        right: Value,
+        negated: bool,
+    },
+    Odd {
+        value: Value,
+        negated: bool,
+        span: Span,
+    },
+    /// left < right, or left ≤ right
+    Ordered {
+        left: Value,
+        right: Value,
+        strictly: bool,
+        span: Span,
+    },
+    Unit {
+        value: Value,
+        span: Span,
+    },
     All(Vec<Condition>),
     Any(Vec<Condition>),
 }

@@ -133,6 +133,18 @@ impl<'a> Parser<'a> {
                 self.advance()?;
                 Condition::Equal { left: left.value()?, right: self.sum()?.value()?, negated }
             }
+            Token::Less | Token::LessOrEqual | Token::Greater | Token::GreaterOrEqual => {
+                let strictly = matches!(self.token, Token::Less | Token::Greater);
+                let is_turned = matches!(self.token, Token::Greater | Token::GreaterOrEqual);
+                self.advance()?;
+                let (left, right) = (left.value()?, self.sum()?.value()?);
+                let (left, right) = if is_turned { (right, left) } else { (left, right) };
+                Condition::Ordered { left, right, strictly, span: self.since(start) }
+            }
+            Token::Unit => {
+                self.advance()?;
+                Condition::Unit { value: left.value()?, span: self.since(start) }
+            }
             Token::Odd | Token::Even => {
                 let negated = self.token == Token::Even;
                 self.advance()?;
@@ -249,6 +261,11 @@ impl<'a> Parser<'a> {
                 return Ok(Node { span: self.since(span.start), ..inner });
             }
             Token::If => return self.conditional(),
+            Token::Units => {
+                self.advance()?;
+                let units = [Value::X, Value::Y].map(|value| Condition::Unit { value, span });
+                return Ok(Node { kind: Kind::Condition(Condition::All(units.into())), span });
+            }
             _ => return Err(self.unexpected("x, y, an integer, `(` or `if`")),
         };
         self.advance()?;

@@ -198,3 +198,54 @@ fn length_and_depth_are_bounded_and_long_is_not_deep() {
     assert_eq!(modular(&nested(MAX_DEPTH), 5, 0), 5);
     assert!(matches!(parse_value(&nested(MAX_DEPTH + 1)).unwrap_err().fault, Fault::TooDeep { .. }));
 }
+
+#[test]
+fn residues_are_compared_by_their_representatives() {
+    let algebra = Algebra::Modular(97);
+    let count = |text: &str| {
+        let condition = parse_condition(text).unwrap();
+        let holds = |x, y| condition.holds(Point { algebra: &algebra, x, y }).unwrap();
+        (0..97).flat_map(|x| (0..97).map(move |y| (x, y))).filter(|&(x, y)| holds(x, y)).count()
+    };
+    // 97·98/2 pairs with x ≤ y, 97·96/2 with x < y
+    for (text, expected) in
+        [("x <= y", 4753), ("x ≤ y", 4753), ("y >= x", 4753), ("x < y", 4656), ("x > y", 4656)]
+    {
+        assert_eq!(count(text), expected, "{text}");
+    }
+    assert_eq!(count("x < y or x >= y"), 97 * 97);
+    assert_eq!(count("x < 0"), 0, "nothing is below 0");
+    // 96 + 1 is 0, which is below 1
+    assert_eq!(count("x + 1 < 1"), 97);
+    let value = parse_value("if x <= y then 1 else 0").unwrap();
+    let at = |x, y| value.evaluate(Point { algebra: &algebra, x, y }).unwrap();
+    assert_eq!([at(3, 3), at(3, 2), at(0, 96)], [1, 0, 1]);
+}
+
+#[test]
+fn units_are_counted_by_eulers_function() {
+    for (modulus, phi) in [(12, 4), (97, 96), (360, 96), (1024, 512)] {
+        let algebra = Algebra::Modular(modulus);
+        let holds = |text: &str, x, y| {
+            parse_condition(text).unwrap().holds(Point { algebra: &algebra, x, y }).unwrap()
+        };
+        assert_eq!((0..modulus).filter(|&y| holds("y unit", 0, y)).count(), phi, "{modulus}");
+        assert!(
+            holds("units", 1, modulus - 1) && !holds("units", 0, 1) && !holds("units", 1, 0),
+            "{modulus}"
+        );
+    }
+}
+
+#[test]
+fn an_order_and_units_have_no_meaning_in_a_group() {
+    let algebra = Algebra::Group(crate::kinds::operations::task::Group::parse("D4").unwrap());
+    for text in ["x <= y", "x unit", "x odd"] {
+        let fault =
+            parse_condition(text).unwrap().holds(Point { algebra: &algebra, x: 0, y: 0 }).unwrap_err().fault;
+        assert!(matches!(fault, Fault::NotInGroup { .. }), "{text}: {fault}");
+    }
+    for text in ["x <= ", "x < y < x", "unit", "x units", "x unit unit", "units y", "x =< y"] {
+        assert!(parse_condition(text).is_err(), "{text}");
+    }
+}

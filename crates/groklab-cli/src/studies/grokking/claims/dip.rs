@@ -16,10 +16,10 @@ const KEY: &str = "data.batch_size";
 const DEPTH: f64 = 0.05;
 
 /// From this many rows on a batch is large; the paper's is 512.
-const LARGE: usize = 512;
+pub(super) const LARGE: usize = 512;
 
 /// Up to this many it is small.
-const SMALL: usize = 64;
+pub(super) const SMALL: usize = 64;
 
 /// LAR falls by 0.05 or more below its initial value within 40 epochs if, and only if, the batch is large
 /// (512 rows and more; 64 and fewer are small, what lies between is not judged).

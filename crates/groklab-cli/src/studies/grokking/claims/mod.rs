@@ -72,12 +72,20 @@ fn values(
 mod tests {
     use super::*;
     use crate::{
-        analysis::claims::Verdict,
+        analysis::{
+            EARLY_EPOCHS, MIN_RUNS, RESAMPLES,
+            claims::{MIN_SHARE, Range, Verdict},
+        },
+        render::table::thousands,
         store::{
             RunRecord,
             made::{self, MadeRow, MadeRun},
         },
-        studies::grokking::{Experiment, Pooling, groups, paper::with_tables, planned, pools},
+        studies::grokking::{
+            Experiment, Pooling, groups,
+            paper::{BUDGET, PATIENCE, with_tables},
+            planned, pools,
+        },
     };
 
     /// An experiment of changed made-up runs.
@@ -104,6 +112,69 @@ mod tests {
         let ids: std::collections::BTreeSet<_> = one.claims.iter().map(|claim| claim.id).collect();
         assert_eq!(ids.len(), one.claims.len());
         assert!(answered(&study("none", Vec::new()), Pooling::PerSetting).is_empty());
+    }
+
+    /// The ranges in a cell of the document: `> 0, twice; < 0.25, twice`.
+    fn documented(cell: &str) -> Vec<Range> {
+        let number =
+            |text: &str| text.trim().parse::<f64>().unwrap_or_else(|_| panic!("{text:?} in {cell:?}"));
+        let mut ranges = Vec::new();
+        for part in cell.split(';') {
+            let (range, times) = part.split_once(',').unwrap_or((part, "once"));
+            let range = match range.trim().split_once(' ') {
+                Some((">", least)) => Range::Above(number(least)),
+                Some(("<", most)) => Range::Below(number(most)),
+                _ => {
+                    let (low, high) = range.split_once('…').unwrap_or_else(|| panic!("{cell:?}"));
+                    Range::Within(number(low), number(high))
+                }
+            };
+            let times =
+                ["once", "twice", "three times", "four times"].iter().position(|t| *t == times.trim());
+            ranges.extend(std::iter::repeat_n(range, times.unwrap() + 1));
+        }
+        ranges
+    }
+
+    /// docs/claims.md says what the code does: the ids in its order, a range for each statement, and the numbers of its rule.
+    #[test]
+    fn the_thresholds_of_the_document_are_those_of_the_code() {
+        // runs that grok and runs that never do, of one family: every statement can be tested
+        let runs = (0..5).flat_map(|seed| {
+            [
+                MadeRun::new("add", 0.5, seed).grokked(40, 120).record(),
+                MadeRun::new("x3_xy", 0.5, seed).memorized(60).record(),
+            ]
+        });
+        let study = study("study", runs.collect());
+        let [answers] = &answered(&study, Pooling::PerSetting)[..] else { panic!("one pool") };
+        let document = include_str!("../../../../../../docs/claims.md");
+        let table = document.split("| id | claim |").nth(1).unwrap();
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| line.replace("\\|", "¦").leak().trim_matches('|').split('|').map(str::trim).collect())
+            .collect();
+        let ids: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+        assert_eq!(ids, answers.claims.iter().map(|claim| claim.id).collect::<Vec<_>>());
+        for (row, claim) in rows.iter().zip(&answers.claims).filter(|(row, _)| row[0] != "`table-1`") {
+            let ranges: Vec<Range> = claim.parts.iter().map(|part| part.expected).collect();
+            assert_eq!(documented(row[3]), ranges, "{}", claim.id);
+        }
+        // what the rule and the table say of numbers
+        let text = document.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in [
+            format!("**not enough data**: fewer than {MIN_RUNS} runs"),
+            format!("at least {:.0} % of the runs do", 100.0 * MIN_SHARE),
+            format!("percentile bootstrap, {} resamples", thousands(RESAMPLES)),
+            format!("up to epoch {}, batch ≥ {}", EARLY_EPOCHS, dip::LARGE),
+            format!("the same, batch ≤ {}", dip::SMALL),
+            format!("as in the paper within {} epochs", thousands(BUDGET as usize)),
+            format!("stopped {} epochs later", thousands(PATIENCE as usize)),
+        ] {
+            assert!(text.contains(&words), "docs/claims.md does not say {words:?}");
+        }
     }
 
     #[test]

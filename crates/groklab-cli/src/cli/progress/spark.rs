@@ -1,4 +1,4 @@
-//! A run in one line of a terminal: 80 columns at most.
+//! Numbers in six characters, and how they went in eight.
 
 use crate::run::Kind;
 
@@ -74,8 +74,10 @@ pub fn watched(kind: &dyn Kind) -> Vec<(&'static str, usize)> {
 pub fn short(value: f64) -> String {
     match value.abs() {
         _ if value.is_nan() => "     –".to_owned(),
-        0.0 => " 0.000".to_owned(),
-        size if !(1e-3..1e5).contains(&size) => format!("{value:>6.0e}"),
+        // no exponent of three digits has room beside a sign
+        size if size < 1e-99 => " 0.000".to_owned(),
+        size if size > 1e99 => if value > 0.0 { "   inf" } else { "  -inf" }.to_owned(),
+        size if !(1e-3..99_999.5).contains(&size) => format!("{value:>6.0e}"),
         size if size >= 100.0 => format!("{value:>6.0}"),
         size if size >= 10.0 => format!("{value:>6.2}"),
         _ => format!("{value:>6.3}"),
@@ -102,7 +104,22 @@ mod tests {
 
     #[test]
     fn numbers_of_any_size_take_six_characters() {
-        for value in [0.0, 0.5, -0.25, 12.345, 231.276, 99999.0, 4.45e12, 1e-10, f64::NAN] {
+        for value in [
+            0.0,
+            0.5,
+            -0.25,
+            12.345,
+            231.276,
+            99999.0,
+            -99999.9,
+            4.45e12,
+            1e-10,
+            -1e-10,
+            -4e123,
+            -1e-300,
+            f64::NAN,
+            f64::NEG_INFINITY,
+        ] {
             assert_eq!(short(value).chars().count(), 6, "{value}: {:?}", short(value));
         }
     }

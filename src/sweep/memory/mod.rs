@@ -1,8 +1,10 @@
 //! Whether a plan fits into memory: said before anything is written, because an allocation that fails later
 //! ends the whole process.
 
+mod groups;
+
 use crate::run::Planned;
-use std::{fs, num::NonZeroUsize, sync::Arc};
+use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
 
 /// A plan that this machine has no memory for.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -50,19 +52,17 @@ fn fits(
     })
 }
 
-/// Bytes that can still be had: the least of what the kernel calls available, the control group's limit and the
-/// limit on address space. None where the system does not say (not Linux).
+/// Bytes that can still be had: the least of what the kernel calls available, what the control groups leave, and what the
+/// limit on address space leaves. None where the system does not say (not Linux).
 pub fn available() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
-    let free =
-        read("/proc/meminfo").and_then(|text| number_after(&text, "MemAvailable:")).map(|kib| kib << 10);
+    let kib =
+        |path: &str, name: &str| read(path).and_then(|text| number_after(&text, name)).map(|kib| kib << 10);
+    let free = kib("/proc/meminfo", "MemAvailable:");
     let address_space = read("/proc/self/limits").and_then(|text| number_after(&text, "Max address space"));
-    let group = read("/proc/self/cgroup").and_then(|text| {
-        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
-        let limit = |path: &str| read(&format!("/sys/fs/cgroup{path}/memory.max"))?.trim().parse().ok();
-        limit(&path).or_else(|| limit(""))
-    });
-    [free, address_space, group].into_iter().flatten().min()
+    let mapped = kib("/proc/self/status", "VmSize:").unwrap_or(0);
+    let address_space = address_space.map(|limit| limit.saturating_sub(mapped));
+    [free, address_space, groups::left(Path::new("/"))].into_iter().flatten().min()
 }
 
 /// The number right after `name`, if there is one.

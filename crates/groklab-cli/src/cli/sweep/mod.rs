@@ -1,5 +1,7 @@
 //! `groklab sweep`: an experiment file, every run of its grid.
 
+mod dry;
+
 use super::{
     report,
     run::{Computer, ExecutionArgs, PrecisionArgs, execute},
@@ -8,6 +10,7 @@ use super::{
 use crate::{
     excerpt::clipped,
     experiment::Experiment,
+    run::{ConfigError, parse_override},
     store::{PlanChange, record_plan},
     sweep::shard,
 };
@@ -26,6 +29,9 @@ pub struct SweepArgs {
     jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     precision: PrecisionArgs,
+    /// Set a config key of every run, instead of the experiment's value (repeatable): other runs, with other ids
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Epochs at most (steps, of kinds whose rounds are steps), instead of the experiment's: runs that got less far go on,
     /// those that got further stay as they are
     #[arg(long, visible_alias = "max-steps")]
@@ -36,6 +42,9 @@ pub struct SweepArgs {
     /// Directory for the experiment's directory
     #[arg(long, default_value = "results")]
     out: PathBuf,
+    /// Say what would be done, and what of it is done already; run nothing and write nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     execution: ExecutionArgs,
 }
@@ -45,11 +54,26 @@ pub fn run(args: &SweepArgs) -> miette::Result<ExitCode> {
     let experiment = Experiment::find(&args.experiment)?;
     let mut extra = overrides(args.max_epochs);
     extra.extend(args.precision.overrides());
+    for text in &args.set {
+        extra.push(parse_override(text)?);
+    }
+    if let Some((i, _)) =
+        extra.iter().enumerate().find(|(i, (key, _))| extra[..*i].iter().any(|(k, _)| k == key))
+    {
+        return Err(ConfigError::Twice(extra[i].0.clone()).into());
+    }
     let mut plan = experiment.plan(&extra)?;
     let computer = Computer::open(&args.execution.compute, &plan, args.jobs)
         .wrap_err_with(|| format!("cannot run {}", clipped(&args.experiment, 240)))?;
     say(&format!("{}: {} ({} runs)", experiment.name, experiment.title, plan.len()));
     let results = args.out.join(&experiment.name);
+    if args.dry_run {
+        if let Some((i, n)) = args.shard {
+            plan = shard(plan, i, n);
+            say(&format!("shard {i} of {n}: {} runs", plan.len()));
+        }
+        return dry::tell(&plan, &results).map(|()| ExitCode::SUCCESS);
+    }
     let PlanChange { dropped, rebudgeted } =
         record_plan(&results, &plan, experiment.study.as_deref()).map_err(report)?;
     if rebudgeted > 0 {
