@@ -75,7 +75,7 @@ impl ViewArgs {
                                     studies.push(Study {
                                         name,
                                         kind,
-                                        study: study.clone(),
+                                        study: study.map(str::to_owned),
                                         runs: vec![*run],
                                     });
                                 }

@@ -2,6 +2,11 @@
 //!
 //! Rules of the claims, fixed before the study was run: `docs/grokalign/README.md`.
 
+mod transformer;
+
+#[cfg(test)]
+pub(super) use transformer::course;
+
 use super::{
     Study,
     contrast::{Series, mean, pairs, series},
@@ -212,8 +217,9 @@ fn gain_fixed(series: &[Series]) -> Claim {
 const DISTURBANCES: [(&str, &str); 2] = [("noise_", "Gaussian noise"), ("pgd_", "PGD")];
 
 fn figures(study: &general::Study) -> Vec<Figure> {
+    let all = series(study, STRENGTH);
     let mut panels = Vec::new();
-    for series in series(study, STRENGTH) {
+    for series in &all {
         for (prefix, disturbance) in DISTURBANCES {
             let arms = series.arms.iter().flat_map(|(strength, runs)| {
                 let curve = |checkpoint, name| {
@@ -227,7 +233,8 @@ fn figures(study: &general::Study) -> Vec<Figure> {
     }
     panels.retain(|panel| !panel.curves.is_empty());
     let axes = Axes { x: "strength of the disturbance", y: "accuracy", is_log: (false, false) };
-    vec![Figure { name: "noise", pages: page(&panels, axes) }]
+    let noise = Figure { name: "noise", pages: page(&panels, axes) };
+    [noise].into_iter().chain(transformer::figure(&all)).collect()
 }
 
 /// Accuracy on held-out rows over the strength of a disturbance at a checkpoint, mean over the runs that got there.

@@ -58,6 +58,11 @@ fn test(run: &Run) -> Option<f64> {
     run.value(FINAL, "val_accuracy")
 }
 
+/// Whether a run got where it was to go: to its target, or to grokking.
+fn has_arrived(run: &Run) -> bool {
+    [TARGET, modular::GROKKED].iter().any(|mark| run.mark(mark).is_some())
+}
+
 fn is_even(run: &Run) -> bool {
     run.number("seed").is_some_and(|seed| seed % 2.0 == 0.0)
 }
@@ -220,7 +225,7 @@ fn figures(study: &general::Study) -> Vec<Figure> {
                 .map(|(c, runs)| Arm {
                     at: *c,
                     values: runs.iter().filter_map(|run| test(run)).collect(),
-                    reached: runs.iter().filter(|run| run.mark(TARGET).is_some()).count(),
+                    reached: runs.iter().filter(|run| has_arrived(run)).count(),
                     runs: runs.len(),
                 })
                 .collect(),
@@ -261,7 +266,7 @@ fn maps(study: &general::Study, key: &str) -> Vec<Map> {
             let here: Vec<&Run> =
                 runs.iter().filter(|(a, b, _)| (*a, *b) == (c, value)).map(|(.., run)| *run).collect();
             let tests: Vec<f64> = here.iter().filter_map(|run| test(run)).collect();
-            let is_partial = here.iter().any(|run| run.mark(TARGET).is_none());
+            let is_partial = here.iter().any(|run| !has_arrived(run));
             (!tests.is_empty()).then(|| Cell { mean: mean(&tests), is_partial })
         };
         Map {

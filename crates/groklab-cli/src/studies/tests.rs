@@ -327,6 +327,32 @@ fn a_trained_embedding_is_asked_for_no_gain_and_a_frozen_one_for_a_gain() {
 }
 
 #[test]
+fn a_course_is_the_mean_of_the_runs_that_were_still_followed() {
+    let of = |seed: u64, end: u64, value: f64| {
+        let rows = [(0, vec![value]), (10, vec![2.0 * value]), (end, vec![3.0 * value])];
+        let settings: [(&str, &str, Value); 2] =
+            [("optim", "frozen", "none".into()), ("jacobian", "strength", 0.0.into())];
+        let record = run(seed, &settings, &[], &["val_accuracy"], &rows);
+        let rows = rows.iter().map(|(at, values)| (*at, vec![1.0 - values[0]])).collect();
+        Run::of(record, 1).with_diagnostics(Diagnostics { columns: vec!["gini_embed".into()], rows })
+    };
+    let made = Study { runs: vec![of(0, 20, 0.1), of(1, 30, 0.3)], ..study("operations", Vec::new()) };
+    let runs: Vec<&Run> = made.runs.iter().collect();
+    let near = |found: Vec<(f64, f64)>, expected: &[(f64, f64)]| {
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert!(
+            found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12),
+            "{found:?}"
+        );
+    };
+    // at 20 only one of the two was evaluated, and both were still trained
+    near(grokalign::course(&runs, "val_accuracy"), &[(0.0, 0.2), (10.0, 0.4), (30.0, 0.9)]);
+    near(grokalign::course(&runs, "gini_embed"), &[(0.0, 0.8), (10.0, 0.6), (30.0, 0.1)]);
+    let names: Vec<_> = (grokalign::STUDY.figures)(&made).iter().map(|figure| figure.name).collect();
+    assert_eq!(names, ["noise", "transformer"]);
+}
+
+#[test]
 fn the_angle_grows_as_it_was_made_to_grow() {
     let answer = |exponent: f64| {
         let runs = (0..5).flat_map(|seed| {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Milestones of binary operations.
 const MEMORIZED: &str = "memorized";
-const GROKKED: &str = "grokked";
+pub(super) const GROKKED: &str = "grokked";
 
 /// Epochs to grokking, and whether it got there: of a run that did not, those it was given. None of a run on its way.
 fn epochs(run: &Run) -> Option<(f64, bool)> {
@@ -63,7 +63,8 @@ pub(super) fn tables(study: &Study) -> Vec<Table> {
     let columns = ["setting", "runs", "memorized", "grokked", "LAR memorized", "LAR grokked", "LAR final"];
     let align = |i: usize| if i == 0 { Align::Left } else { Align::Right };
     let columns = columns.iter().enumerate().map(|(i, name)| ((*name).to_owned(), align(i))).collect();
-    let rows = study.settings().iter().map(|setting| {
+    let settings = study.settings();
+    let rows = settings.iter().map(|setting| {
         let mut row = vec![setting.label.clone(), setting.runs.len().to_string()];
         row.extend([MEMORIZED, GROKKED].map(|mark| reached(setting, mark)));
         row.extend([MEMORIZED, GROKKED, FINAL].map(|mark| lar(setting, mark)));
