@@ -2,10 +2,7 @@
 //!
 //! Rules of the claims, fixed before the study was run: `docs/grokalign/README.md`.
 
-mod transformer;
-
-#[cfg(test)]
-pub(super) use transformer::course;
+pub(super) mod transformer;
 
 use super::{
     Study,

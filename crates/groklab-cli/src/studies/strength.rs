@@ -208,7 +208,7 @@ fn angle(series: &[Series]) -> Claim {
     }
     Claim::new(
         "fls-angle",
-        "neurons align within an angle that grows with the root of the start's size, as c^¼",
+        "the angle at which neurons align grows with a power of c near ¼",
         "theory",
         parts,
     )

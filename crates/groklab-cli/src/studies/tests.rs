@@ -346,8 +346,8 @@ fn a_course_is_the_mean_of_the_runs_that_were_still_followed() {
         );
     };
     // at 20 only one of the two was evaluated, and both were still trained
-    near(grokalign::course(&runs, "val_accuracy"), &[(0.0, 0.2), (10.0, 0.4), (30.0, 0.9)]);
-    near(grokalign::course(&runs, "gini_embed"), &[(0.0, 0.8), (10.0, 0.6), (30.0, 0.1)]);
+    near(grokalign::transformer::course(&runs, "val_accuracy"), &[(0.0, 0.2), (10.0, 0.4), (30.0, 0.9)]);
+    near(grokalign::transformer::course(&runs, "gini_embed"), &[(0.0, 0.8), (10.0, 0.6), (30.0, 0.1)]);
     let names: Vec<_> = (grokalign::STUDY.figures)(&made).iter().map(|figure| figure.name).collect();
     assert_eq!(names, ["noise", "transformer"]);
 }

@@ -41,7 +41,7 @@ pub(super) fn figure(series: &[Series]) -> Option<Figure> {
 }
 
 /// A column over the epochs at which all of these runs were evaluated that were still trained, mean over them.
-pub(super) fn course(runs: &[&Run], column: &str) -> Vec<(f64, f64)> {
+pub(in crate::studies) fn course(runs: &[&Run], column: &str) -> Vec<(f64, f64)> {
     let epochs: BTreeSet<u64> =
         runs.iter().flat_map(|run| run.curve.iter().map(|row| row.mark.epoch)).collect();
     let value = |run: &Run, epoch: u64| {
