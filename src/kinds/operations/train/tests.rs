@@ -11,6 +11,7 @@ use crate::{
     run::{Mark, Part, Record, train},
 };
 use candle_core::Device;
+use groklab_vectors::mlp::Penalty;
 use std::{cell::Cell, path::Path};
 
 /// x + y mod 7, a block of width 4; 24 training rows, 3 steps an epoch.
@@ -106,6 +107,31 @@ fn the_term_changes_what_is_learned_and_so_does_its_strength_and_its_level() {
         assert!(ends[i + 1..].iter().all(|b| a != b));
     }
     assert_eq!(ends[1], trained(&runs[1]));
+}
+
+/// Far below its level the term pulls R up as hard as without one it pushes it down.
+#[test]
+fn a_level_draws_from_both_sides() {
+    let run = planned(|c| c.jacobian.strength = 0.5);
+    let trainer = Trainer::new(&run).unwrap();
+    let (mut engine, _) = build_for(&run, EngineChoice::Auto, &Device::Cpu).unwrap();
+    let (batch, mut v) = (&trainer.split.train[..8], vec![0.0; 8 * 7]);
+    groklab_vectors::mlp::directions(3, 1, 7, &mut v);
+    let mut with = |level: Option<f64>| {
+        let (term, mut grads) = (Penalty { strength: 0.5, level }, vec![f32::NAN; trainer.layout.len()]);
+        let loss = engine.penalised(&trainer.params, batch, (&term, &v), &mut grads).unwrap();
+        (f64::from(loss), grads)
+    };
+    let ((down, push), (up, pull)) = (with(None), with(Some(100.0)));
+    let mut plain = vec![f32::NAN; trainer.layout.len()];
+    let loss = f64::from(engine.loss_and_gradients(&trainer.params, batch, &mut plain).unwrap());
+    // loss + ½R and loss + ½(100 − R)
+    assert!(down > loss && (down + up - 2.0 * loss - 50.0).abs() < 1e-4, "{down} {up} {loss}");
+    let largest = plain.iter().fold(0f32, |a, g| a.max(g.abs()));
+    for ((push, pull), plain) in push.iter().zip(&pull).zip(&plain) {
+        assert!((push + pull - 2.0 * plain).abs() < 1e-5 * largest, "{push} {pull} {plain}");
+    }
+    assert_ne!(push, pull);
 }
 
 #[test]
