@@ -81,7 +81,3 @@ impl PlainModel<'_> {
         })
     }
 }
-
-#[cfg(test)]
-#[path = "jacobian_tests.rs"]
-mod tests;

@@ -1,14 +1,16 @@
 //! The Jacobian term against its definition, finite differences and PyTorch's double backward.
 
 use super::{
-    super::plain::tests::{SYMBOLS, model, rows, variants, vars},
-    *,
+    ParamKind, ParamLayout, PlainModel,
+    dual::Dual,
+    initial_parameters,
+    plain::tests::{SYMBOLS, model, rows, variants, vars},
 };
 use crate::kinds::operations::{
     config::{ModelConfig, Norm, Preset},
-    model::{ParamKind, ParamLayout, initial_parameters},
+    task::Equation,
 };
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use std::f64::consts::TAU;
 

@@ -4,6 +4,8 @@
 mod dual;
 mod init;
 mod jacobian;
+#[cfg(test)]
+mod jacobian_tests;
 mod layout;
 mod plain;
 
