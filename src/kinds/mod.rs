@@ -60,6 +60,18 @@ pub fn replan(run: &RunRecord) -> Result<Arc<dyn Planned>, ReadError> {
     Ok(planned)
 }
 
+/// The recipe of a run with all its keys; those that its directory does not have are those of the first preset.
+///
+/// # Errors
+/// [`ReadError::Data`] for a run of a kind that is not known here.
+pub fn recipe(run: &RunRecord) -> Result<Table, ReadError> {
+    let wrong = |reason: String, help: String| ReadError::Data { dir: run.dir.clone(), reason, help };
+    let config = complete(of(run)?, &run.recipe, run.manifest.budget);
+    let mut config = config.map_err(|e| wrong(e.to_string(), String::new()))?;
+    config.remove("train");
+    Ok(config)
+}
+
 /// The complete config of a recipe and its budget; keys that it does not have are those of the first preset.
 pub fn complete(kind: &dyn Kind, recipe: &Table, budget: Budget) -> Result<Table, toml::de::Error> {
     let preset = kind.presets().first().map_or("", |preset| preset.toml);

@@ -39,6 +39,9 @@ pub enum Kind {
     AttentionEntropy,
     ClassDistance,
     FourierLoss,
+    FourierGiniTokens,
+    JacobianSpectrum,
+    Alignment,
 }
 
 /// One column of `diagnostics.csv`, or a family of them.
@@ -61,6 +64,8 @@ pub enum Cost {
     Forward,
     /// A forward pass of the plain model over all p² pairs of operands.
     Pairs,
+    /// A backward pass of the plain model for each symbol, over [`JACOBIAN_ROWS`] rows.
+    Jacobian,
 }
 
 impl Cost {
@@ -70,6 +75,7 @@ impl Cost {
             Self::Cheap => "cheap",
             Self::Forward => "forward",
             Self::Pairs => "pairs",
+            Self::Jacobian => "jacobian",
         }
     }
 }
@@ -105,12 +111,17 @@ pub const PARTIAL: [usize; 5] = [1, 2, 3, 5, 10];
 /// How many `key_frequency_{i}` there are.
 pub const KEY_FREQUENCIES: usize = 10;
 
+/// Training rows that `jacobian_spectrum` looks at.
+pub const JACOBIAN_ROWS: usize = 64;
+/// Rows of each side that `alignment` looks at.
+pub const ALIGNMENT_ROWS: usize = 512;
+
 const fn column(name: &'static str, formula: &'static str, unit: &'static str) -> Column {
     Column { name, formula, unit }
 }
 
 /// Every diagnostic, in the order of the columns of `diagnostics.csv`.
-pub static DIAGNOSTICS: [Diagnostic; 12] = [
+pub static DIAGNOSTICS: [Diagnostic; 15] = [
     Diagnostic {
         kind: Kind::PartialLar,
         name: "partial_lar",
@@ -268,6 +279,61 @@ pub static DIAGNOSTICS: [Diagnostic; 12] = [
         cost: Cost::Pairs,
         needs: Needs::AllPairs,
     },
+    Diagnostic {
+        kind: Kind::FourierGiniTokens,
+        name: "fourier_gini_tokens",
+        columns: &[column(
+            "gini_embed_tokens",
+            "gini_embed over p + 1 rows, those of the residues and that of \"=\" as if it were one: the modulus that its peaks have is p",
+            "1",
+        )],
+        source: "arXiv 2506.12284, as its code has it",
+        // next to nothing; but the files of `cheap` are older than it
+        cost: Cost::Jacobian,
+        needs: Needs::Modulus,
+    },
+    Diagnostic {
+        kind: Kind::JacobianSpectrum,
+        name: "jacobian_spectrum",
+        columns: &[
+            column(
+                "jacobian_norm",
+                "mean ‖J(x)‖_F over the first 64 training rows, J the Jacobian of the logits by the embedded tokens x (T·d numbers)",
+                "logits per unit of x",
+            ),
+            column("jacobian_pc1", "mean s₁² / Σ s² of the singular values s of J(x), the same rows", "1"),
+            column(
+                "jacobian_align",
+                "mean absolute value of cos(v₁, x), v₁ the first right singular vector of J(x), the same rows",
+                "1",
+            ),
+        ],
+        source: "arXiv 2506.12284",
+        cost: Cost::Jacobian,
+        needs: Needs::Nothing,
+    },
+    Diagnostic {
+        kind: Kind::Alignment,
+        name: "alignment",
+        columns: &[
+            column(
+                "centroid_align_train",
+                "mean cos(μ_x, x), μ_x = J(x)ᵀ1, over the first 512 training rows; cross-entropy leaves its size and sign free",
+                "1",
+            ),
+            column("centroid_align_val", "the same of the first 512 validation rows", "1"),
+            column("centroid_norm", "mean ‖μ_x‖ over the first 512 training rows", "logits per unit of x"),
+            column(
+                "class_align",
+                "mean cos(∇_x(f_y − mean_c f_c), x), f the logits, y the answer, over the first 512 training rows; own definition",
+                "1",
+            ),
+            column("class_align_val", "the same of the first 512 validation rows", "1"),
+        ],
+        source: "arXiv 2506.12284",
+        cost: Cost::Jacobian,
+        needs: Needs::Nothing,
+    },
 ];
 
 impl Diagnostic {
@@ -315,7 +381,7 @@ mod tests {
 
     #[test]
     fn no_two_things_have_one_name() {
-        let names = DIAGNOSTICS.iter().map(|d| d.name).chain(["cheap", "forward", "pairs", ALL]);
+        let names = DIAGNOSTICS.iter().map(|d| d.name).chain(["cheap", "forward", "pairs", "jacobian", ALL]);
         let unique: std::collections::BTreeSet<_> = names.clone().collect();
         assert_eq!(unique.len(), names.count());
     }

@@ -2,7 +2,7 @@
 //!
 //! Promises: a run that fails, by an error or a panic, has the reason in its manifest, where it can be written.
 
-use super::{Execution, Reporter, Settled, recorder::Recorder};
+use super::{Execution, Reporter, Settled, recorder::Recorder, share::Timer};
 use crate::{
     program::{Program, instruction_set},
     run::{Failure, Planned, State},
@@ -31,6 +31,7 @@ impl<'a> Locked<'a> {
         execution: &Execution,
         reporter: &dyn Reporter,
     ) -> Result<Self, Box<Settled>> {
+        let _files = Timer::files();
         if execution.stop.load(Ordering::Relaxed) {
             return Err(Settled::Stopped.into());
         }
@@ -75,6 +76,7 @@ impl<'a> Locked<'a> {
         execution: &'a Execution,
         reporter: &'a dyn Reporter,
     ) -> Result<Recorder<'a>, Failure> {
+        let _files = Timer::files();
         let run = self.run;
         tracing::info!("{}: {engine}", run.id());
         let resumed = self.resume(state, reporter)?;

@@ -12,12 +12,14 @@ mod budget_tests;
 pub(crate) mod fault_tests;
 pub mod memory;
 mod recorder;
+mod share;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use attempt::{Locked, guarded};
 pub(crate) use recorder::Recorder;
 pub use recorder::{Live, Reporter};
+pub use share::file_share;
 
 use crate::{
     run::{Failure, Place, Planned, Started, train},
@@ -207,6 +209,7 @@ fn run_with<'a>(
     reporter: &dyn Reporter,
     start: &dyn Fn() -> Result<Started<'a>, Failure>,
 ) -> Settled {
+    let _whole = share::Timer::run();
     let mut locked = match Locked::new(run, execution, reporter) {
         Ok(locked) => locked,
         Err(settled) => return *settled,

@@ -1,6 +1,6 @@
 //! Between the training loop, the run's directory and whoever watches.
 
-use super::{Execution, Settled};
+use super::{Execution, Settled, share::Timer};
 use crate::{
     probe::Spectra,
     run::{Failure, Mark, Milestones, Part, Planned, Record, State},
@@ -109,6 +109,7 @@ impl<'a> Recorder<'a> {
 
     /// Saves the run as it stands.
     pub(crate) fn save(&mut self, state: &dyn State) -> Result<(), StoreError> {
+        let _files = Timer::files();
         self.note_progress(state);
         self.writer.save(state.snapshot().as_ref(), state.layout())?;
         self.saved_milestones = state.course().milestones.clone();
@@ -122,6 +123,7 @@ impl<'a> Recorder<'a> {
         match state.course().end.clone().filter(|_| is_over) {
             Some(end) => {
                 self.note_progress(state);
+                let _files = Timer::files();
                 let snapshot = if end.stopped.is_divergence() { None } else { state.snapshot() };
                 let (layout, parameters) = (state.layout(), state.parameters());
                 Ok(Settled::Finished(self.writer.finish(end, snapshot.as_ref(), layout, parameters)?))
@@ -155,6 +157,7 @@ impl Record for Recorder<'_> {
     fn row(&mut self, part: Part, mark: Mark, values: &[f64]) -> Result<(), Failure> {
         self.latest = Some(values.to_vec());
         self.is_new = true;
+        let _files = Timer::files();
         Ok(self.writer.metrics(part, mark, values)?)
     }
 
@@ -165,6 +168,7 @@ impl Record for Recorder<'_> {
         epoch: u64,
         spectra: &Spectra,
     ) -> Result<(), Failure> {
+        let _files = Timer::files();
         Ok(self.writer.spectra(part, checkpoint, epoch, spectra)?)
     }
 
@@ -175,6 +179,7 @@ impl Record for Recorder<'_> {
         columns: &[String],
         values: &[f64],
     ) -> Result<(), Failure> {
+        let _files = Timer::files();
         Ok(self.writer.diagnostics(part, epoch, columns, values)?)
     }
 

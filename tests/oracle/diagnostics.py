@@ -6,10 +6,10 @@ numpy.fft.rfft, the part of logits at some frequencies by a masked fft2.
 
 Models: two small transformers computed by replay.py's forward pass in float64. The inputs of each linear layer are
 caught where torch.nn.functional.linear is called; positions reach the loss where autograd leaves a gradient that is
-not zero on the layer's output; attention weights are computed from q and k as they are handed to
+not zero on the layer's output; Jacobians are those of autograd, one logit at a time; attention weights are computed from q and k as they are handed to
 scaled_dot_product_attention. Parameters come from a formula that the test repeats.
 
-Recorded with NumPy 2.4.6 and PyTorch 2.15.0:  python tests/oracle/diagnostics.py
+Recorded with NumPy 2.4.6 and PyTorch 2.9.0:  python tests/oracle/diagnostics.py
 """
 
 import json
@@ -22,6 +22,17 @@ import torch
 import replay
 
 torch.set_default_dtype(torch.float64)
+
+SYMBOLS = 13
+PAPER = {"n_layers": 2, "d_model": 8, "n_heads": 2, "d_mlp": 12, "norm": "pre", "final_norm": True,
+         "activation": "gelu", "positions": "learned", "bias": False, "tied": False}
+MODELS = {
+    "paper": PAPER,
+    "power, biases, tied": PAPER | {"norm": "post", "final_norm": False, "activation": "relu",
+                                    "positions": "sinusoidal", "bias": True, "tied": True},
+    "one layer, no norm": PAPER | {"n_layers": 1, "norm": "none", "final_norm": False, "activation": "relu",
+                                   "bias": True},
+}
 
 
 def entropy(values):
@@ -108,8 +119,9 @@ def shapes(model, v):
         b = f"blocks.{l}."
         for part in [["attn." + x for x in "qkvo"], ["mlp.up", "mlp.down"]]:
             norm = b + ("norm1" if part[0] == "attn.q" else "norm2")
-            yield norm + ".weight", (d,)
-            yield norm + ".bias", (d,)
+            if model["norm"] != "none":
+                yield norm + ".weight", (d,)
+                yield norm + ".bias", (d,)
             size = {"mlp.up": (m, d), "mlp.down": (d, m)}
             yield from ((b + x + ".weight", size.get(x, (d, d))) for x in part)
             if model["bias"]:
@@ -121,12 +133,16 @@ def shapes(model, v):
         yield "unembed.weight", (v, d)
 
 
+def wave(i):
+    return 2 * ((i * i % 1009 * 31 + 17 * i) % 1009) / 1009 - 1
+
+
 def parameters(model, v):
     """The flat buffer is 2·((i² mod 1009)·31 + 17 i mod 1009) / 1009 − 1; gains are around 1, embeddings are waves besides."""
     params, start = {}, 0
     for name, shape in shapes(model, v):
         i = np.arange(start, start + math.prod(shape))
-        values = 2 * ((i * i % 1009 * 31 + 17 * i) % 1009) / 1009 - 1
+        values = wave(i)
         start += len(i)
         if "norm" in name and name.endswith(".weight"):
             values = 1 + 0.5 * values
@@ -136,6 +152,39 @@ def parameters(model, v):
             values = values * 0.25 + np.cos(2 * np.pi * ((k * row) % v) / v + column)
         params[name] = torch.tensor(values.astype(np.float32).astype(np.float64).reshape(shape), requires_grad=True)
     return params
+
+
+def cosines(a, b):
+    return np.sum(a * b, axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def of_jacobian(params, model, v, train, val):
+    """J of the logits by the embedded tokens: torch.autograd.grad of each logit."""
+    caught = []
+    layer = torch.nn.functional.embedding
+
+    def jacobian(rows):
+        replay.F.embedding = lambda tokens, table: caught.append(layer(tokens, table)) or caught[-1]
+        logits = replay.forward(params, torch.tensor(rows), {"model": model}, v)
+        replay.F.embedding = layer
+        j = [torch.autograd.grad(logits[:, c].sum(), caught[-1], retain_graph=True)[0].flatten(1) for c in range(v)]
+        x = caught[-1] + replay.positions(params, model)
+        return torch.stack(j, dim=1).numpy(), x.detach().flatten(1).numpy()
+
+    found = {}
+    for side, rows in [("train", train[:512]), ("val", val[:512])]:
+        j, x = jacobian(rows)
+        centroids = j.sum(axis=1)
+        slopes = j[np.arange(len(j)), rows[:, 2]] - j.mean(axis=1)
+        found["centroid_align_" + side] = float(cosines(centroids, x).mean())
+        found["class_align" + ("_val" if side == "val" else "")] = float(cosines(slopes, x).mean())
+        if side == "train":
+            found["centroid_norm"] = float(np.linalg.norm(centroids, axis=1).mean())
+            _, s, vt = np.linalg.svd(j[:64], full_matrices=False)
+            found["jacobian_norm"] = float(np.sqrt(np.sum(s**2, axis=1)).mean())
+            found["jacobian_pc1"] = float((s[:, 0] ** 2 / np.sum(s**2, axis=1)).mean())
+            found["jacobian_align"] = float(np.abs(cosines(vt[:, 0], x[:64])).mean())
+    return found
 
 
 def of_model(model, v):
@@ -206,6 +255,8 @@ def of_model(model, v):
             found[f"attention_entropy.blocks.{l}.head.{h}"] = float(np.mean(each))
 
     replay.F.linear = linear
+    found["gini_embed_tokens"] = gini(np.sqrt(energies(np.delete(embed, v, axis=0))))
+    found |= of_jacobian(params, model, v, rows, pairs[~is_train])
     whole = replay.forward(params, torch.tensor(pairs), {"model": model}, v).detach().numpy()
     at_key = component(whole, v, key)
     found["restricted_loss"] = cross_entropy(whole.mean(axis=0) + at_key, pairs[:, 2])
@@ -239,11 +290,7 @@ def main():
             }
         )
 
-    paper = {"n_layers": 2, "d_model": 8, "n_heads": 2, "d_mlp": 12, "norm": "pre", "final_norm": True,
-             "activation": "gelu", "positions": "learned", "bias": False, "tied": False}
-    power = paper | {"norm": "post", "final_norm": False, "activation": "relu", "positions": "sinusoidal",
-                     "bias": True, "tied": True}
-    models = {"paper": of_model(paper, 13), "power, biases, tied": of_model(power, 13)}
+    models = {name: of_model(model, SYMBOLS) for name, model in MODELS.items() if model["norm"] != "none"}
     # JSON has no NaN
     clean = lambda found: {k: None if math.isnan(v) else v for k, v in found.items()}
     single = {"matrices": [case | {"expected": clean(case["expected"])} for case in matrices], "fourier": fourier}
@@ -255,4 +302,5 @@ def main():
         (folder / "diagnostics.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

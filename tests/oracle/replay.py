@@ -21,6 +21,21 @@ from safetensors import safe_open
 N_CTX = 4
 
 
+def positions(params, model):
+    d = model["d_model"]
+    if model["positions"] == "learned":
+        return params["embed.position.weight"]
+    return torch.tensor(
+        [
+            [
+                math.sin(t / 10000 ** (i / d)) if i % 2 == 0 else math.cos(t / 10000 ** ((i - 1) / d))
+                for i in range(d)
+            ]
+            for t in range(N_CTX)
+        ]
+    )
+
+
 def forward(params, rows, config, n_symbols):
     model = config["model"]
     d, heads = model["d_model"], model["n_heads"]
@@ -28,18 +43,6 @@ def forward(params, rows, config, n_symbols):
     tokens = torch.stack(
         [rows[:, 0], torch.full((b,), n_symbols), rows[:, 1], torch.full((b,), n_symbols + 1)], dim=1
     )
-    if model["positions"] == "learned":
-        positions = params["embed.position.weight"]
-    else:
-        positions = torch.tensor(
-            [
-                [
-                    math.sin(t / 10000 ** (i / d)) if i % 2 == 0 else math.cos(t / 10000 ** ((i - 1) / d))
-                    for i in range(d)
-                ]
-                for t in range(N_CTX)
-            ]
-        )
 
     def norm(name, h):
         return F.layer_norm(h, (d,), params[name + ".weight"], params[name + ".bias"], 1e-5)
@@ -58,7 +61,7 @@ def forward(params, rows, config, n_symbols):
         activation = F.gelu if model["activation"] == "gelu" else F.relu
         return linear(f"blocks.{l}.mlp.down", activation(linear(f"blocks.{l}.mlp.up", h)))
 
-    h = F.embedding(tokens, params["embed.token.weight"]) + positions
+    h = F.embedding(tokens, params["embed.token.weight"]) + positions(params, model)
     for l in range(model["n_layers"]):
         n1, n2 = f"blocks.{l}.norm1", f"blocks.{l}.norm2"
         if model["norm"] == "pre":

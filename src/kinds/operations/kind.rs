@@ -241,9 +241,7 @@ impl Planned for PlannedRun {
     }
 
     fn start<'a>(&'a self, place: &Place) -> Result<Started<'a>, Failure> {
-        let (precision, model) = (self.config.precision, &self.config.model);
-        let (engine, name) =
-            engine::build(place.engine, precision, model, self.task.n_symbols, &place.device)?;
+        let (engine, name) = engine::build_for(self, place.engine, &place.device)?;
         Ok((Box::new(Solo::new(Trainer::new(self)?, engine)), name))
     }
 }

@@ -23,6 +23,7 @@ fn listing() -> String {
         (Cost::Cheap.name(), "small matrix products and one eigenvalue decomposition"),
         (Cost::Forward.name(), "one forward pass of the plain model over the training rows, for all of them"),
         (Cost::Pairs.name(), "one forward pass of the plain model over all pairs of operands"),
+        (Cost::Jacobian.name(), "one backward pass of the plain model for each symbol, over some rows"),
         (ALL, "everything"),
     ] {
         let _ = writeln!(text, "{group:<8} {takes}");

@@ -8,7 +8,7 @@ use crate::{
         task::hides_built_in,
     },
     run::{EngineChoice, Place, Planned},
-    sweep::{Execution, Settled, Together, memory, sweep},
+    sweep::{Execution, Settled, Together, file_share, memory, sweep},
 };
 use candle_core::Device;
 use clap::Args;
@@ -230,6 +230,9 @@ fn summarise(plan: &[Arc<dyn Planned>], settled: &[Settled], results: &Path, sig
         failed,
         results.display()
     ));
+    if let Some(share) = file_share() {
+        tracing::info!("files took {:.1} % of the runs' time", 100.0 * share);
+    }
     for (run, settled) in plan.iter().zip(settled) {
         if let Settled::Failed(reason) = settled {
             tell(&format!("failed: {}: {reason}", run.id()));

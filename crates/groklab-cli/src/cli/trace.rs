@@ -56,9 +56,7 @@ pub fn run(args: &TraceArgs) -> miette::Result<ExitCode> {
         .ok_or_else(|| miette::miette!("only runs on binary operations can be traced"))?;
     let (model, n_symbols) = (&run.config.model, run.task.n_symbols);
     let device = engine::open_device(args.compute.device).map_err(report)?;
-    let (mut engine, name) =
-        engine::build(args.compute.engine, run.config.precision, model, n_symbols, &device)
-            .map_err(report)?;
+    let (mut engine, name) = engine::build_for(run, args.compute.engine, &device).map_err(report)?;
     let mut trainer = Trainer::new(run).map_err(report)?;
     if let Some(from) = &args.from {
         trainer.params = read_parameters(from, "initial.", &ParamLayout::new(model, n_symbols).tensors())

@@ -6,7 +6,10 @@ use crate::{
     kinds,
     run::Kind,
     store::{Experiment, Limits, Listed, Listing, ReadError, Results, RunRecord, list_results, read_results},
-    studies::grokking::{Digests, RunDigest},
+    studies::{
+        self,
+        grokking::{Digests, RunDigest},
+    },
 };
 use clap::Args;
 use rayon::prelude::*;
@@ -45,7 +48,7 @@ impl ViewArgs {
     }
 
     /// The same run by run, each as a digest, so that thousands of long runs fit into memory. Runs of other kinds than
-    /// binary operations come beside them.
+    /// binary operations, and those of other studies, come beside them.
     pub fn digests(self, dir: &Path) -> Result<Seen, ReadError> {
         let (seen, damaged) = see(dir, self.limits())?;
         warn_of_damage(&damaged);
@@ -73,7 +76,8 @@ fn see(dir: &Path, limits: Limits) -> Result<(Seen, Vec<ReadError>), ReadError> 
         digests.experiments.push(Experiment { name, is_planned, unplanned, runs: Vec::new() });
         for runs in runs.chunks(AT_ONCE * rayon::current_num_threads()) {
             // one after the other would be as good, and slower
-            let read = runs.par_iter().map(|run| digest(run.read()?, &digests, count));
+            let study = study.as_deref();
+            let read = runs.par_iter().map(|run| digest(run.read()?, study, &digests, count));
             for run in read.collect::<Vec<_>>() {
                 match run {
                     Ok(Digested::Operations(run)) => digests.add(*run),
@@ -84,7 +88,8 @@ fn see(dir: &Path, limits: Limits) -> Result<(Seen, Vec<ReadError>), ReadError> 
                             Some(known) => known.runs.push(*run),
                             None => {
                                 let name = experiment.clone();
-                                studies.push(Study { name, kind, study: study.clone(), runs: vec![*run] });
+                                let study = study.map(str::to_owned);
+                                studies.push(Study { name, kind, study, runs: vec![*run] });
                             }
                         }
                     }
@@ -105,7 +110,7 @@ fn see(dir: &Path, limits: Limits) -> Result<(Seen, Vec<ReadError>), ReadError> 
 pub struct Seen {
     /// Experiments on binary operations.
     pub digests: Digests,
-    /// Experiments of other kinds, as far as a kind of each is there.
+    /// Experiments of other kinds or studies, as far as a kind of each is there.
     pub studies: Vec<Study>,
 }
 
@@ -115,10 +120,22 @@ enum Digested {
     Other(&'static dyn Kind, Box<Run>),
 }
 
-fn digest(run: RunRecord, digests: &Digests, count: usize) -> Result<Digested, ReadError> {
+/// Binary operations of an experiment that belongs to a study go by what that study asks, as all other kinds do. What such a
+/// run leaves unsaid is completed: runs of one study may differ in it.
+fn digest(
+    run: RunRecord,
+    study: Option<&str>,
+    digests: &Digests,
+    count: usize,
+) -> Result<Digested, ReadError> {
     let kind = kinds::of(&run)?;
+    let is_asked = study.is_some_and(|name| studies::ALL.iter().any(|known| known.name == name));
     match kind.name() {
-        "operations" => Ok(Digested::Operations(Box::new(digests.digest(run)?))),
+        "operations" if !is_asked => Ok(Digested::Operations(Box::new(digests.digest(run)?))),
+        "operations" => {
+            let recipe = kinds::recipe(&run)?;
+            Ok(Digested::Other(kind, Box::new(Run::of(RunRecord { recipe, ..run }, count))))
+        }
         _ => Ok(Digested::Other(kind, Box::new(Run::of(run, count)))),
     }
 }

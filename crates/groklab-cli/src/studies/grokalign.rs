@@ -2,6 +2,8 @@
 //!
 //! Rules of the claims, fixed before the study was run: `docs/grokalign/README.md`.
 
+pub(super) mod transformer;
+
 use super::{
     Study,
     contrast::{Series, mean, pairs, series},
@@ -27,6 +29,9 @@ const STRENGTH: &str = "jacobian.strength";
 /// The milestones of the kind `vectors`.
 const TARGET: &str = "target";
 const FITTED: &str = "fitted";
+/// A milestone of binary operations, and the setting that keeps their embedding as it began.
+const GROKKED: &str = "grokked";
+const FROZEN: &str = "optim.frozen";
 
 fn claims(study: &general::Study) -> Vec<Claim> {
     let series = series(study, STRENGTH);
@@ -36,6 +41,8 @@ fn claims(study: &general::Study) -> Vec<Claim> {
         shrinks_jacobian(&series),
         aligns(&series),
         robust_later(&series),
+        no_gain_trainable(&series),
+        gain_fixed(&series),
     ]
 }
 
@@ -49,21 +56,21 @@ fn arms<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (f64, &'s [&'a R
         .map(move |(value, with)| (*value, without, &with[..]))
 }
 
-/// Epochs to the target; those of a run that did not get there are at least the epochs it was given. None of a run that is
+/// Epochs to a milestone; those of a run that did not get there are at least the epochs it was given. None of a run that is
 /// still on its way there.
-fn epochs(run: &Run) -> Option<(f64, bool)> {
-    match run.mark(TARGET) {
+fn epochs(run: &Run, to: &str) -> Option<(f64, bool)> {
+    match run.mark(to) {
         Some(mark) => Some((mark.epoch.max(1) as f64, true)),
         None if run.manifest.state == RunState::Finished => Some((run.manifest.epochs.max(1) as f64, false)),
         None => None,
     }
 }
 
-/// ln(epochs without the term / epochs with it) of each pair of seeds. A baseline that never got there counts with its budget,
+/// ln(epochs to a milestone without the term / with it) of each pair of seeds. A baseline that never got there counts with its budget,
 /// which is too few; a pair in which the run with the term did not, only if the baseline did.
-fn log_ratios(without: &[&Run], with: &[&Run], group: &str) -> Vec<Sample> {
+fn log_ratios(to: &str, without: &[&Run], with: &[&Run], group: &str) -> Vec<Sample> {
     let ratio = |(base, run): (&Run, &Run)| {
-        let ((base, base_got), (run, run_got)) = (epochs(base)?, epochs(run)?);
+        let ((base, base_got), (run, run_got)) = (epochs(base, to)?, epochs(run, to)?);
         (base_got || run_got).then(|| Sample { group: group.to_owned(), value: (base / run).ln() })
     };
     pairs(without, with).into_iter().filter_map(ratio).collect()
@@ -73,7 +80,7 @@ fn fewer_steps(series: &[Series]) -> Claim {
     let parts = series.iter().flat_map(|series| {
         arms(series).map(|(strength, without, with)| {
             let what = series.named(&format!("ln(epochs to the target, λ 0 / λ {strength})"));
-            judge(&what, Range::Above(0.0), log_ratios(without, with, &series.group()))
+            judge(&what, Range::Above(0.0), log_ratios(TARGET, without, with, &series.group()))
         })
     });
     Claim::new(
@@ -90,7 +97,7 @@ fn seven_fold(series: &[Series]) -> Claim {
     let parts = series.iter().flat_map(|series| {
         arms(series).map(move |(strength, without, with)| {
             let what = series.named(&format!("ln(epochs to the target, λ 0 / λ {strength})"));
-            judge(&what, range, log_ratios(without, with, &series.group()))
+            judge(&what, range, log_ratios(TARGET, without, with, &series.group()))
         })
     });
     Claim::new("ga-seven-fold", "… in 7.56 ± 0.82 times fewer", "Table 1", parts.collect())
@@ -157,12 +164,59 @@ fn robust_later(series: &[Series]) -> Claim {
     Claim::new("ga-robust-later", claim, "Fig. 3", parts)
 }
 
+/// Whether the runs are transformers whose embedding is frozen, or is not; of networks without embeddings neither.
+fn is_frozen(series: &Series) -> Option<bool> {
+    let run = series.arms.iter().find_map(|(_, runs)| runs.first())?;
+    match run.setting(FROZEN).as_str() {
+        "embedding" => Some(true),
+        "none" => Some(false),
+        _ => None,
+    }
+}
+
+/// The series of transformers whose embedding is frozen, or is not.
+fn transformers<'s, 'a>(series: &'s [Series<'a>], frozen: bool) -> impl Iterator<Item = &'s Series<'a>> {
+    series.iter().filter(move |series| is_frozen(series) == Some(frozen))
+}
+
+fn no_gain_trainable(series: &[Series]) -> Claim {
+    let mut parts = Vec::new();
+    for series in transformers(series, false) {
+        for (strength, without, with) in arms(series) {
+            let what =
+                series.named(&format!("ln(epochs to grokking, λ 0 / λ {strength}), embedding trained"));
+            parts.push(judge(&what, Range::Below(0.0), log_ratios(GROKKED, without, with, &series.group())));
+            let change = |(base, run): (&Run, &Run)| {
+                let [base, run] = [base, run].map(|run| run.diagnostic(FINAL, "gini_unembed"));
+                Some(Sample { group: series.group(), value: run? - base? })
+            };
+            let what = series.named(&format!("Gini of W at the end, λ {strength} − λ 0, embedding trained"));
+            let changes = pairs(without, with).into_iter().filter_map(change).collect();
+            parts.push(judge(&what, Range::Below(0.0), changes));
+        }
+    }
+    let claim = "with a trained embedding the term makes a transformer grok no sooner, and its frequencies less sparse";
+    Claim::new("ga-no-gain-trainable", claim, "§5", parts)
+}
+
+fn gain_fixed(series: &[Series]) -> Claim {
+    let parts = transformers(series, true).flat_map(|series| {
+        arms(series).map(|(strength, without, with)| {
+            let what = series.named(&format!("ln(epochs to grokking, λ 0 / λ {strength}), embedding frozen"));
+            judge(&what, Range::Above(0.0), log_ratios(GROKKED, without, with, &series.group()))
+        })
+    });
+    let claim = "with a frozen embedding the term makes a transformer grok sooner";
+    Claim::new("ga-gain-fixed", claim, "§5", parts.collect())
+}
+
 /// Disturbances of the inputs: prefix of the diagnostics, which the strength follows, and name.
 const DISTURBANCES: [(&str, &str); 2] = [("noise_", "Gaussian noise"), ("pgd_", "PGD")];
 
 fn figures(study: &general::Study) -> Vec<Figure> {
+    let all = series(study, STRENGTH);
     let mut panels = Vec::new();
-    for series in series(study, STRENGTH) {
+    for series in &all {
         for (prefix, disturbance) in DISTURBANCES {
             let arms = series.arms.iter().flat_map(|(strength, runs)| {
                 let curve = |checkpoint, name| {
@@ -176,7 +230,8 @@ fn figures(study: &general::Study) -> Vec<Figure> {
     }
     panels.retain(|panel| !panel.curves.is_empty());
     let axes = Axes { x: "strength of the disturbance", y: "accuracy", is_log: (false, false) };
-    vec![Figure { name: "noise", pages: page(&panels, axes) }]
+    let noise = Figure { name: "noise", pages: page(&panels, axes) };
+    [noise].into_iter().chain(transformer::figure(&all)).collect()
 }
 
 /// Accuracy on held-out rows over the strength of a disturbance at a checkpoint, mean over the runs that got there.

@@ -3,6 +3,8 @@
 //!
 //! Rules of the claims, fixed before the study was run: `docs/strength/README.md`.
 
+mod modular;
+
 use super::{
     Study,
     contrast::{Series, series, slope},
@@ -23,11 +25,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The study.
 pub static STUDY: Study =
-    Study { name: "strength", paper: "arXiv 2602.00827", claims, tables: |_| Vec::new(), figures };
+    Study { name: "strength", paper: "arXiv 2602.00827", claims, tables: modular::tables, figures };
 
 /// The output scale, c.
 const SCALE: &str = "model.output_scale";
 const TARGET: &str = "target";
+const ALIGNED: &str = "aligned";
 /// Settings that are mapped against the scale, with the figure's name and the axis's.
 const MAPS: [(&str, &str, &str); 4] = [
     ("optim.learning_rate", "map-rate", "learning rate η"),
@@ -40,12 +43,24 @@ const FAR: f64 = 16.0;
 
 fn claims(study: &general::Study) -> Vec<Claim> {
     let series = series(study, SCALE);
-    vec![interior(&series), over_fitting(&series), target_missed(&series), n_squared(study, &series)]
+    vec![
+        interior(&series),
+        over_fitting(&series),
+        target_missed(&series),
+        n_squared(study, &series),
+        angle(&series),
+        modular::sooner(&series),
+    ]
 }
 
 /// Accuracy on held-out rows at the end, whether or not the target was reached: a mean over those that did would be biased.
 fn test(run: &Run) -> Option<f64> {
     run.value(FINAL, "val_accuracy")
+}
+
+/// Whether a run got where it was to go: to its target, or to grokking.
+fn has_arrived(run: &Run) -> bool {
+    [TARGET, modular::GROKKED].iter().any(|mark| run.mark(mark).is_some())
 }
 
 fn is_even(run: &Run) -> bool {
@@ -170,6 +185,35 @@ fn n_squared(study: &general::Study, series: &[Series]) -> Claim {
     )
 }
 
+/// Exponent of the angle in c, seed by seed, over all scales at which a run aligned.
+fn angle(series: &[Series]) -> Claim {
+    let mut parts = Vec::new();
+    for series in series {
+        let point = |c: f64, run: &Run| {
+            let angle = run.value(ALIGNED, "neuron_angle").filter(|angle| *angle > 0.0)?;
+            Some((c.ln(), angle.ln()))
+        };
+        let mut points: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+        for (c, runs) in &series.arms {
+            for run in runs {
+                points.entry(run.seed()).or_default().extend(point(*c, run));
+            }
+        }
+        let sample = |points: &Vec<(f64, f64)>| Some(Sample { group: series.group(), value: slope(points)? });
+        let samples: Vec<Sample> = points.values().filter_map(sample).collect();
+        if !samples.is_empty() {
+            let what = series.named("slope of ln(angle of neurons when aligned) on ln c, seed by seed");
+            parts.push(judge(&what, Range::Within(0.2, 0.45), samples));
+        }
+    }
+    Claim::new(
+        "fls-angle",
+        "the angle at which neurons align grows with a power of c near ¼",
+        "theory",
+        parts,
+    )
+}
+
 fn figures(study: &general::Study) -> Vec<Figure> {
     let lines: Vec<Line> = series(study, SCALE)
         .into_iter()
@@ -181,7 +225,7 @@ fn figures(study: &general::Study) -> Vec<Figure> {
                 .map(|(c, runs)| Arm {
                     at: *c,
                     values: runs.iter().filter_map(|run| test(run)).collect(),
-                    reached: runs.iter().filter(|run| run.mark(TARGET).is_some()).count(),
+                    reached: runs.iter().filter(|run| has_arrived(run)).count(),
                     runs: runs.len(),
                 })
                 .collect(),
@@ -222,7 +266,7 @@ fn maps(study: &general::Study, key: &str) -> Vec<Map> {
             let here: Vec<&Run> =
                 runs.iter().filter(|(a, b, _)| (*a, *b) == (c, value)).map(|(.., run)| *run).collect();
             let tests: Vec<f64> = here.iter().filter_map(|run| test(run)).collect();
-            let is_partial = here.iter().any(|run| run.mark(TARGET).is_none());
+            let is_partial = here.iter().any(|run| !has_arrived(run));
             (!tests.is_empty()).then(|| Cell { mean: mean(&tests), is_partial })
         };
         Map {

@@ -283,3 +283,124 @@ fn the_best_scale_falls_as_it_was_made_to_fall() {
     assert!((square.parts[0].mean.unwrap() + 1.9).abs() < 1e-9, "{square:?}");
     assert_eq!(answer(-0.5).verdict, Verdict::No);
 }
+
+/// A transformer that grokked at that epoch, or was given 1,000 in vain, with this Gini coefficient at its end.
+fn transformer(seed: u64, frozen: &str, strength: f64, grokked: Option<u64>, gini: f64) -> Run {
+    let settings: [(&str, &str, Value); 2] =
+        [("optim", "frozen", frozen.into()), ("jacobian", "strength", strength.into())];
+    let marks: Vec<_> = grokked.map(|epoch| ("grokked", epoch)).into_iter().collect();
+    let rows = [0, grokked.unwrap_or(1000)].map(|epoch| (epoch, vec![0.5]));
+    let columns = vec!["gini_unembed".to_owned()];
+    let diagnostics = Diagnostics { columns, rows: rows.iter().map(|(at, _)| (*at, vec![gini])).collect() };
+    Run::of(run(seed, &settings, &marks, &["lar"], &rows), 1).with_diagnostics(diagnostics)
+}
+
+#[test]
+fn a_trained_embedding_is_asked_for_no_gain_and_a_frozen_one_for_a_gain() {
+    // the epochs of the runs with the term, and what it takes from the Gini coefficient
+    let answers = |with: [Option<u64>; 2], less: f64| {
+        let runs = (0..5).flat_map(|seed| {
+            ["none", "embedding"].into_iter().zip(with).flat_map(move |(frozen, with)| {
+                let later = |epoch: u64| epoch + seed;
+                [
+                    transformer(seed, frozen, 0.0, Some(later(200)), 0.5),
+                    transformer(seed, frozen, 1e-3, with.map(later), 0.5 - less),
+                ]
+            })
+        });
+        let made = Study { runs: runs.collect(), ..study("operations", Vec::new()) };
+        ["ga-no-gain-trainable", "ga-gain-fixed"].map(|id| claim((grokalign::STUDY.claims)(&made), id))
+    };
+    let verdicts = |with, less| answers(with, less).map(|claim| claim.verdict);
+    assert_eq!(verdicts([Some(400), Some(100)], 0.2), [Verdict::Yes, Verdict::Yes]);
+    assert_eq!(verdicts([Some(100), Some(400)], -0.2), [Verdict::No, Verdict::No]);
+    // no sooner, but no less sparse
+    assert_eq!(verdicts([Some(400), Some(100)], -0.2)[0], Verdict::Mixed);
+    let [no_gain, gain] = answers([None, None], 0.2);
+    assert_eq!((no_gain.verdict, gain.verdict), (Verdict::Yes, Verdict::No));
+    let mean = (200..205).map(|epoch| (f64::from(epoch) / 1000.0).ln()).sum::<f64>() / 5.0;
+    assert!((no_gain.parts[0].mean.unwrap() - mean).abs() < 1e-12, "a run in vain counts with its budget");
+    assert_eq!((no_gain.parts.len(), gain.parts.len()), (2, 1));
+    // networks without embeddings have neither
+    let vectors = study("vectors", (0..5).map(|seed| aligned(seed, 0.1, Some(3))).collect());
+    assert!(claim((grokalign::STUDY.claims)(&vectors), "ga-gain-fixed").parts.is_empty());
+}
+
+#[test]
+fn a_course_is_the_mean_of_the_runs_that_were_still_followed() {
+    let of = |seed: u64, end: u64, value: f64| {
+        let rows = [(0, vec![value]), (10, vec![2.0 * value]), (end, vec![3.0 * value])];
+        let settings: [(&str, &str, Value); 2] =
+            [("optim", "frozen", "none".into()), ("jacobian", "strength", 0.0.into())];
+        let record = run(seed, &settings, &[], &["val_accuracy"], &rows);
+        let rows = rows.iter().map(|(at, values)| (*at, vec![1.0 - values[0]])).collect();
+        Run::of(record, 1).with_diagnostics(Diagnostics { columns: vec!["gini_embed".into()], rows })
+    };
+    let made = Study { runs: vec![of(0, 20, 0.1), of(1, 30, 0.3)], ..study("operations", Vec::new()) };
+    let runs: Vec<&Run> = made.runs.iter().collect();
+    let near = |found: Vec<(f64, f64)>, expected: &[(f64, f64)]| {
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert!(
+            found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && (a.1 - b.1).abs() < 1e-12),
+            "{found:?}"
+        );
+    };
+    // at 20 only one of the two was evaluated, and both were still trained
+    near(grokalign::transformer::course(&runs, "val_accuracy"), &[(0.0, 0.2), (10.0, 0.4), (30.0, 0.9)]);
+    near(grokalign::transformer::course(&runs, "gini_embed"), &[(0.0, 0.8), (10.0, 0.6), (30.0, 0.1)]);
+    let names: Vec<_> = (grokalign::STUDY.figures)(&made).iter().map(|figure| figure.name).collect();
+    assert_eq!(names, ["noise", "transformer"]);
+}
+
+#[test]
+fn the_angle_grows_as_it_was_made_to_grow() {
+    let answer = |exponent: f64| {
+        let runs = (0..5).flat_map(|seed| {
+            (-8..=0).map(move |octave| {
+                let c = 2f64.powi(octave);
+                let angle = (0.3 + 0.01 * seed as f64) * c.powf(exponent);
+                // at its end all are alike
+                let rows = [(0, vec![1.5]), (20, vec![angle]), (50, vec![0.3])];
+                run(
+                    seed,
+                    &[("model", "output_scale", c.into())],
+                    &[("aligned", 20)],
+                    &["neuron_angle"],
+                    &rows,
+                )
+            })
+        });
+        claim((strength::STUDY.claims)(&study("vectors", runs.collect())), "fls-angle")
+    };
+    let root = answer(0.25);
+    assert_eq!((root.verdict, root.parts[0].runs), (Verdict::Yes, 5));
+    assert!((root.parts[0].mean.unwrap() - 0.25).abs() < 1e-12, "{root:?}");
+    assert_eq!(answer(0.1).verdict, Verdict::No);
+    assert_eq!(answer(0.5).verdict, Verdict::No);
+}
+
+#[test]
+fn the_smaller_scale_groks_sooner_where_it_was_made_to() {
+    let study = |epochs: fn(f64) -> Option<u64>| {
+        let runs = (0..5).flat_map(|seed| {
+            [-6, 0, 6].map(|octave| {
+                let c = 2f64.powi(octave);
+                let marks: Vec<_> = epochs(c).map(|epoch| ("grokked", epoch + seed)).into_iter().collect();
+                let rows = [(0, vec![0.5]), (epochs(c).map_or(1000, |epoch| epoch + seed), vec![0.7])];
+                run(seed, &[("model", "output_scale", c.into())], &marks, &["lar"], &rows)
+            })
+        });
+        study("operations", runs.collect())
+    };
+    let answer = |epochs| claim((strength::STUDY.claims)(&study(epochs)), "fls-modular-sooner");
+    let sooner = answer(|c| Some((100.0 * c.sqrt()) as u64));
+    assert_eq!((sooner.verdict, sooner.parts.len()), (Verdict::Yes, 2));
+    let weak_never = answer(|c| (c <= 1.0).then_some(if c < 1.0 { 50 } else { 100 }));
+    assert_eq!(weak_never.verdict, Verdict::Yes, "one in vain counts with its budget");
+    assert_eq!(answer(|c| Some((100.0 / c.sqrt()) as u64)).verdict, Verdict::No);
+    assert!(answer(|_| None).parts.is_empty());
+    let table = &(strength::STUDY.tables)(&study(|c| (c <= 1.0).then_some(100)))[0];
+    assert_eq!(table.rows.len(), 3);
+    assert_eq!(table.rows[1][1..], ["5", "0/5", "5/5 @ 102", "–", "0.700", "0.700"]);
+    assert_eq!(table.rows[2][3], "0/5");
+}

@@ -17,4 +17,4 @@ pub(crate) use error::{check_batch, check_length};
 pub use init::Init;
 pub use layout::Mlp;
 pub use loss::{Loss, correct, is_correct};
-pub use penalty::{Penalty, directions};
+pub use penalty::{FLOOR, Penalty, directions};

@@ -14,7 +14,7 @@ use rand::Rng;
 use rand_distr::StandardNormal;
 
 /// Under this the square of a row's norm counts as a constant: no direction can be told.
-pub(super) const FLOOR: f64 = 1e-8;
+pub const FLOOR: f64 = 1e-8;
 
 /// The Jacobian term of a loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,7 +32,7 @@ impl Penalty {
     }
 
     /// Derivative of that by R; 0 at the level itself.
-    pub(super) fn slope(&self, mean_norm: f64) -> f64 {
+    pub fn slope(&self, mean_norm: f64) -> f64 {
         let side = match self.level {
             None => 1.0,
             Some(level) if mean_norm > level => 1.0,

@@ -32,14 +32,14 @@ pub fn alignment(
     crate::mlp::check_batch(inputs, d, labels, outputs)?;
     engine.forward(params, inputs)?;
     let mut v = vec![1.0; labels.len() * outputs];
-    let centroids = engine.pull_back(params, &v)?;
-    let rows = || centroids.chunks_exact(d).zip(inputs.chunks_exact(d));
-    let n = labels.len() as f64;
-    let centroid = mean(rows().map(|(mu, x)| cosine(wide(mu), wide(x))));
-    let centroid_norm = rows().map(|(mu, _)| wide(mu).map(|m| m * m).sum::<f64>().sqrt()).sum::<f64>() / n;
-    let logit_sum =
-        rows().map(|(mu, x)| wide(mu).zip(wide(x)).map(|(m, x)| m * x).sum::<f64>()).sum::<f64>() / n;
+    let centroids = engine.pull_back(params, &v)?.to_vec();
+    class_directions(labels, outputs, &mut v);
+    let slopes = engine.pull_back(params, &v)?;
+    Ok(Alignment::of(&centroids, slopes, inputs, d))
+}
 
+/// Fills `v`, (rows, outputs), with the cotangents of f_y − mean_c f_c; with one output with y.
+pub fn class_directions(labels: &[u32], outputs: usize, v: &mut [f32]) {
     for (v, &label) in v.chunks_exact_mut(outputs).zip(labels) {
         if outputs == 1 {
             v[0] = if label == 1 { 1.0 } else { -1.0 };
@@ -48,8 +48,21 @@ pub fn alignment(
             v[label as usize] += 1.0;
         }
     }
-    let slopes = engine.pull_back(params, &v)?;
-    let class =
-        mean(slopes.chunks_exact(d).zip(inputs.chunks_exact(d)).map(|(g, x)| cosine(wide(g), wide(x))));
-    Ok(Alignment { centroid, centroid_norm, class, logit_sum })
+}
+
+impl Alignment {
+    /// Of centroids J(x)ᵀ1 and ∇_x(f_y − mean_c f_c) at `inputs`, each (rows, d), whoever computed them.
+    pub fn of(centroids: &[f32], slopes: &[f32], inputs: &[f32], d: usize) -> Self {
+        let rows = || centroids.chunks_exact(d).zip(inputs.chunks_exact(d));
+        let n = rows().len() as f64;
+        let square = |mu: &[f32]| wide(mu).map(|m| m * m).sum::<f64>();
+        let product = |(mu, x): (&[f32], &[f32])| wide(mu).zip(wide(x)).map(|(m, x)| m * x).sum::<f64>();
+        let slopes = slopes.chunks_exact(d).zip(inputs.chunks_exact(d));
+        Self {
+            centroid: mean(rows().map(|(mu, x)| cosine(wide(mu), wide(x)))),
+            centroid_norm: rows().map(|(mu, _)| square(mu).sqrt()).sum::<f64>() / n,
+            class: mean(slopes.map(|(g, x)| cosine(wide(g), wide(x)))),
+            logit_sum: rows().map(product).sum::<f64>() / n,
+        }
+    }
 }

@@ -35,6 +35,13 @@ pub fn jacobian_stats(
         v.iter_mut().skip(c).step_by(outputs).for_each(|v| *v = 1.0);
         all.extend_from_slice(engine.pull_back(params, &v)?);
     }
+    Ok(stats_of(&all, outputs, inputs, d))
+}
+
+/// Of the Jacobians of some rows, whoever computed them: `all`, (C, rows, d), has row c of each at place c; `inputs`, (rows, d),
+/// are where.
+pub fn stats_of(all: &[f32], outputs: usize, inputs: &[f32], d: usize) -> JacobianStats {
+    let rows = inputs.len() / d.max(1);
     let mut norm = 0.0;
     let (mut shares, mut alignments) = (Vec::new(), Vec::new());
     for (i, x) in inputs.chunks_exact(d).enumerate() {
@@ -52,11 +59,11 @@ pub fn jacobian_stats(
             (0..d).map(|j| (0..outputs).map(|c| left[c] * f64::from(of(c)[j])).sum()).collect();
         alignments.push(cosine(right.iter().copied(), wide(x)).map(f64::abs));
     }
-    Ok(JacobianStats {
+    JacobianStats {
         norm: norm / rows as f64,
         first_share: mean(shares.into_iter()),
         first_alignment: mean(alignments.into_iter()),
-    })
+    }
 }
 
 /// Largest eigenvalue and its vector of a symmetric matrix, (n, n), which is overwritten: cyclic Jacobi rotations.

@@ -9,10 +9,10 @@ mod fourier;
 mod jacobian;
 mod weights;
 
-pub use alignment::{Alignment, alignment};
+pub use alignment::{Alignment, alignment, class_directions};
 pub use attack::{accuracy, noisy_accuracy, pgd_accuracy};
 pub use fourier::{fourier_norms, gini};
-pub use jacobian::{JacobianStats, jacobian_stats};
+pub use jacobian::{JacobianStats, jacobian_stats, stats_of};
 pub use weights::{moved, neuron_cosines};
 
 /// a·b / (‖a‖‖b‖) in f64.

@@ -1,6 +1,6 @@
 //! Which configs can be computed with.
 
-use super::{Budget, ConfigError, RunConfig};
+use super::{Budget, ConfigError, Frozen, Precision, RunConfig};
 use crate::{
     kinds::operations::Operations,
     probe::registry,
@@ -39,6 +39,14 @@ impl RunConfig {
         if let Some(Value::Table(data)) = table.get_mut("data") {
             data.entry("label_noise").or_insert_with(|| self.data.label_noise.into());
         }
+        if let Some(Value::Table(model)) = table.get_mut("model") {
+            model.entry("output_scale").or_insert_with(|| self.model.output_scale.into());
+        }
+        if let Some(Value::Table(optim)) = table.get_mut("optim") {
+            optim.entry("frozen").or_insert_with(|| "none".into());
+        }
+        let jacobian = Table::try_from(&self.jacobian).unwrap_or_default();
+        table.entry("jacobian").or_insert(jacobian.into());
         if let Some(Value::Table(probe)) = table.get_mut("probe") {
             probe.entry("diagnostics").or_insert_with(|| self.probe.diagnostics.clone().into());
         }
@@ -96,7 +104,7 @@ impl RunConfig {
 
     /// Whether the values can be computed with; [`apply_overrides`] calls it.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let Self { model, optim, data, train, probe, .. } = self;
+        let Self { model, optim, jacobian, data, train, probe, .. } = self;
         let rate = |b: f64| (0.0..1.0).contains(&b);
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
@@ -132,6 +140,31 @@ impl RunConfig {
                 "embedding_std ≥ 0",
             ),
             (not_negative(model.init_scale), "model.init_scale", float(model.init_scale), "init_scale ≥ 0"),
+            (
+                (1e-30..=1e30).contains(&model.output_scale),
+                "model.output_scale",
+                float(model.output_scale),
+                "1e-30 ≤ output_scale ≤ 1e30",
+            ),
+            (
+                optim.frozen == Frozen::None || !model.tied,
+                "optim.frozen",
+                "\"embedding\" with model.tied = true".to_owned(),
+                "an embedding that is the unembedding too is trained",
+            ),
+            (not_negative(jacobian.strength), "jacobian.strength", float(jacobian.strength), "strength ≥ 0"),
+            (
+                not_negative(jacobian.level) && (jacobian.level == 0.0 || jacobian.strength > 0.0),
+                "jacobian.level",
+                format!("{:?} with strength = {:?}", jacobian.level, jacobian.strength),
+                "level ≥ 0, and 0 without a strength",
+            ),
+            (
+                jacobian.strength == 0.0 || self.precision == Precision::F32,
+                "precision",
+                "\"tf32\" with jacobian.strength > 0".to_owned(),
+                "the Jacobian term is computed in f32",
+            ),
             (
                 positive(optim.learning_rate),
                 "optim.learning_rate",

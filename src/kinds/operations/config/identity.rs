@@ -12,6 +12,8 @@ const LEFT_OUT: LeftOut = &[
     ("data.batch_size", "512"),
     ("data.label_noise", "0.0"),
     ("data.last_batch", "\"keep\""),
+    ("jacobian.level", "0.0"),
+    ("jacobian.strength", "0.0"),
     ("model.activation", "\"gelu\""),
     ("model.bias", "false"),
     ("model.d_mlp", "512"),
@@ -23,12 +25,14 @@ const LEFT_OUT: LeftOut = &[
     ("model.n_heads", "4"),
     ("model.n_layers", "2"),
     ("model.norm", "\"pre\""),
+    ("model.output_scale", "1.0"),
     ("model.positions", "\"learned\""),
     ("model.tied", "false"),
     ("optim.beta1", "0.9"),
     ("optim.beta2", "0.98"),
     ("optim.decay", "\"all\""),
     ("optim.epsilon", "1e-8"),
+    ("optim.frozen", "\"none\""),
     ("optim.learning_rate", "0.001"),
     ("optim.name", "\"adamw\""),
     ("optim.warmup_steps", "10"),
@@ -92,13 +96,21 @@ mod tests {
         assert_eq!(base().run_id("add", "abc"), "add-f0.5-s3-8ebd3e1f6992");
     }
 
+    /// Keys that are left out of files at their defaults.
+    const LATER: [&str; 5] = [
+        "probe.diagnostics=[]",
+        "data.label_noise=0.5",
+        "model.output_scale=0.5",
+        "optim.frozen=embedding",
+        "jacobian.strength=0.1",
+    ];
+
     #[test]
     fn every_key_has_a_value_that_is_left_out_or_always_enters() {
-        let mut keys: Vec<String> = identity::leaves(
-            &set(&["precision=tf32", "probe.diagnostics=[]", "data.label_noise=0.5"]).recipe(),
-        )
-        .into_keys()
-        .collect();
+        let mut keys: Vec<String> =
+            identity::leaves(&RunConfig { precision: Precision::Tf32, ..set(&LATER) }.recipe())
+                .into_keys()
+                .collect();
         keys.sort_unstable();
         let mut known: Vec<_> = LEFT_OUT.iter().map(|(key, _)| *key).collect();
         known.extend(["seed", "split_seed", "train_fraction"]);
@@ -116,6 +128,9 @@ mod tests {
             "optim.learning_rate=2e-3",
             "data.last_batch=drop",
             "data.label_noise=0.1",
+            "model.output_scale=0.5",
+            "optim.frozen=embedding",
+            "jacobian.strength=1e-3",
             "probe.every=10",
             "probe.dense_until=5",
             "probe.diagnostics=[]",

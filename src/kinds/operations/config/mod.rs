@@ -16,6 +16,7 @@ pub use plan::PlannedRun;
 pub use preset::Preset;
 
 use crate::{probe::registry::Cost, run::Cadence};
+use groklab_vectors::mlp::Penalty;
 use serde::{Deserialize, Serialize};
 
 /// Everything that determines the numbers of one run.
@@ -38,6 +39,9 @@ pub struct RunConfig {
     pub model: ModelConfig,
     /// The optimiser and its schedule.
     pub optim: OptimConfig,
+    /// The Jacobian term. The table came after the first studies: at its default it is left out of files.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub jacobian: JacobianConfig,
     /// Batches.
     pub data: DataConfig,
     /// Budget and stopping: not part of the recipe.
@@ -98,6 +102,10 @@ pub struct ModelConfig {
     pub linear_init: LinearInit,
     /// Factor on the initial weights of linear layers (the initialisation scale of Omnigrok, arXiv 2210.01117).
     pub init_scale: f64,
+    /// c: the logits are c·W x (arXiv 2602.00827). LAR is that of W x. The key came after the first studies: at 1 it is
+    /// left out of files.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub output_scale: f64,
 }
 
 /// Where LayerNorm stands.
@@ -164,6 +172,39 @@ pub struct OptimConfig {
     pub epsilon: f64,
     /// lr(step) = min(1, step/warmup_steps)·learning_rate, steps counted from 0: the first step of a warm-up moves nothing.
     pub warmup_steps: u64,
+    /// Which parameters stay as they began. The key came after the first studies: at its default it is left out of files.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen: Frozen,
+}
+
+/// Which parameters stay as they began: no step and no decay reaches them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frozen {
+    /// No one.
+    #[default]
+    None,
+    /// The token embedding.
+    Embedding,
+}
+
+/// λ·R, or λ·|R − level|, R = mean_i √max(C‖v_iᵀJ(x_i)‖², 1e-8), J the Jacobian of the logits by the embedded tokens
+/// (GrokAlign, arXiv 2506.12284).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JacobianConfig {
+    /// λ.
+    pub strength: f64,
+    /// Where R is drawn to; 0 makes it small.
+    pub level: f64,
+}
+
+impl JacobianConfig {
+    /// What is added to the loss, if anything is.
+    pub fn penalty(&self) -> Option<Penalty> {
+        let level = (self.level > 0.0).then_some(self.level);
+        (self.strength > 0.0).then_some(Penalty { strength: self.strength, level })
+    }
 }
 
 /// An optimiser by name.
@@ -245,6 +286,14 @@ fn default_diagnostics() -> Vec<String> {
 
 fn is_default_diagnostics(names: &[String]) -> bool {
     names == default_diagnostics()
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == one()
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -1,11 +1,28 @@
 //! Which engine a run gets, and on which device; and how many runs go side by side on a device.
 
 use super::{Engine, EngineError, PlainEngine, Replicas, Shape, cpu::FactoredEngine};
-use crate::kinds::operations::config::{ModelConfig, Precision};
+use crate::kinds::operations::config::{ModelConfig, PlannedRun, Precision};
 pub use crate::run::EngineChoice;
 use candle_core::Device;
 
-/// An engine for one run alone, and its name for the manifest.
+/// The engine of a run that goes alone, and its name for the manifest: with a Jacobian term the plain one.
+///
+/// # Errors
+/// [`EngineError::JacobianIsForPlain`] if the factored one is asked for; otherwise those of [`build`].
+pub fn build_for(
+    run: &PlannedRun,
+    choice: EngineChoice,
+    device: &Device,
+) -> Result<(Box<dyn Engine>, String), EngineError> {
+    let choice = match (run.config.jacobian.penalty(), choice) {
+        (Some(_), EngineChoice::Factored) => return Err(EngineError::JacobianIsForPlain),
+        (Some(_), EngineChoice::Auto) => EngineChoice::Plain,
+        (_, choice) => choice,
+    };
+    build(choice, run.config.precision, &run.config.model, run.task.n_symbols, device)
+}
+
+/// An engine for a model, and its name for the manifest.
 ///
 /// # Errors
 /// [`EngineError::PrecisionIsForFactored`] for the plain engine in anything but f32; otherwise that of the engine.

@@ -14,13 +14,14 @@ mod samples;
 mod tally;
 
 pub use crate::kinds::operations::config::Precision;
-pub use choice::{DeviceChoice, EngineChoice, build, open_device, open_replicas};
+pub use choice::{DeviceChoice, EngineChoice, build, build_for, open_device, open_replicas};
 pub use footprint::{footprint, footprint_beside_device};
 pub use plain::PlainEngine;
 pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
 pub use tally::Tally;
 
 use crate::{kinds::operations::task::Equation, probe::Moments};
+use groklab_vectors::mlp::Penalty;
 
 /// Equations that the factored step evaluates at once.
 const EVALUATION_ROWS: usize = 512;
@@ -51,8 +52,24 @@ pub trait Engine: Send {
         grads: &mut [f32],
     ) -> Result<f32, EngineError>;
 
+    /// The same with the Jacobian term along `directions`, (batch, n_symbols), one on the unit sphere for each equation: the
+    /// loss is cross-entropy + λ·R, or + λ·|R − level|.
+    ///
+    /// # Errors
+    /// [`EngineError::JacobianIsForPlain`] of any engine but the plain one.
+    fn penalised(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        (term, directions): (&Penalty, &[f32]),
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        let _ = (params, batch, term, directions, grads);
+        Err(EngineError::JacobianIsForPlain)
+    }
+
     /// Loss and accuracy over `rows`. With `moments`, also pools the inputs X of the unembedding
-    /// (one row for each equation) and the logits X Wᵀ into it.
+    /// (one row for each equation) and X Wᵀ, the logits before the output scale, into it.
     fn evaluate(
         &mut self,
         params: &[f32],
@@ -101,6 +118,11 @@ pub enum EngineError {
     /// `--precision tf32` for the plain engine.
     #[error("the plain engine multiplies in f32 only; leave --precision out, or use --engine factored")]
     PrecisionIsForFactored,
+    /// A Jacobian term for the factored engine.
+    #[error(
+        "the factored engine knows no Jacobian term (jacobian.strength > 0); use --engine plain, or leave --engine out"
+    )]
+    JacobianIsForPlain,
     /// candle's backward pass left a parameter out.
     #[error(
         "no gradient reached the parameter {0}: an operation of the model has no backward pass in candle"

@@ -8,6 +8,7 @@ use crate::{
     probe::Moments,
 };
 use candle_core::{DType, Device, Tensor, Var};
+use groklab_vectors::mlp::Penalty;
 
 /// Rows of an evaluation that are in memory at once.
 const EVALUATION_ROWS: usize = 1024;
@@ -26,9 +27,30 @@ impl PlainEngine {
         Self { config: config.clone(), layout: ParamLayout::new(config, n_symbols), n_symbols, device }
     }
 
+    fn variables(&self, params: &[f32]) -> Result<Vec<Var>, EngineError> {
+        let tensors = tensors(&self.layout, params, DType::F32, &self.device)?;
+        Ok(tensors.iter().map(Var::from_tensor).collect::<Result<_, _>>()?)
+    }
+
+    /// The gradient of a scalar by the parameters.
+    fn gradients(&self, of: &Tensor, vars: &[Var], grads: &mut [f32]) -> Result<(), EngineError> {
+        let store = of.backward()?;
+        for (param, var) in self.layout.iter().zip(vars) {
+            // candle drops a gradient without a word where an operation has no backward
+            let grad = store.get(var).ok_or_else(|| EngineError::MissingGradient(param.name.clone()))?;
+            grads[param.range.clone()].copy_from_slice(&grad.flatten_all()?.to_vec1::<f32>()?);
+        }
+        Ok(())
+    }
+
     fn model(&self, tensors: Vec<Tensor>) -> PlainModel<'_> {
         PlainModel::new(&self.config, &self.layout, self.n_symbols, tensors)
     }
+}
+
+/// As the model takes them, with gradients.
+fn tracked(vars: &[Var]) -> Vec<Tensor> {
+    vars.iter().map(|var| var.as_tensor().clone()).collect()
 }
 
 impl Engine for PlainEngine {
@@ -38,19 +60,25 @@ impl Engine for PlainEngine {
         batch: &[Equation],
         grads: &mut [f32],
     ) -> Result<f32, EngineError> {
-        let vars = tensors(&self.layout, params, DType::F32, &self.device)?
-            .iter()
-            .map(Var::from_tensor)
-            .collect::<Result<Vec<_>, _>>()?;
-        let model = self.model(vars.iter().map(|v| v.as_tensor().clone()).collect());
-        let loss = model.loss(batch)?;
-        let store = loss.backward()?;
-        for (param, var) in self.layout.iter().zip(&vars) {
-            // candle drops a gradient without a word where an operation has no backward
-            let grad = store.get(var).ok_or_else(|| EngineError::MissingGradient(param.name.clone()))?;
-            grads[param.range.clone()].copy_from_slice(&grad.flatten_all()?.to_vec1::<f32>()?);
-        }
+        let vars = self.variables(params)?;
+        let loss = self.model(tracked(&vars)).loss(batch)?;
+        self.gradients(&loss, &vars, grads)?;
         Ok(loss.to_scalar()?)
+    }
+
+    fn penalised(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        (term, directions): (&Penalty, &[f32]),
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        let vars = self.variables(params)?;
+        let v = Tensor::from_slice(directions, (batch.len(), self.n_symbols), &Device::Cpu)?;
+        let found = self.model(tracked(&vars)).with_term(batch, &v.to_device(&self.device)?)?;
+        let whole = (&found.loss + (found.alongside * term.slope(found.mean_norm))?)?;
+        self.gradients(&whole, &vars, grads)?;
+        Ok(found.loss.to_scalar::<f32>()? + term.value(found.mean_norm) as f32)
     }
 
     fn evaluate(
@@ -68,7 +96,8 @@ impl Engine for PlainEngine {
                 tally.add(logits, row.answer);
             }
             if let Some(moments) = moments.as_deref_mut() {
-                moments.add(&output.x.flatten_all()?.to_vec1::<f32>()?, &logits)?;
+                let products = output.products.flatten_all()?.to_vec1::<f32>()?;
+                moments.add(&output.x.flatten_all()?.to_vec1::<f32>()?, &products)?;
             }
         }
         Ok(tally.evaluation())

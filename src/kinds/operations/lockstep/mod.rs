@@ -12,7 +12,7 @@ mod slot;
 mod tests;
 
 use super::{
-    config::{OptimizerName, PlannedRun, train_rows},
+    config::{Frozen, OptimizerName, PlannedRun, RunConfig, train_rows},
     engine::{EngineError, Replicas, Shape, footprint_beside_device},
 };
 use crate::{
@@ -38,7 +38,8 @@ pub fn beside_device(shape: &Shape) -> usize {
     memory::available().map_or(usize::MAX, |bytes| fit(bytes).max(1))
 }
 
-/// Runs side by side on what `open` opens. Those with another optimiser than adamw go alone, on the CPU.
+/// Runs side by side on what `open` opens. Those with another optimiser than adamw, an output scale, a Jacobian term
+/// or frozen parameters go alone, on the CPU.
 pub struct Lockstep<'a> {
     /// Opens the device.
     pub open: &'a Open<'a>,
@@ -46,11 +47,15 @@ pub struct Lockstep<'a> {
 
 impl Together for Lockstep<'_> {
     fn takes(&self, run: &dyn Planned) -> bool {
-        operations(run).is_some_and(|run| run.config.optim.name == OptimizerName::AdamW)
+        operations(run).is_some_and(|run| {
+            let RunConfig { model, optim, jacobian, .. } = &run.config;
+            let is_plain = model.output_scale == 1.0 && jacobian.penalty().is_none();
+            is_plain && optim.name == OptimizerName::AdamW && optim.frozen == Frozen::None
+        })
     }
 
     fn remedy(&self) -> &'static str {
-        "the device knows no optimiser but adamw, and binary operations only"
+        "side by side go binary operations with adamw, and none with optim.frozen, model.output_scale or a Jacobian term"
     }
 
     fn settle<'a>(&self, entries: Vec<Entry<'a>>, execution: &'a Execution<'a>, reporter: &'a dyn Reporter) {

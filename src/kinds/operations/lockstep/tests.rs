@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     kinds::operations::{
-        config::{Decay, LastBatch, RunConfig},
+        config::{Decay, Frozen, LastBatch, RunConfig},
         engine::{Evaluated, ReplicaEpoch, ReplicaState, cpu::replicas::CpuReplicas},
         task::Task,
     },
@@ -51,6 +51,10 @@ fn mixed_plan() -> Vec<PlannedRun> {
         run("x + y", 0.5, 5, |c| c.optim.decay = Decay::Matrices),
         run("x + y", 0.5, 6, |c| c.optim.name = OptimizerName::Sgd),
         run("x + y", 0.5, 7, |c| c.probe.diagnostics = Vec::new()),
+        // what the device has not
+        run("x + y", 0.5, 8, |c| c.jacobian.strength = 0.1),
+        run("x + y", 0.5, 9, |c| c.optim.frozen = Frozen::Embedding),
+        run("x + y", 0.5, 10, |c| c.model.output_scale = 0.5),
     ]
 }
 
@@ -168,14 +172,15 @@ fn a_mixed_plan_leaves_the_bytes_that_its_runs_leave_alone() {
         let (settled, notes) = side_by_side(root.path(), &plan, jobs, &NEVER, &open);
         assert!(settled.iter().all(|s| matches!(s, Settled::Finished(_))), "{case}: {settled:?}");
         assert_same(root.path(), &plan, &expected, &case);
-        // the most work first; a device is opened for adamw only
+        // the most work first; a device is opened for what it can do only
         assert_eq!(*waiting.lock().unwrap(), [7, 2, 1], "{case}");
-        assert!(notes.contains("computed on the CPU (1 such runs)"), "{notes}");
+        assert!(notes.contains("computed on the CPU (4 such runs)"), "{notes}");
         let engine = |i: usize| {
             store::read_manifest(&root.path().join(&plan[i].id)).unwrap().unwrap().engine().to_owned()
         };
         assert_eq!(engine(0), "replicas (cpu)");
-        assert!(engine(9).starts_with("factored"));
+        assert!([9, 12, 13].iter().all(|&i| engine(i).starts_with("factored")));
+        assert_eq!(engine(11), "plain (candle, cpu)");
 
         // all are over: nothing to open
         let nothing = |_: &Shape, _: usize| -> Result<Box<dyn Replicas>, EngineError> { Err(lost("way")) };

@@ -1,9 +1,15 @@
-//! The transformer: its ordered parameters, their initial values, and the plain, readable reference in candle operations.
+//! The transformer: its ordered parameters, their initial values, the plain, readable reference in candle operations, and its
+//! Jacobian.
 
+mod dual;
 mod init;
+mod jacobian;
+#[cfg(test)]
+mod jacobian_tests;
 mod layout;
 mod plain;
 
 pub use init::initial_parameters;
+pub use jacobian::{Jacobian, WithTerm};
 pub use layout::{N_CTX, Param, ParamKind, ParamLayout};
 pub use plain::{NORM_EPSILON, Output, PlainModel, Seen, sinusoidal_positions, tensors};

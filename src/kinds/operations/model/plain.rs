@@ -15,7 +15,7 @@ pub const NORM_EPSILON: f64 = 1e-5;
 
 /// The model's parameters as candle tensors, in the order of its layout.
 pub struct PlainModel<'a> {
-    config: &'a ModelConfig,
+    pub(super) config: &'a ModelConfig,
     layout: &'a ParamLayout,
     tensors: Vec<Tensor>,
     n_symbols: usize,
@@ -26,6 +26,8 @@ pub struct Output {
     /// Inputs X of the unembedding, (B, d).
     pub x: Tensor,
     /// X Wᵀ, (B, V).
+    pub products: Tensor,
+    /// c·X Wᵀ, (B, V), c the output scale.
     pub logits: Tensor,
 }
 
@@ -63,6 +65,11 @@ impl<'a> PlainModel<'a> {
         Self { config, layout, tensors, n_symbols }
     }
 
+    /// The same model, through which no gradient goes.
+    pub(super) fn detached(&self) -> Self {
+        Self { tensors: self.tensors.iter().map(Tensor::detach).collect(), ..*self }
+    }
+
     /// Runs the rows through the model.
     pub fn forward(&self, rows: &[Equation]) -> Result<Output> {
         self.forward_seen(rows, &mut |_| Ok(()))
@@ -78,23 +85,25 @@ impl<'a> PlainModel<'a> {
         if self.config.final_norm {
             x = self.norm("final_norm", &x)?;
         }
-        let logits = x.matmul(&self.unembedding()?.t()?)?; // (B, V)
-        eye(Seen::Linear { name: "unembed", input: &x, output: &logits })?;
-        Ok(Output { x, logits })
+        let products = x.matmul(&self.unembedding()?.t()?)?; // (B, V)
+        eye(Seen::Linear { name: "unembed", input: &x, output: &products })?;
+        let logits = self.scaled(&products)?;
+        Ok(Output { x, products, logits })
+    }
+
+    /// c·z.
+    pub(super) fn scaled(&self, z: &Tensor) -> Result<Tensor> {
+        let scale = self.config.output_scale;
+        if scale == 1.0 { Ok(z.clone()) } else { z * scale }
     }
 
     /// Mean cross-entropy of the rows, a scalar.
     pub fn loss(&self, rows: &[Equation]) -> Result<Tensor> {
-        let logits = self.forward(rows)?.logits;
-        let answers: Vec<u32> = rows.iter().map(|r| r.answer.into()).collect();
-        let answers = Tensor::from_vec(answers, (rows.len(), 1), logits.device())?;
-        // the maximum is a shift that cancels: detached, it costs no gradient
-        let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-        let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?; // (B, 1)
-        (log_sum - shifted.gather(&answers, D::Minus1)?)?.mean_all()
+        cross_entropy(&self.forward(rows)?.logits, rows)
     }
 
-    fn embed(&self, rows: &[Equation]) -> Result<Tensor> {
+    /// x: the embedded tokens, (B, T, d).
+    pub(super) fn embed(&self, rows: &[Equation]) -> Result<Tensor> {
         let (operator, equals) = (self.n_symbols as u32, self.n_symbols as u32 + 1);
         let tokens: Vec<u32> = rows.iter().flat_map(|r| [r.x.into(), operator, r.y.into(), equals]).collect();
         let table = self.get("embed.token.weight")?; // (V + 2, d)
@@ -111,7 +120,7 @@ impl<'a> PlainModel<'a> {
         table
             .index_select(&tokens, 0)?
             .reshape((rows.len(), N_CTX, self.config.d_model))?
-            .broadcast_add(&positions) // (B, T, d)
+            .broadcast_add(&positions)
     }
 
     fn block(&self, l: usize, h: &Tensor, eye: &mut Eye) -> Result<Tensor> {
@@ -184,14 +193,14 @@ impl<'a> PlainModel<'a> {
     }
 
     /// W, (V, d).
-    fn unembedding(&self) -> Result<Tensor> {
+    pub(super) fn unembedding(&self) -> Result<Tensor> {
         match self.config.tied {
             true => self.get("embed.token.weight")?.narrow(0, 0, self.n_symbols),
             false => self.get("unembed.weight").cloned(),
         }
     }
 
-    fn get(&self, name: &str) -> Result<&Tensor> {
+    pub(super) fn get(&self, name: &str) -> Result<&Tensor> {
         match self.layout.iter().position(|p| p.name == name) {
             Some(i) => Ok(&self.tensors[i]),
             None => bail!("the model has no parameter {name}"),
@@ -199,8 +208,18 @@ impl<'a> PlainModel<'a> {
     }
 }
 
+/// Mean cross-entropy of (B, V) logits, a scalar.
+pub(super) fn cross_entropy(logits: &Tensor, rows: &[Equation]) -> Result<Tensor> {
+    let answers: Vec<u32> = rows.iter().map(|r| r.answer.into()).collect();
+    let answers = Tensor::from_vec(answers, (rows.len(), 1), logits.device())?;
+    // the maximum is a shift that cancels: detached, it costs no gradient
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?; // (B, 1)
+    (log_sum - shifted.gather(&answers, D::Minus1)?)?.mean_all()
+}
+
 /// 0 on and below the diagonal, −∞ above, (T, T).
-fn causal_mask(t: usize, like: &Tensor) -> Result<Tensor> {
+pub(super) fn causal_mask(t: usize, like: &Tensor) -> Result<Tensor> {
     let mask: Vec<f32> = (0..t * t).map(|i| if i % t > i / t { f32::NEG_INFINITY } else { 0.0 }).collect();
     Tensor::from_vec(mask, (t, t), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
 }
@@ -228,7 +247,7 @@ pub fn tensors(layout: &ParamLayout, flat: &[f32], dtype: DType, device: &Device
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         kinds::operations::config::{LinearInit, Preset},
@@ -236,14 +255,14 @@ mod tests {
     };
     use candle_core::Var;
 
-    const SYMBOLS: usize = 5;
+    pub const SYMBOLS: usize = 5;
 
-    fn small(preset: Preset) -> ModelConfig {
+    pub fn small(preset: Preset) -> ModelConfig {
         ModelConfig { d_model: 8, n_heads: 2, d_mlp: 12, ..preset.config("add", 0.5, 0).model }
     }
 
     /// Every branch of the model at least once.
-    fn variants() -> Vec<(&'static str, ModelConfig)> {
+    pub fn variants() -> Vec<(&'static str, ModelConfig)> {
         let paper = small(Preset::Paper);
         vec![
             ("paper", paper.clone()),
@@ -252,6 +271,7 @@ mod tests {
                 "no norm, biases",
                 ModelConfig { norm: Norm::None, final_norm: false, bias: true, ..paper.clone() },
             ),
+            ("output scale", ModelConfig { output_scale: 0.3, ..small(Preset::Power) }),
             ("tied, one layer", ModelConfig { tied: true, n_layers: 1, ..paper.clone() }),
             (
                 "post, biases, three layers, other init",
@@ -265,14 +285,14 @@ mod tests {
         ]
     }
 
-    fn rows() -> Vec<Equation> {
+    pub fn rows() -> Vec<Equation> {
         // repeated operands, and a symbol (4) that never appears
         [(0, 1, 1), (1, 1, 2), (0, 1, 3), (2, 3, 0), (3, 0, 4), (2, 2, 4)]
             .map(|(x, y, answer)| Equation { x, y, answer })
             .to_vec()
     }
 
-    fn vars(layout: &ParamLayout, flat: &[f32], dtype: DType) -> Vec<Var> {
+    pub fn vars(layout: &ParamLayout, flat: &[f32], dtype: DType) -> Vec<Var> {
         tensors(layout, flat, dtype, &Device::Cpu)
             .unwrap()
             .iter()
@@ -280,7 +300,7 @@ mod tests {
             .collect()
     }
 
-    fn model<'a>(config: &'a ModelConfig, layout: &'a ParamLayout, vars: &[Var]) -> PlainModel<'a> {
+    pub fn model<'a>(config: &'a ModelConfig, layout: &'a ParamLayout, vars: &[Var]) -> PlainModel<'a> {
         PlainModel::new(config, layout, SYMBOLS, vars.iter().map(|v| v.as_tensor().clone()).collect())
     }
 

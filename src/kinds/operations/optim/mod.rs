@@ -3,16 +3,18 @@
 
 mod adamw;
 mod candle;
+mod frozen;
 mod schedule;
 mod sgd;
 
 pub use adamw::{AdamW, AdamWStep};
 pub use candle::CandleOptimizer;
+pub use frozen::Freezing;
 pub use schedule::learning_rate;
 pub use sgd::Sgd;
 
 use crate::{
-    kinds::operations::config::{Decay, OptimConfig, OptimizerName},
+    kinds::operations::config::{Decay, Frozen, OptimConfig, OptimizerName},
     kinds::operations::model::{ParamKind, ParamLayout},
 };
 use std::ops::Range;
@@ -66,10 +68,14 @@ pub enum OptimError {
 
 /// The optimiser a config asks for.
 pub fn build(config: &OptimConfig, layout: &ParamLayout) -> Result<Box<dyn Optimizer>, OptimError> {
-    Ok(match config.name {
+    let optimizer: Box<dyn Optimizer> = match config.name {
         OptimizerName::AdamW => Box::new(AdamW::new(config, layout)),
         OptimizerName::Sgd => Box::new(Sgd::new(config, layout)),
         _ => Box::new(CandleOptimizer::new(config, layout)?),
+    };
+    Ok(match (config.frozen, layout.get("embed.token.weight")) {
+        (Frozen::Embedding, Some(param)) => Box::new(Freezing::new(optimizer, param.range.clone())),
+        _ => optimizer,
     })
 }
 

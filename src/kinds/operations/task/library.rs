@@ -1,4 +1,4 @@
-//! Finding a task by its name: the user's `tasks/` first, then the twelve that come with the program.
+//! Finding a task by its name: the user's `tasks/` first, then those that come with the program.
 
 use super::source::{MAX_TASK_BYTES, read};
 use super::{Task, TaskError, definition};
@@ -31,9 +31,11 @@ built_in!(
     "s5_mul",
     "s5_conj",
     "s5_aba",
+    // of the study grokalign
+    "add_31",
 );
 
-/// Names of the tasks inside the program: the twelve operations of arXiv 2605.28975, in its order.
+/// Names of the tasks inside the program: the twelve operations of arXiv 2605.28975, in its order, and x + y modulo 31.
 pub fn builtin_names() -> &'static [&'static str] {
     NAMES
 }

@@ -6,6 +6,7 @@
 mod diagnostics;
 mod evaluation;
 mod solo;
+mod term;
 mod trace;
 
 pub use diagnostics::Diagnostics;
@@ -30,6 +31,7 @@ use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
+use term::Term;
 
 /// One run in memory: everything a step needs but an engine, and everything that a later process needs to go on.
 pub struct Trainer<'a> {
@@ -45,6 +47,7 @@ pub struct Trainer<'a> {
     pub split: Split,
     order: BatchOrder,
     batch: Vec<Equation>,
+    term: Option<Term>,
     /// Where it stands.
     pub course: Course,
     /// What is recorded besides.
@@ -90,6 +93,7 @@ impl<'a> Trainer<'a> {
             grads: Vec::new(),
             order: BatchOrder::new(split.train.len(), config.data.batch_size, config.data.last_batch),
             batch: Vec::with_capacity(config.data.batch_size.min(split.train.len())),
+            term: Term::new(run),
             course: Course::new(config.train, config.probe.cadence(), &MILESTONES),
             diagnostics: Diagnostics::new(run, &layout)?,
             tensors: layout.tensors(),
@@ -126,7 +130,11 @@ impl<'a> Trainer<'a> {
             }
             self.batch.clear();
             self.batch.extend(rows.iter().map(|&i| self.split.train[i as usize]));
-            let loss = engine.loss_and_gradients(&self.params, &self.batch, &mut self.grads)?;
+            let (params, batch, grads) = (&self.params, &self.batch, &mut self.grads);
+            let loss = match &mut self.term {
+                Some(term) => term.gradient(engine, self.course.step, params, batch, grads)?,
+                None => engine.loss_and_gradients(params, batch, grads)?,
+            };
             seen(rows, loss);
             if !loss.is_finite() {
                 return Ok(Pass::NotFinite);
@@ -226,3 +234,6 @@ impl State for Trainer<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

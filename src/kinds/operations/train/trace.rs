@@ -13,7 +13,7 @@ pub struct Trace {
     pub batch_rows: Vec<i64>,
     /// Length of each batch.
     pub batch_sizes: Vec<i64>,
-    /// Mean cross-entropy of each batch before its step.
+    /// Loss of each batch before its step: mean cross-entropy, and the Jacobian term if there is one.
     pub losses: Vec<f32>,
     /// Learning rate of each step.
     pub learning_rates: Vec<f64>,

@@ -75,6 +75,8 @@ pub struct FactoredEngine {
     scratch: Scratch,
     times: StageTimes,
     precision: Precision,
+    /// c: the logits are c·W x.
+    output_scale: f32,
 }
 
 /// Final norm and unembedding, by equation.
@@ -155,6 +157,7 @@ impl FactoredEngine {
             scratch: Scratch::default(),
             times: StageTimes::default(),
             precision,
+            output_scale: config.output_scale as f32,
             params,
         })
     }
@@ -275,6 +278,16 @@ impl FactoredEngine {
         self.times.mark(Stage::Products);
     }
 
+    /// Adds up the losses of the batch: `head.logits` goes from W x to `scale`·∂loss/∂(W x).
+    fn loss(&mut self, batch: &[Equation], scale: f32, tally: &mut Tally) {
+        let (logits, c) = (&mut self.head.logits[..batch.len() * self.params.n_symbols], self.output_scale);
+        if c != 1.0 {
+            logits.iter_mut().for_each(|z| *z *= c);
+        }
+        cross_entropy(self.arch, batch, logits, c * scale, tally);
+        self.times.mark(Stage::Loss);
+    }
+
     /// Inputs of the unembedding for the batch, (B, d).
     fn head_input(&self) -> &[f32] {
         head_input(&self.params, self.rows.batch(), &self.blocks, &self.head)
@@ -391,9 +404,7 @@ impl Engine for FactoredEngine {
         self.forward(params, Part::Symbols);
         self.forward(params, Part::Batch);
         let mut tally = Tally::default();
-        let logits = &mut self.head.logits[..batch.len() * self.params.n_symbols];
-        cross_entropy(self.arch, batch, logits, 1.0 / batch.len() as f32, &mut tally);
-        self.times.mark(Stage::Loss);
+        self.loss(batch, 1.0 / batch.len() as f32, &mut tally);
         self.backward_head(params, grads);
         self.backward_blocks(params, grads);
         self.backward_embedding(grads);
@@ -421,9 +432,7 @@ impl Engine for FactoredEngine {
                 moments.add(self.head_input(), &self.head.logits[..n])?;
                 self.times.skip();
             }
-            let logits = &mut self.head.logits[..chunk.len() * self.params.n_symbols];
-            cross_entropy(self.arch, chunk, logits, 0.0, &mut tally);
-            self.times.mark(Stage::Loss);
+            self.loss(chunk, 0.0, &mut tally);
         }
         Ok(tally.evaluation())
     }

@@ -98,6 +98,42 @@ fn every_combination_of_the_choices() {
     }
 }
 
+/// c·W x: the reference has c in W, whose gradient is c times less of W's own.
+#[test]
+fn an_output_scale_is_a_factor_on_the_logits() {
+    for scale in [0.125, 3.0] {
+        let (config, v) = (ModelConfig { output_scale: scale, ..tiny(2) }, 7);
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let params = random_params(&config, v, &mut rng);
+        let batch = random_batch(v, 20, &mut rng);
+        let head = ParamLayout::new(&config, v).unembedding(v, config.d_model);
+        let mut wide: Vec<f64> = params.iter().map(|&p| f64::from(p)).collect();
+        wide[head.clone()].iter_mut().for_each(|w| *w *= scale);
+        let (loss, mut gradient, logits) = loss_gradient_logits(&tiny(2), v, &wide, &batch);
+        gradient[head].iter_mut().for_each(|g| *g *= scale);
+        let largest = gradient.iter().fold(1e-2f64, |a, g| a.max(g.abs()));
+        let square_sum: f64 = logits.iter().flatten().map(|z| z * z).sum();
+
+        let engines: [Box<dyn Engine>; 2] = [
+            Box::new(FactoredEngine::new(&config, v).unwrap()),
+            Box::new(PlainEngine::new(&config, v, candle_core::Device::Cpu)),
+        ];
+        for mut engine in engines {
+            let mut grads = vec![f32::NAN; params.len()];
+            let got = engine.loss_and_gradients(&params, &batch, &mut grads).unwrap();
+            assert!((f64::from(got) - loss).abs() < 1e-5 * loss.max(1.0), "{got} {loss}");
+            let error = grads.iter().zip(&gradient).map(|(&a, b)| (f64::from(a) - b).abs());
+            assert!(error.fold(0.0, f64::max) < 1e-5 * largest);
+            let mut moments = Moments::new(config.d_model, v);
+            let seen = engine.evaluate(&params, &batch, Some(&mut moments)).unwrap();
+            assert!((seen.loss - loss).abs() < 1e-5 * loss.max(1.0));
+            // LAR is that of W x
+            let products = moments.output_square_sum * scale * scale;
+            assert!((products / square_sum - 1.0).abs() < 1e-5, "{products} {square_sum}");
+        }
+    }
+}
+
 #[test]
 fn the_vocabularies_of_the_study() {
     check(&tiny(2), 97, 40, 3);

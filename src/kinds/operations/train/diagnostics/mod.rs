@@ -4,6 +4,7 @@
 //! alone, whichever engine trained. What needs activations takes them from the plain model, in f32 on the CPU.
 
 mod activations;
+mod jacobian;
 
 use super::TrainError;
 use crate::{
@@ -90,6 +91,9 @@ impl Diagnostics {
                     let d = activations.class_distances();
                     vec![d.within, d.between, d.within / d.between]
                 }
+                (Kind::FourierGiniTokens, ..) => vec![gini_of_tokens(subject)?],
+                (Kind::JacobianSpectrum, ..) => jacobian::spectrum(subject)?.to_vec(),
+                (Kind::Alignment, ..) => jacobian::alignments(subject)?.to_vec(),
                 (kind, ..) => of_spectra(kind, subject)?,
             });
         }
@@ -140,6 +144,15 @@ impl Subject<'_> {
         let key = fourier.key_frequencies_of(self.unembedding())?;
         Ok(key.map_or_else(Vec::new, |key| key.frequencies))
     }
+}
+
+/// Of the residues' rows of the embedding and that of "=".
+fn gini_of_tokens(subject: &Subject) -> Result<f64, EngineError> {
+    let (p, d) = (subject.run.task.n_symbols, subject.run.config.model.d_model);
+    let tokens =
+        subject.layout.get("embed.token.weight").map_or(&[][..], |p| &subject.params[p.range.clone()]);
+    let rows = [&tokens[..p * d], &tokens[(p + 1) * d..]].concat();
+    Ok(probe::gini(&norms(&Fourier::new(p + 1), &rows)?))
 }
 
 fn norms(fourier: &Fourier, a: &[f32]) -> Result<Vec<f64>, EngineError> {
@@ -198,6 +211,9 @@ fn columns(kind: Kind, run: &PlannedRun, layout: &ParamLayout) -> Vec<String> {
             .map(str::to_owned)
             .into(),
         Kind::FourierLoss => ["restricted_loss", "excluded_loss"].map(str::to_owned).into(),
+        Kind::FourierGiniTokens => vec!["gini_embed_tokens".into()],
+        Kind::JacobianSpectrum => jacobian::SPECTRUM.map(str::to_owned).into(),
+        Kind::Alignment => jacobian::ALIGNMENTS.map(str::to_owned).into(),
     }
 }
 
