@@ -112,9 +112,9 @@ fn runs_csv(runs: &[RunRecord]) -> Result<Vec<u8>, csv::Error> {
             manifest.epochs.to_string(),
             manifest.steps.to_string(),
         ];
-        let met = milestones
-            .iter()
-            .map(|name| manifest.milestones.get(name).map_or_else(String::new, |mark| mark.epoch.to_string()));
+        let met = milestones.iter().map(|name| {
+            manifest.milestones.get(name).map_or_else(String::new, |mark| mark.epoch.to_string())
+        });
         let recipe = keys.iter().map(|key| recipe.get(*key).map_or_else(String::new, plain));
         out.write_record(fixed.into_iter().chain(met).chain(recipe))?;
     }
