@@ -23,11 +23,12 @@ pub fn names(plan: &[Arc<dyn Planned>]) -> BTreeMap<String, String> {
     for run in plan {
         alike.entry(parts(run.id()).0).or_default().push(run.as_ref());
     }
+    let shared = shared(&alike.keys().copied().collect::<Vec<_>>());
     let mut names = BTreeMap::new();
     let mut taken = BTreeSet::new();
     for (stem, runs) in alike {
         let mut ways = match runs.len() {
-            1 => vec![vec![stem.to_owned()]],
+            1 => vec![vec![stem[shared..].to_owned()]],
             2..=COMPARED => told_apart(&runs),
             _ => Vec::new(),
         };
@@ -44,6 +45,18 @@ pub fn names(plan: &[Arc<dyn Planned>]) -> BTreeMap<String, String> {
         }
     }
     names
+}
+
+/// Bytes that all of several names begin with, up to a `-`, where one of them has no room: `language-` of language-131072-adam-s0 and
+/// language-all-adam-s0.
+fn shared(stems: &[&str]) -> usize {
+    let (Some(first), Some(last)) = (stems.first(), stems.last()) else { return 0 };
+    if stems.len() < 2 || stems.iter().all(|stem| stem.chars().count() <= NAME) {
+        return 0;
+    }
+    // in order of the alphabet the first and the last differ soonest
+    let same = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+    first.get(..same).and_then(|same| same.rfind('-')).map_or(0, |at| at + 1)
 }
 
 /// An id as what is for people, and its digest.
@@ -108,6 +121,14 @@ mod tests {
         assert_eq!(short("language-131072-adam-s0", NAME), "language…2-adam-s0");
         assert_eq!(short("language-131072-adam-s0", NAME).chars().count(), NAME);
         assert_eq!(by_digest("language-131072-adam-s0-0123456789ab"), "langu…am-s0 012345");
+    }
+
+    #[test]
+    fn what_all_names_begin_with_is_left_out_where_there_is_no_room() {
+        let stems = ["language-131072-adam-s0", "language-131072-adam-s1", "language-all-adam-s0"];
+        assert_eq!(&stems[0][shared(&stems)..], "131072-adam-s0");
+        assert_eq!(shared(&["add-f0.5-s0", "add-f0.5-s1"]), 0);
+        assert_eq!(shared(&stems[..1]), 0);
     }
 
     #[test]
