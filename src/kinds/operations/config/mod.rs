@@ -193,7 +193,7 @@ pub enum Frozen {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JacobianConfig {
-    /// λ.
+    /// λ, the strength of the term; 0 leaves it out.
     pub strength: f64,
     /// Where R is drawn to; 0 makes it small.
     pub level: f64,
