@@ -11,7 +11,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 pub struct GatedGelu;
 
 /// 2√(2/π)
-const TWICE: f32 = 1.595_769_1;
+const TWICE: f32 = 1.595_769;
 const CUBIC: f32 = 0.044_715;
 
 /// σ(2u) of x.
