@@ -1,6 +1,6 @@
 //! What happens to transformers on modular addition while they grok, without and with the term.
 
-use super::{STRENGTH, is_frozen};
+use super::is_frozen;
 use crate::{
     analysis::general::Run,
     render::figure::{
@@ -14,21 +14,20 @@ use std::collections::BTreeSet;
 /// A column of the metrics or of the diagnostics, and what it is called.
 const COLUMNS: [(&str, &str); 6] = [
     ("val_accuracy", "validation accuracy"),
-    ("jacobian_norm", "‖J‖ at 64 training rows"),
+    ("jacobian_norm", "norm of J at 64 training rows"),
     ("gini_unembed", "Gini of W over the residues"),
     ("gini_embed", "Gini of E over the residues"),
-    ("class_align", "class by class: cos(∇(f_y − mean f), x)"),
-    ("centroid_align_train", "cos(centroid, x)"),
+    ("class_align", "class by class: class_align"),
+    ("centroid_align_train", "centroids: centroid_align_train"),
 ];
 
 /// A panel a column, a curve for each embedding and strength; none of networks that have no embedding.
 pub(super) fn figure(series: &[Series]) -> Option<Figure> {
     let arms: Vec<(String, &Vec<&Run>)> = series
         .iter()
-        .filter_map(|series| Some((if is_frozen(series)? { "frozen" } else { "trained" }, series)))
-        .flat_map(|(embedding, series)| {
-            let name = move |value: &f64| series.named(&format!("{STRENGTH} {value}, embedding {embedding}"));
-            series.arms.iter().map(move |(value, runs)| (name(value), runs))
+        .filter(|series| is_frozen(series).is_some())
+        .flat_map(|series| {
+            series.arms.iter().map(|(value, runs)| (series.named(&format!("λ {value}")), runs))
         })
         .collect();
     let panel = |(column, title): (&str, &str)| Panel {
