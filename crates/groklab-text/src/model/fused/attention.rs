@@ -100,6 +100,15 @@ impl Head<'_> {
         }
     }
 
+    /// Copies what every row of this head needs.
+    #[inline(always)]
+    fn load(&self, [q, k, v]: [&[f32]; 3], room: &mut Room) {
+        self.turned_rows(q, &mut room.q);
+        self.turned_rows(k, &mut room.k);
+        self.rows(v, &mut room.v);
+        self.columns(&room.k, &mut room.k_columns);
+    }
+
     /// Attention of position t over those up to it, normalised; 0 behind, up to whole vectors.
     #[inline(always)]
     fn weights(&self, q: &[f32], k_columns: &[f32], t: usize, weights: &mut [f32]) {
@@ -148,10 +157,7 @@ impl Attention {
             stride,
             #[inline(always)]
             |head, room| {
-                head.turned_rows(q, &mut room.q);
-                head.turned_rows(k, &mut room.k);
-                head.rows(v, &mut room.v);
-                head.columns(&room.k, &mut room.k_columns);
+                head.load([q, k, v], room);
                 for (t, q) in room.q.chunks_exact(head.padded[0]).enumerate() {
                     let weights = &mut room.weights[..(t + 1).next_multiple_of(LANES)];
                     head.weights(q, &room.k_columns, t, weights);
@@ -175,11 +181,8 @@ impl Attention {
             stride,
             #[inline(always)]
             |head, room| {
-                head.turned_rows(q, &mut room.q);
-                head.turned_rows(k, &mut room.k);
-                head.rows(v, &mut room.v);
+                head.load([q, k, v], room);
                 head.rows(dy, &mut dy_rows);
-                head.columns(&room.k, &mut room.k_columns);
                 head.columns(&room.v, &mut v_columns);
                 dk_rows.fill(0.0);
                 dv_rows.fill(0.0);
