@@ -4,7 +4,7 @@
 
 use super::error::Fault;
 use super::group::Group;
-use super::permutation::SymmetricGroup;
+use super::permutation::{SymmetricGroup, repeated};
 
 /// A structure whose elements are numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,21 +65,12 @@ impl Algebra {
     }
 
     /// a^exponent; a^0 is 1, also for a = 0.
-    pub fn power(&self, a: u16, mut exponent: u64) -> u16 {
+    pub fn power(&self, a: u16, exponent: u64) -> u16 {
         match self {
-            Self::Modular(_) => {}
-            Self::Symmetric(group) => return group.power(a, exponent),
-            Self::Group(group) => return group.power(a, exponent),
+            Self::Modular(_) => repeated(1, a, exponent, |a, b| self.multiply(a, b)),
+            Self::Symmetric(group) => group.power(a, exponent),
+            Self::Group(group) => group.power(a, exponent),
         }
-        let (mut power, mut square) = (1, a);
-        while exponent > 0 {
-            if exponent & 1 == 1 {
-                power = self.multiply(power, square);
-            }
-            square = self.multiply(square, square);
-            exponent >>= 1;
-        }
-        power
     }
 
     /// The b with a·b = 1: extended Euclid for Z/m.

@@ -5,7 +5,10 @@
 //! n + k reflects first and then turns by k. Sn and An are numbered in lexicographic order of their one-line notation, the right
 //! factor acts first. In a product the first factor counts slowest. The neutral element is always number 0.
 
-use super::{error::Fault, permutation::SymmetricGroup};
+use super::{
+    error::Fault,
+    permutation::{SymmetricGroup, repeated},
+};
 use crate::excerpt::quote;
 
 /// Most elements: the table has the square of them.
@@ -92,15 +95,7 @@ impl Group {
 
     /// a·a·…, `exponent` times, which counts modulo the order (Lagrange).
     pub(crate) fn power(&self, a: u16, exponent: u64) -> u16 {
-        let (mut power, mut square, mut left) = (0, a, exponent % self.order as u64);
-        while left > 0 {
-            if left & 1 == 1 {
-                power = self.multiply(power, square);
-            }
-            square = self.multiply(square, square);
-            left >>= 1;
-        }
-        power
+        repeated(0, a, exponent % self.order as u64, |a, b| self.multiply(a, b))
     }
 
     /// How people write an element: a number, `r2` and `r2s` of a dihedral group, a permutation of 1 … n; of a product its

@@ -9,6 +9,19 @@ pub const MAX_DEGREE: usize = 6;
 /// A permutation of 0 … n−1 in one-line notation; entries from n on are unused and 0.
 type OneLine = [u8; MAX_DEGREE];
 
+/// a·a·…, `exponent` times, by squaring; the identity for none.
+pub(super) fn repeated(identity: u16, a: u16, mut exponent: u64, multiply: impl Fn(u16, u16) -> u16) -> u16 {
+    let (mut power, mut square) = (identity, a);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            power = multiply(power, square);
+        }
+        square = multiply(square, square);
+        exponent >>= 1;
+    }
+    power
+}
+
 /// S_n: all permutations of n points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SymmetricGroup {
@@ -75,15 +88,7 @@ impl SymmetricGroup {
 
     /// a·a·…, `exponent` times; the exponent counts modulo lcm(1 … 6) = 60, a multiple of every order.
     pub(crate) fn power(&self, a: u16, exponent: u64) -> u16 {
-        let (mut power, mut square, mut left) = (0, a, exponent % 60);
-        while left > 0 {
-            if left & 1 == 1 {
-                power = self.multiply(power, square);
-            }
-            square = self.multiply(square, square);
-            left >>= 1;
-        }
-        power
+        repeated(0, a, exponent % 60, |a, b| self.multiply(a, b))
     }
 
     /// Number of a permutation: its digits in the factorial base, read by Horner's rule.
