@@ -47,9 +47,9 @@ python3 tests/cuda/compare.py "$out/forward" "$out/cpu" 1e-4
 grep -q '"engine": "factored (.*f32)"' "$out"/forward/small/*/manifest.json || fail "no manifest names the engine"
 
 say "memory: fewer side by side, a clear refusal, and the runs concerned alone"
-expect 0 "16 of 16 runs finished" env STAND_IN_MEMORY=3000000 "$groklab" sweep tests/cuda/small.toml --out "$out/few"
+expect 0 "16 of 16 runs finished" env STAND_IN_MEMORY=40000000 "$groklab" sweep tests/cuda/small.toml --out "$out/few"
 python3 tests/cuda/compare.py "$out/forward" "$out/few" 1e-4
-expect 1 "would fit" env STAND_IN_MEMORY=3000000 "$groklab" sweep tests/cuda/small.toml --replicas 8 --out "$out/asked"
+expect 1 "would fit" env STAND_IN_MEMORY=40000000 "$groklab" sweep tests/cuda/small.toml --replicas 8 --out "$out/asked"
 expect 1 "0 would fit" env STAND_IN_MEMORY=200000 "$groklab" sweep tests/cuda/small.toml --out "$out/none"
 
 say "waiting for the device: once an epoch, however many steps it has"

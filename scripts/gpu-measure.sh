@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks and measures groklab on a machine with an NVIDIA GPU; needs neither Rust nor a network there.
 # usage: scripts/gpu-measure.sh check|speed|torch|study OUT [PROGRAM]       each ends within ten minutes
-#   check  gpu-check in f32 and TF32, under compute-sanitizer, and a sweep twice: the same bytes 
+#   check  gpu-check in f32 and TF32, under compute-sanitizer, a sweep twice: the same bytes, and language models by
+#          candle's own operations against the CPU
 #   speed  replica-steps a second, ours and JAX's, in f32 and TF32
 #   torch  PyTorch's: eager, compiled, CUDA graphs
 #   study  the 60 runs of binary-ops, tables and figures; stopped after STUDY_SECONDS (540), resumed by the next call
-# REPLICAS (1,4,16,20,64,80): how many runs side by side; 20 of the study go on to its end. SECONDS_EACH (5).
+# REPLICAS (1,4,16,20,64,80): how many runs side by side; 20 of the study go on to its end. SECONDS_EACH (5), SANITIZER_SECONDS (150).
 # Logs and tables are left in OUT. A step that fails is named at the end, and the others are done.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
@@ -36,7 +37,7 @@ case $what in
     step gpu-check-tf32 "$groklab" gpu-check --precision tf32 ${SMALL:+--small}
     if command -v compute-sanitizer > /dev/null; then
       for tool in memcheck racecheck; do
-        step "$tool" timeout 150 compute-sanitizer --tool "$tool" --error-exitcode 9 "$groklab" gpu-check --small
+        step "$tool" timeout "${SANITIZER_SECONDS:-150}" compute-sanitizer --tool "$tool" --error-exitcode 9 "$groklab" gpu-check --small
       done
     fi
     for again in first second; do
@@ -45,9 +46,13 @@ case $what in
     step sweep-cpu "$groklab" sweep tests/cuda/small.toml --device cpu --out "$out/cpu"
     step same-bytes python3 tests/cuda/compare.py "$out/first" "$out/second" 0
     step same-numbers python3 tests/cuda/compare.py "$out/first" "$out/cpu" 1e-4
-    rm -rf "$out/first" "$out/second" "$out/cpu"
+    for device in cuda cpu; do
+      step "text-$device" "$groklab" sweep tests/cuda/text.toml --device "$device" --out "$out/text/$device" --jobs 1
+    done
+    step same-numbers-text python3 tests/cuda/compare.py "$out/text/cuda" "$out/text/cpu" 1e-3
+    rm -rf "$out/first" "$out/second" "$out/cpu" "$out/text"
     grep -h "checks," "$out"/gpu-check-*.txt
-    cat "$out/same-bytes.txt" "$out/same-numbers.txt"
+    cat "$out"/same-*.txt
     ;;
   speed)
     for precision in f32 tf32; do

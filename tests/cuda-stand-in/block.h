@@ -14,6 +14,7 @@ struct Kernel {
   void (*call)(void** arguments);
   unsigned max_threads;  // of __launch_bounds__, 1024 without
   unsigned arguments;
+  const unsigned* sizes;  // of the arguments, in bytes
 };
 
 template <auto F, class... A, size_t... I>
@@ -26,10 +27,16 @@ constexpr unsigned arity(void (*)(A...)) {
 }
 template <class... A>
 std::index_sequence_for<A...> indices(void (*)(A...));
+template <class... A>
+const unsigned* sizes(void (*)(A...)) {
+  static const unsigned bytes[] = {sizeof(A)..., 0};
+  return bytes;
+}
 
 template <auto F>
 Kernel kernel(const char* name, unsigned max_threads = 1024) {
-  return {name, [](void** p) { call_with<F>(F, p, decltype(indices(F)){}); }, max_threads, arity<F>(F)};
+  return {name, [](void** p) { call_with<F>(F, p, decltype(indices(F)){}); }, max_threads, arity<F>(F),
+          sizes(F)};
 }
 
 /// The kernels of one file; build.sh makes one table for each file that the library is built for.

@@ -48,7 +48,7 @@ compile_kernels() { # name, file, header, flags...: an object that offers the fi
     echo "#include \"$2\""
     echo "static const stand_in::Kernel offered[] = {"
     cat "$work/$1.table"
-    echo '  {"", nullptr, 0, 0} };'
+    echo '  {"", nullptr, 0, 0, nullptr} };'
     echo "static const bool done = (stand_in::offer(offered, sizeof offered / sizeof *offered - 1), true);"
     [ "$1" = kernels ] || echo "}"
   } > "$work/$1.cpp"
@@ -57,7 +57,7 @@ compile_kernels() { # name, file, header, flags...: an object that offers the fi
 compile_kernels kernels "$kernels" emulate.h
 rm -f "$work"/candle-*.o
 for part in block shared fault memory transfer; do g++ "${flags[@]}" -c "$here/$part.cpp" -o "$work/$part.o"; done
-for part in device copies driver; do
+for part in device copies driver recording; do
   g++ "${flags[@]}" -fvisibility=default -I "$tools/include" -c "$here/$part.cpp" -o "$work/$part.o"
 done
 
@@ -95,7 +95,7 @@ library() { # soname, objects...
 }
 rest driver 801 # CUDA_ERROR_NOT_SUPPORTED
 shopt -s nullglob
-library libcuda.so.1 "$work"/candle-*.o "$work"/{kernels,block,shared,fault,memory,transfer,device,copies,driver,driver-rest}.o
+library libcuda.so.1 "$work"/candle-*.o "$work"/{kernels,block,shared,fault,memory,transfer,device,copies,driver,recording,driver-rest}.o
 rest cublas 15
 g++ "${flags[@]}" -fvisibility=default -O3 -march=native -c "$here/cublas.cpp" -o "$work/cublas.o"
 library libcublas.so.13 "$work"/{cublas,cublas-rest}.o "$out/libcuda.so.1"

@@ -4,6 +4,7 @@
 
 #include "driver.h"
 #include "memory.h"
+#include "recording.h"
 
 using namespace stand_in;
 
@@ -15,10 +16,16 @@ CUresult outside(const char* function, size_t bytes) {
               std::string(function) + ": " + std::to_string(bytes) + " bytes reach outside an allocation");
 }
 
+CUresult not_recorded(const char* function) {
+  return fail(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+              std::string(function) + " while a stream is recorded is not part of the stand-in");
+}
+
 CUresult copy(void* to, const void* from, size_t bytes, bool to_device, bool from_device, const char* name) {
   if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
   if (!bytes) return CUDA_SUCCESS;
+  if (recording::on()) return not_recorded(name);
   if ((to_device && !memory::inside(to, bytes)) || (from_device && !memory::inside(from, bytes)))
     return outside(name, bytes);
   memmove(to, from, bytes);
@@ -30,6 +37,7 @@ CUresult fill(CUdeviceptr to, T value, size_t n, const char* name) {
   if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
   if (!n) return CUDA_SUCCESS;
+  if (recording::on()) return not_recorded(name);
   if (!memory::inside(device(to), n * sizeof(T))) return outside(name, n * sizeof(T));
   std::fill_n(static_cast<T*>(device(to)), n, value);
   return CUDA_SUCCESS;
@@ -38,6 +46,7 @@ CUresult fill(CUdeviceptr to, T value, size_t n, const char* name) {
 CUresult allocate(CUdeviceptr* out, size_t bytes) {
   if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
   if (poisoned) return poisoned;
+  if (recording::on()) return not_recorded("an allocation");
   void* data = memory::allocate(bytes);
   if (!data) return CUDA_ERROR_OUT_OF_MEMORY;
   *out = reinterpret_cast<CUdeviceptr>(data);

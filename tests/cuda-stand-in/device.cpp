@@ -6,6 +6,7 @@
 
 #include "driver.h"
 #include "memory.h"
+#include "recording.h"
 
 namespace stand_in {
 CUresult poisoned = CUDA_SUCCESS;
@@ -64,6 +65,7 @@ CUresult guards(const char* when) {
   return fault.empty() ? CUDA_SUCCESS : broken(CUDA_ERROR_ILLEGAL_ADDRESS, fault + " (" + when + ")");
 }
 CUresult waits(const void* stream, uint64_t before) {
+  if (recording::on()) return fail(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the host waits while a stream is recorded");
   std::string fault = transfer::wait(before, stream);
   return fault.empty() ? poisoned : broken(CUDA_ERROR_ILLEGAL_STATE, fault);
 }

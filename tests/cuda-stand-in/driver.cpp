@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <map>
+#include <vector>
 
 #include "block.h"
+#include "recording.h"
 
 using namespace stand_in;
 
@@ -54,11 +56,6 @@ CUresult cuStreamQuery(CUstream stream) {
 CUresult cuStreamWaitEvent(CUstream, CUevent, unsigned) {
   ENTER;
   return poisoned;
-}
-CUresult cuStreamIsCapturing(CUstream, CUstreamCaptureStatus* out) {
-  ENTER;
-  *out = CU_STREAM_CAPTURE_STATUS_NONE;
-  return CUDA_SUCCESS;
 }
 CUresult cuLaunchHostFunc(CUstream, CUhostFn call, void* data) {
   ENTER;
@@ -178,8 +175,17 @@ CUresult cuFuncSetAttribute(CUfunction, CUfunction_attribute, int) {
   ENTER;
   return CUDA_SUCCESS;
 }
+static CUresult launch(const Kernel& kernel, dim3 grid, dim3 block, void** arguments) {
+  last_kernel = kernel.name;
+  const std::string name = std::string("kernel ") + kernel.name;
+  Counted counted(name.c_str());
+  std::string fault = run(kernel, grid, block, arguments);
+  if (!fault.empty()) return broken(CUDA_ERROR_LAUNCH_FAILED, fault);
+  static const bool check = set("STAND_IN_CHECK");
+  return check ? guards("checked after its launch") : CUDA_SUCCESS;
+}
 CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                        unsigned bz, unsigned shared, CUstream, void** arguments, void** extra) {
+                        unsigned bz, unsigned shared, CUstream stream, void** arguments, void** extra) {
   ENTER;
 
   if (no_context()) return CUDA_ERROR_INVALID_CONTEXT;
@@ -197,10 +203,18 @@ CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, uns
   if (shared || extra || (kernel.arguments && !arguments))
     return fail(CUDA_ERROR_NOT_SUPPORTED,
                 name + ": dynamic shared memory and packed arguments are not part of the stand-in");
-  last_kernel = kernel.name;
-  Counted launch(name.c_str());
-  std::string fault = run(kernel, dim3(gx, gy, gz), dim3(bx, by, bz), arguments);
-  if (!fault.empty()) return broken(CUDA_ERROR_LAUNCH_FAILED, fault);
-  static const bool check = set("STAND_IN_CHECK");
-  return check ? guards("checked after its launch") : CUDA_SUCCESS;
+  const dim3 grid(gx, gy, gz), block(bx, by, bz);
+  if (!recording::on(stream)) return launch(kernel, grid, block, arguments);
+  // the caller's arguments live until this call returns
+  std::vector<std::vector<char>> kept;
+  for (unsigned i = 0; i < kernel.arguments; ++i) {
+    const char* argument = static_cast<const char*>(arguments[i]);
+    kept.emplace_back(argument, argument + kernel.sizes[i]);
+  }
+  recording::keep([&kernel, grid, block, kept]() mutable {
+    std::vector<void*> pointers;
+    for (auto& argument : kept) pointers.push_back(argument.data());
+    return int(launch(kernel, grid, block, pointers.data()));
+  });
+  return CUDA_SUCCESS;
 }

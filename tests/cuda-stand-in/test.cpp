@@ -231,6 +231,35 @@ static void events() {
   printf("%.1f million threads a second with 5 shuffles and a barrier\n", (1 << 20) / ms / 1e3);
 }
 
+/// out += x, recorded once: done at each launch, with what x holds then.
+static void recorded() {
+  const int n = 100;
+  Device<float> x(std::vector<float>(n, 1.0f)), out(std::vector<float>(n, 0.0f));
+  const auto mode = CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+  CHECK(cuStreamBeginCapture(nullptr, mode) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  MUST(cuStreamBeginCapture(stream, mode));
+  {
+    int until = n;  // gone when the graph is launched
+    MUST(launch("add", 1, 256, out.p, x.p, out.p, until));
+    until = 0;
+  }
+  CHECK(cuStreamSynchronize(stream) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  CHECK(cuMemsetD8Async(x.p, 0, 4, stream) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  CUgraph graph;
+  CUgraphExec exec;
+  MUST(cuStreamEndCapture(stream, &graph));
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  CHECK(out.host()[n - 1] == 0.0f);
+  MUST(cuGraphLaunch(exec, stream));
+  CHECK(out.host()[n - 1] == 1.0f);
+  const std::vector<float> two(n, 2.0f);
+  MUST(cuMemcpyHtoDAsync(x.p, two.data(), n * sizeof(float), stream));
+  MUST(cuGraphLaunch(exec, stream));
+  for (float v : out.host()) CHECK(v == 3.0f);
+  MUST(cuGraphExecDestroy(exec));
+  MUST(cuGraphDestroy(graph));
+}
+
 int main(int argc, char** argv) {
   MUST(cuInit(0));
   CUdevice device;
@@ -252,6 +281,7 @@ int main(int argc, char** argv) {
       {"refusals", refusals},
       {"memory", memory},
       {"events", events},
+      {"recorded", recorded},
       {"pinned", pinned},
       {"pinned_source_changed", pinned_source_changed},
       {"past_shared",

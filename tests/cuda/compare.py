@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares two results directories of one experiment. usage: compare.py A B TOLERANCE
 
-TOLERANCE 0: every file but locks and manifests (which hold times) has the same bytes. Otherwise: the same runs, epochs
+TOLERANCE 0: every file but locks and manifests (which hold times) has the same bytes. Otherwise: the same runs, epochs (where the kind has them)
 and steps, and losses of metrics.csv within that relative difference.
 """
 
@@ -25,7 +25,7 @@ def rows(path):
 def same_numbers(path_a, path_b):
     worst = 0.0
     rows_a, rows_b = rows(path_a), rows(path_b)
-    if [(r["run"], r["epoch"], r["step"]) for r in rows_a] != [(r["run"], r["epoch"], r["step"]) for r in rows_b]:
+    if [(r["run"], r.get("epoch"), r["step"]) for r in rows_a] != [(r["run"], r.get("epoch"), r["step"]) for r in rows_b]:
         return float("inf")
     for row_a, row_b in zip(rows_a, rows_b):
         for column in ("train_loss", "val_loss", "lar"):

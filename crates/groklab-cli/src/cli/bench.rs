@@ -65,9 +65,10 @@ fn run_cuda(args: &BenchArgs, device: &candle_core::CudaDevice) -> miette::Resul
     ));
     for rate in &r.rates {
         say(&format!(
-            "replicas    {:8}   {:>9.0} replica-steps/s, {:.0} % of the product's rate, {:.0} % of the copy's",
+            "replicas    {:8}   {:>9.0} replica-steps/s ({:.0} with every launch queued by itself), {:.0} % of the product's rate, {:.0} % of the copy's",
             rate.replicas,
             rate.steps_per_second,
+            rate.launched_per_second,
             100.0 * rate.share_of_peak,
             100.0 * rate.share_of_bandwidth
         ));

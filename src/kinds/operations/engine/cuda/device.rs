@@ -8,11 +8,12 @@ use crate::kinds::operations::engine::EngineError;
 use candle_core::cuda_backend::cudarc::{
     cublas::{
         CudaBlas, result as blas, sys::cublasComputeType_t, sys::cublasGemmAlgo_t, sys::cublasOperation_t,
-        sys::cudaDataType,
+        sys::cublasSetWorkspace_v2, sys::cudaDataType,
     },
     driver::{
-        CudaEvent, CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
-        PushKernelArg, result as driver, sys::CUevent_flags,
+        CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
+        LaunchConfig, PushKernelArg, result as driver, sys::CUevent_flags, sys::CUgraphInstantiate_flags,
+        sys::CUstreamCaptureMode,
     },
 };
 use std::sync::Arc;
@@ -125,21 +126,50 @@ pub(super) struct Matrix {
     pub width: usize,
 }
 
+/// What a product is for: x·wᵀ, dy·w, dyᵀ·x, a Gram matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Product {
+    Forward,
+    Input,
+    Weight,
+    Gram,
+}
+
 /// What a stretch of the stream was spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Work {
     Kernel(Kernel),
-    Product,
+    /// One of a replica: rows and columns of its result, inner size.
+    Product(Product, [usize; 3]),
 }
 
 impl Work {
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
+        let product = |what: &str, [m, n, k]: [usize; 3]| format!("{what}, ({m}, {k}) by ({k}, {n})");
         match self {
-            Self::Product => "products (cuBLAS)",
-            Self::Kernel(kernel) => KERNELS.iter().find(|(k, _)| *k == kernel).map_or("", |(_, name)| name),
+            Self::Product(Product::Forward, size) => product("product", size),
+            Self::Product(Product::Input, size) => product("product, gradient of inputs", size),
+            Self::Product(Product::Weight, size) => product("product, gradient of weights", size),
+            Self::Product(Product::Gram, size) => product("product in f64", size),
+            Self::Kernel(kernel) => kernel.name().to_owned(),
         }
     }
 }
+
+impl Kernel {
+    fn name(self) -> &'static str {
+        KERNELS.iter().find(|(k, _)| *k == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// Work recorded once, to be queued again by one call.
+pub(super) struct Recording(CudaGraph);
+
+// SAFETY: CUDA's graphs belong to no thread; they may be used by one at a time, and no method takes one by `&self` alone.
+unsafe impl Send for Recording {}
+
+/// Bytes for cuBLAS, what NVIDIA recommends for a Hopper device. It would otherwise allocate, which a recording must not.
+pub(super) const WORKSPACE: usize = 32 << 20;
 
 /// One device, one stream, one piece of memory.
 pub(super) struct Gpu {
@@ -147,6 +177,8 @@ pub(super) struct Gpu {
     blas: CudaBlas,
     functions: Vec<CudaFunction>,
     memory: CudaSlice<u8>,
+    /// cuBLAS' own.
+    _workspace: CudaSlice<u8>,
     base: u64,
     compute: cublasComputeType_t,
     /// Begin, end and bytes of each piece of work, while they are asked for.
@@ -155,14 +187,22 @@ pub(super) struct Gpu {
 
 impl Gpu {
     /// Takes `bytes` of the device's memory, all zero, and loads the kernels.
-    pub fn new(stream: Arc<CudaStream>, bytes: usize, precision: Precision) -> Result<Self, EngineError> {
+    pub fn new(context: &Arc<CudaContext>, bytes: usize, precision: Precision) -> Result<Self, EngineError> {
+        // its own stream: the default one cannot be recorded
+        let stream = context.new_stream().map_err(failed("opening a stream"))?;
         let memory = stream.alloc_zeros::<u8>(bytes).map_err(failed("memory"))?;
+        let workspace = stream.alloc_zeros::<u8>(WORKSPACE).map_err(failed("memory of cuBLAS"))?;
         let base = memory.device_ptr(&stream).0;
-        let module = stream.context().load_module(PTX.into()).map_err(failed("loading the kernels"))?;
+        let module = context.load_module(PTX.into()).map_err(failed("loading the kernels"))?;
         let load = |(_, name): &(Kernel, &str)| module.load_function(name).map_err(failed(name));
+        let blas = |e| EngineError::Cuda(format!("opening cuBLAS: {e}"));
+        let cublas = CudaBlas::new(stream.clone()).map_err(blas)?;
+        let at = workspace.device_ptr(&stream).0 as *mut std::ffi::c_void;
+        // SAFETY: the workspace lives as long as the handle, and nothing else uses it.
+        unsafe { cublasSetWorkspace_v2(*cublas.handle(), at, WORKSPACE) }.result().map_err(blas)?;
         Ok(Self {
-            blas: CudaBlas::new(stream.clone())
-                .map_err(|e| EngineError::Cuda(format!("opening cuBLAS: {e}")))?,
+            blas: cublas,
+            _workspace: workspace,
             functions: KERNELS.iter().map(load).collect::<Result<_, _>>()?,
             compute: match precision {
                 Precision::F32 => cublasComputeType_t::CUBLAS_COMPUTE_32F,
@@ -240,7 +280,7 @@ impl Gpu {
         }
         // SAFETY: the arguments are those of the kernel's signature, and every buffer they name lies in `memory` with
         // the lengths that buffers.rs laid out for the dimensions given.
-        unsafe { builder.launch(config) }.map_err(failed(Work::Kernel(kernel).name()))?;
+        unsafe { builder.launch(config) }.map_err(failed(kernel.name()))?;
         self.note(Work::Kernel(kernel), begin, 4 * grid.floats * replicas)
     }
 
@@ -253,8 +293,8 @@ impl Gpu {
         n: usize,
         (replicas, stride): (usize, usize),
     ) -> Result<(), EngineError> {
-        let (w, t) = (Matrix { at: w, width: x.width }, [true, false]);
-        self.product(t, [y.width, n, x.width], w, x, (y, beta), (replicas, stride))
+        let (w, work) = (Matrix { at: w, width: x.width }, Product::Forward);
+        self.product(work, [y.width, n, x.width], w, x, (y, beta), (replicas, stride))
     }
 
     /// dx (n, in) = dy (n, out) · w + beta·dx
@@ -267,7 +307,7 @@ impl Gpu {
         (replicas, stride): (usize, usize),
     ) -> Result<(), EngineError> {
         let w = Matrix { at: w, width: dx.width };
-        self.product([false, false], [dx.width, n, dy.width], w, dy, (dx, beta), (replicas, stride))
+        self.product(Product::Input, [dx.width, n, dy.width], w, dy, (dx, beta), (replicas, stride))
     }
 
     /// dw (out, in) = dyᵀ · x
@@ -280,20 +320,20 @@ impl Gpu {
         (replicas, stride): (usize, usize),
     ) -> Result<(), EngineError> {
         let dw = Matrix { at: dw, width: x.width };
-        self.product([false, true], [x.width, dy.width, n], x, dy, (dw, 0.0), (replicas, stride))
+        self.product(Product::Weight, [x.width, dy.width, n], x, dy, (dw, 0.0), (replicas, stride))
     }
 
     /// In cuBLAS' terms, where a row-major matrix is the transpose of a column-major one: c (m, n) = op(a)·op(b) + beta·c.
     fn product(
         &mut self,
-        transposed: [bool; 2],
+        work: Product,
         [m, n, k]: [usize; 3],
         a: Matrix,
         b: Matrix,
         (c, beta): (Matrix, f32),
         (replicas, stride): (usize, usize),
     ) -> Result<(), EngineError> {
-        let [op_a, op_b] = transposed.map(operation);
+        let [op_a, op_b] = [work == Product::Forward, work == Product::Weight].map(operation);
         let (one, stride) = (1.0f32, stride as i64);
         let at = |matrix: Matrix| (self.base + matrix.at as u64) as *mut std::ffi::c_void;
         let float = cudaDataType::CUDA_R_32F;
@@ -328,7 +368,8 @@ impl Gpu {
         };
         done.map_err(|e| EngineError::Cuda(format!("cuBLAS, {m} × {n} × {k}, {replicas} replicas: {e}")))?;
         let written = if beta == 0.0 { 1 } else { 2 };
-        self.note(Work::Product, begin, 4 * replicas * (m * k + k * n + written * m * n))
+        // m and n are cuBLAS' own: columns first
+        self.note(Work::Product(work, [n, m, k]), begin, 4 * replicas * (m * k + k * n + written * m * n))
     }
 
     /// gram (d, d) += xᵀ·x of x (n, d), in f64; replicas are `stride` f64 apart.
@@ -366,7 +407,29 @@ impl Gpu {
             )
         };
         done.map_err(|e| EngineError::Cuda(format!("cuBLAS, Gram matrix of {n} × {d}: {e}")))?;
-        self.note(Work::Product, begin, 8 * replicas * (n * d + 2 * d * d))
+        self.note(Work::Product(Product::Gram, [d, d, n]), begin, 8 * replicas * (n * d + 2 * d * d))
+    }
+
+    /// From now on work is recorded, not done, until [`end_recording`](Self::end_recording).
+    pub fn start_recording(&mut self) -> Result<(), EngineError> {
+        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        self.stream.begin_capture(mode).map_err(failed("recording an epoch"))
+    }
+
+    /// What was recorded.
+    pub fn end_recording(&mut self) -> Result<Recording, EngineError> {
+        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(failed("recording an epoch"))?;
+        graph.map(Recording).ok_or_else(|| EngineError::Cuda("recording an epoch gave nothing".to_owned()))
+    }
+
+    /// Queues what was recorded.
+    pub fn replay(&mut self, recording: &Recording) -> Result<(), EngineError> {
+        recording.0.launch().map_err(failed("queueing a recorded epoch"))
+    }
+
+    /// Whether work is timed.
+    pub fn is_timing(&self) -> bool {
+        self.timings.is_some()
     }
 
     /// From now on every piece of work is timed; costs two events each.

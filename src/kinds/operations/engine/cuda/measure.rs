@@ -9,10 +9,10 @@ use candle_core::cuda_backend::CudaDevice;
 use std::{collections::BTreeMap, time::Instant};
 
 /// One kind of work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Timed {
-    /// A kernel, or the products.
-    pub name: &'static str,
+    /// A kernel, or a product with the sizes of its factors.
+    pub name: String,
     /// Milliseconds.
     pub ms: f64,
     /// What has to be read and written, each float once.
@@ -31,7 +31,7 @@ pub fn limits(
     rounds: usize,
 ) -> Result<[Vec<f64>; 2], EngineError> {
     let bytes = 4 * side * side;
-    let mut gpu = Gpu::new(device.cuda_stream(), 3 * bytes, precision)?;
+    let mut gpu = Gpu::new(device.cuda_stream().context(), 3 * bytes, precision)?;
     let matrix = |i: usize| Matrix { at: i * bytes, width: side };
     let mut time = |work: &dyn Fn(&mut Gpu) -> Result<(), EngineError>| {
         let mut times = Vec::new();

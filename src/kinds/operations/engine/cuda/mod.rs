@@ -29,12 +29,15 @@ use crate::{
 use batches::{pack, update_bytes};
 use buffers::{Buffers, COUNTS, Room, Shared, UPDATE_BYTES, batch_stride, moments_len};
 use candle_core::cuda_backend::CudaDevice;
-use device::{Arg, Gpu, Grid, Kernel};
+use device::{Arg, Gpu, Grid, Kernel, Recording, WORKSPACE};
 use rayon::prelude::*;
 use step::{Pass, Step};
 
 /// Share of the free memory that is not taken: cuBLAS needs some, and so may others.
 const RESERVE: f64 = 0.1;
+
+/// Epochs of more steps are not recorded: their graph would take more memory than launching it takes time.
+const RECORDED_STEPS: usize = 100;
 
 /// Runs of one shape side by side on a CUDA device.
 pub struct CudaReplicas {
@@ -55,6 +58,10 @@ pub struct CudaReplicas {
     updates: Vec<u8>,
     /// Replicas and their steps in the epoch under way.
     under_way: Vec<(usize, usize)>,
+    /// Replicas and rows of each step of the last epoch, and that epoch's work from its second time on.
+    recorded: (Vec<[usize; 2]>, Option<Recording>),
+    /// Whether epochs are recorded.
+    pub records: bool,
 }
 
 /// Room for as many of the `waiting` runs of a shape as fit into the device's free memory, `limit` at most.
@@ -80,7 +87,7 @@ pub fn open(
         )));
     }
     let buffers = Buffers::new(&params, room);
-    let bytes = |replicas: usize| Shared::new(&buffers, &params, room, replicas).bytes;
+    let bytes = |replicas: usize| Shared::new(&buffers, &params, room, replicas).bytes + WORKSPACE;
     let cuda = |e| EngineError::Cuda(format!("asking for the device's memory: {e}"));
     let (free, _) = stream.context().mem_get_info().map_err(cuda)?;
     let usable = (free as f64 * (1.0 - RESERVE)) as usize;
@@ -92,7 +99,7 @@ pub fn open(
         return Err(EngineError::Memory { wanted, needed, usable, fits });
     }
     let shared = Shared::new(&buffers, &params, room, slots);
-    let mut gpu = Gpu::new(stream.clone(), shared.bytes, shape.precision)?;
+    let mut gpu = Gpu::new(stream.context(), shared.bytes, shape.precision)?;
 
     let layout = ParamLayout::new(&shape.model, v);
     let mut decayed = vec![0u8; layout.len()];
@@ -115,6 +122,8 @@ pub fn open(
         batches: vec![0; slots * room.steps * batch_stride(room.batch, v)],
         updates: Vec::new(),
         under_way: Vec::new(),
+        recorded: (Vec::new(), None),
+        records: true,
         gpu,
         params,
         room,
@@ -160,6 +169,49 @@ impl CudaReplicas {
     /// Copies the gradients of the slot's last step out.
     fn read_gradients(&mut self, slot: usize, grads: &mut [f32]) -> Result<(), EngineError> {
         self.gpu.download(self.at(slot, self.buffers.grads), bytemuck::cast_slice_mut(grads))
+    }
+
+    /// Queues the steps of an epoch, given their replicas and rows. Where an epoch has the sizes of the one before, and so
+    /// the same work on other batches, it is recorded: about ninety launches a step become one an epoch.
+    fn queue(&mut self, sizes: Vec<[usize; 2]>) -> Result<(), EngineError> {
+        if self.recorded.0 != sizes {
+            self.recorded = (sizes, None);
+            return self.queue_steps();
+        }
+        if !self.records || self.gpu.is_timing() || sizes.len() > RECORDED_STEPS {
+            return self.queue_steps();
+        }
+        let recording = match self.recorded.1.take() {
+            Some(recording) => recording,
+            None => {
+                self.gpu.start_recording()?;
+                let queued = self.queue_steps();
+                let recording = self.gpu.end_recording();
+                queued.and(recording)?
+            }
+        };
+        self.gpu.replay(&recording)?;
+        self.recorded.1 = Some(recording);
+        Ok(())
+    }
+
+    fn queue_steps(&mut self) -> Result<(), EngineError> {
+        let (capacity, stride) = (self.room.batch, batch_stride(self.room.batch, self.params.n_symbols));
+        let sizes = self.recorded.0.clone();
+        for (number, &[replicas, rows]) in sizes.iter().enumerate() {
+            self.train(
+                number,
+                Pass {
+                    replicas,
+                    rows,
+                    capacity,
+                    batch_stride: sizes.len() * stride,
+                    batches: self.shared.batches + 2 * number * stride,
+                    updates: self.shared.updates + number * self.slots * UPDATE_BYTES,
+                },
+            )?;
+        }
+        Ok(())
     }
 
     /// Forward, loss, backward and update of one step of the epoch.
@@ -326,20 +378,11 @@ impl Replicas for CudaReplicas {
         self.gpu.upload(self.shared.batches, bytemuck::cast_slice(&self.batches[..most * replica]))?;
         self.gpu.upload(self.shared.updates, &self.updates)?;
         self.gpu.clear(self.shared.stopped, 4 * slots)?;
-        for number in 0..steps {
-            let rows = epochs.iter().filter_map(|e| e.steps.get(number)).map(|s| s.batch.len()).max();
-            self.train(
-                number,
-                Pass {
-                    replicas: replicas(number),
-                    rows: rows.unwrap_or(0),
-                    capacity: room.batch,
-                    batch_stride: replica,
-                    batches: self.shared.batches + 2 * number * stride,
-                    updates: self.shared.updates + number * slots * UPDATE_BYTES,
-                },
-            )?;
-        }
+        let rows = |number: usize| {
+            let step = |e: &ReplicaEpoch| e.steps.get(number).map(|step| step.batch.len());
+            epochs.iter().filter_map(step).max().unwrap_or(0)
+        };
+        self.queue((0..steps).map(|number| [replicas(number), rows(number)]).collect())?;
         self.under_way = epochs.iter().map(|e| (e.slot, e.steps.len())).collect();
         Ok(())
     }

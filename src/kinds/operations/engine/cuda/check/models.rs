@@ -42,6 +42,7 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, small: bool, note
         on.evaluation(&small_training),
     );
     note("the same calls again: bytes that differ", 0.0, on.repetition(&small_training));
+    note("epochs replayed and launch by launch: bytes that differ", 0.0, on.recording(&small_training));
     note("a paused replica: bytes that change", 0.0, on.pause(&small_training));
     note(
         "a loss that is not finite stops its replica alone: wrong losses",
@@ -295,6 +296,22 @@ impl On<'_> {
         let differ =
             different(&state.concat(), &again.1.concat()) + different(&evaluated.concat(), &again.2.concat());
         Ok(differ + f64::from(u8::from(losses != again.0)))
+    }
+
+    /// Some epochs of two sizes in turn, so that recordings are made, used, dropped and made again.
+    fn recording(&self, setting: &Setting) -> Checked {
+        let once = |records: bool| {
+            let runs = [Run::new(setting, 4), Run::new(setting, 5)];
+            let mut replicas = self.loaded(setting, &runs)?;
+            replicas.records = records;
+            let mut losses = Vec::new();
+            for batch in [setting.2, setting.2 / 2, setting.2] {
+                losses.extend(self.train(&mut replicas, &runs, batch, 4)?);
+            }
+            let state = [bits(&mut replicas, 0, &runs[0])?, bits(&mut replicas, 1, &runs[1])?];
+            Ok::<_, EngineError>([float_bits(&losses.concat()), state.concat()].concat())
+        };
+        Ok(different(&once(true)?, &once(false)?))
     }
 
     fn pause(&self, setting: &Setting) -> Checked {

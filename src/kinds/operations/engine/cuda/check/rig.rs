@@ -42,7 +42,7 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(device: &CudaDevice, precision: Precision, name: &str) -> Result<Self, EngineError> {
-        let gpu = Gpu::new(device.cuda_stream(), (3 * STRIDE + STRIDE) * 4, precision)?;
+        let gpu = Gpu::new(device.cuda_stream().context(), (3 * STRIDE + STRIDE) * 4, precision)?;
         let mut rng = random(name, 0);
         let batches = BATCHES.map(|n| random_batch(V, n, &mut rng));
         let mut rig = Self { gpu, next: 0, name: name.into(), drawn: 0, batches, packed: 0, updates: 0 };
