@@ -4,7 +4,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "cuda")]
     {
-        println!("cargo::rerun-if-changed=src/kinds/operations/engine/cuda/kernels.cu");
+        for file in ["kernels.cu", "rows.cuh", "attention.cuh"] {
+            println!("cargo::rerun-if-changed=src/kinds/operations/engine/cuda/{file}");
+        }
         cudaforge::KernelBuilder::new()
             .source_files(["src/kinds/operations/engine/cuda/kernels.cu"])
             .arg("-std=c++17")

@@ -43,6 +43,7 @@ kernels![
     attention_forward,
     scores_backward,
     inputs_backward,
+    signs_backward,
     cross_entropy,
     mean_loss,
     tally,

@@ -6,142 +6,8 @@
 //
 // Layouts are row-major: q (n_q, d), kv (n_in, 2d) with the keys in the left half, weights and scores (n_out, heads, 4).
 
-typedef unsigned short u16;
-
-// What a layer of the step is like. Mirrors `Dims` in device.rs.
-struct Dims {
-  long long stride;       // floats from one replica to the next
-  long long batch_stride; // u16 from one replica's batch to the next
-  int v;                  // symbols
-  int d;                  // width
-  int heads;
-  int rows;               // equations computed: the most that any replica has in this step
-  int capacity;           // equations there is room for
-  int first;              // first layer: its inputs depend on token and position alone
-  int last;               // last layer: outputs of position 3 only
-};
-
-// One step of one replica: its batch, and the numbers of AdamW. Mirrors `update_bytes` in batches.rs.
-struct Update {
-  int rows; // equations in the batch; 0: the replica pauses
-  float keep, beta1, rest1, beta2, rest2, scale, root, epsilon;
-};
-
-// One batch: x, y, answer, equations sorted by x, sorted by y (capacity each), where each x and each y begins (v + 1 each).
-struct Batch {
-  const u16 *x, *y, *answer, *by_x, *by_y, *x_start, *y_start;
-  __device__ Batch(const Dims& s, const u16* all) {
-    const u16* own = all + blockIdx.y * s.batch_stride;
-    x = own;
-    y = x + s.capacity;
-    answer = y + s.capacity;
-    by_x = answer + s.capacity;
-    by_y = by_x + s.capacity;
-    x_start = by_y + s.capacity;
-    y_start = x_start + s.v + 1;
-  }
-};
-
-template <typename T> __device__ __forceinline__ T* own(T* p, long long stride) { return p + blockIdx.y * stride; }
-
-__device__ __forceinline__ float warp_sum(float x) {
-  for (int lanes = 16; lanes > 0; lanes /= 2) x += __shfl_xor_sync(0xffffffffu, x, lanes);
-  return x;
-}
-__device__ __forceinline__ double warp_sum(double x) {
-  for (int lanes = 16; lanes > 0; lanes /= 2) x += __shfl_xor_sync(0xffffffffu, x, lanes);
-  return x;
-}
-__device__ __forceinline__ float warp_max(float x) {
-  for (int lanes = 16; lanes > 0; lanes /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, lanes));
-  return x;
-}
-
-// ---- which rows a layer has ----
-
-// An output row's view of the layer's inputs; its own is the last key.
-struct Row {
-  int keys[4];
-  int n;
-  __device__ __forceinline__ int own() const { return keys[n - 1]; }
-};
-
-__device__ Row row_of(const Dims& s, const Batch& batch, int i) {
-  if (s.last) i += 2 * s.v + s.rows;
-  Row row;
-  int x, y = 0, e = 0;
-  if (i < 2 * s.v) {
-    row.n = i < s.v ? 1 : 2;
-    x = i < s.v ? i : i - s.v;
-  } else {
-    e = i - 2 * s.v;
-    row.n = e < s.rows ? 3 : 4;
-    if (e >= s.rows) e -= s.rows;
-    x = batch.x[e];
-    y = batch.y[e];
-  }
-  row.keys[0] = x;
-  row.keys[1] = s.first ? s.v : s.v + x;
-  row.keys[2] = s.first ? s.v + 1 + y : 2 * s.v + e;
-  row.keys[3] = s.first ? 2 * s.v + 1 : 2 * s.v + s.rows + e;
-  return row;
-}
-
-__device__ __forceinline__ int input_rows(const Dims& s) { return s.first ? 2 * s.v + 2 : 2 * s.v + 2 * s.rows; }
-
-__device__ __forceinline__ int first_query(const Dims& s) {
-  if (!s.last) return 0;
-  return s.first ? 2 * s.v + 1 : 2 * s.v + s.rows;
-}
-
-// The output rows that attend to one input row: some of positions 0 and 1, then those of a list of equations.
-struct Readers {
-  int slot; // which of their keys it is: its position
-  int symbols, symbol, symbol_step;
-  int equations, equation;
-  const u16* list; // null: equations from `equation` on
-  int per_equation, row, rows;
-  __device__ Readers(const Dims& s, const Batch& batch, int batch_rows, int j) {
-    int v = s.v, x = j, y = 0, e = 0;
-    if (j < v) {
-      slot = 0;
-    } else if (s.first) {
-      slot = j == v ? 1 : j <= 2 * v ? 2 : 3;
-      y = j - v - 1;
-    } else {
-      slot = j < 2 * v ? 1 : j < 2 * v + s.rows ? 2 : 3;
-      x = j - v;
-      e = (j - 2 * v) % s.rows;
-    }
-    symbols = s.last || slot > 1 ? 0 : slot == 0 ? 2 : s.first ? v : 1;
-    symbol = slot == 0 ? x : s.first ? v : v + x;
-    symbol_step = slot == 0 ? v : 1;
-    list = 0;
-    equation = 0;
-    if (slot == 0 || (slot == 1 && !s.first)) {
-      list = batch.by_x + batch.x_start[x];
-      equations = batch.x_start[x + 1] - batch.x_start[x];
-    } else if (slot == 2 && s.first) {
-      list = batch.by_y + batch.y_start[y];
-      equations = batch.y_start[y + 1] - batch.y_start[y];
-    } else if (s.first) {
-      equations = batch_rows;
-    } else {
-      equation = e;
-      equations = 1;
-    }
-    per_equation = s.last || slot == 3 ? 1 : 2;
-    row = s.last ? 0 : slot == 3 ? 2 * v + s.rows : 2 * v;
-    rows = s.rows;
-  }
-  __device__ __forceinline__ int count() const { return symbols + equations * per_equation; }
-  __device__ __forceinline__ int at(int k) const {
-    if (k < symbols) return symbol + k * symbol_step;
-    k -= symbols;
-    int n = k / per_equation;
-    return row + (k % per_equation) * rows + (list ? list[n] : equation + n);
-  }
-};
+#include "rows.cuh"
+#include "attention.cuh"
 
 // ---- embedding ----
 
@@ -183,19 +49,29 @@ extern "C" __global__ void embed_backward(Dims s, const float* d_embedded, float
 
 // ---- copies and sums ----
 
-// out = source + bias, row by row; either may be missing. `by_own`: row i takes the source row of its own input.
-extern "C" __global__ void start_sum(Dims s, const u16* batches, const float* source, const float* bias, float* out, int rows,
-                                     int width, int by_own) {
-  int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= rows * width) return;
-  int row = i / width, column = i % width;
-  float sum = 0;
+template <int W>
+__device__ void start_sum_by(const Dims& s, const u16* batches, const float* source, const float* bias, float* out, int rows,
+                             int width, int by_own) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x, vectors = width / W;
+  if (i >= rows * vectors) return;
+  int row = i / vectors, column = i % vectors * W;
+  Vec<W> sum = Vec<W>::zero();
   if (source) {
     int from = by_own ? row_of(s, Batch(s, batches), row).own() : row;
-    sum = own(source, s.stride)[from * width + column];
+    sum = vec<W>(own(source, s.stride), from * width + column);
   }
-  if (bias) sum += own(bias, s.stride)[column];
-  own(out, s.stride)[i] = sum;
+  if (bias)
+    for (int c = 0; c < W; c++) sum.x[c] += own(bias, s.stride)[column + c];
+  vec<W>(own(out, s.stride), i * W) = sum;
+}
+
+// out = source + bias, row by row; either may be missing. `by_own`: row i takes the source row of its own input.
+// A thread a vector of `vector` floats; the width is a multiple of it.
+extern "C" __global__ void start_sum(Dims s, const u16* batches, const float* source, const float* bias, float* out, int rows,
+                                     int width, int by_own, int vector) {
+  if (vector == 4) start_sum_by<4>(s, batches, source, bias, out, rows, width, by_own);
+  if (vector == 2) start_sum_by<2>(s, batches, source, bias, out, rows, width, by_own);
+  if (vector == 1) start_sum_by<1>(s, batches, source, bias, out, rows, width, by_own);
 }
 
 extern "C" __global__ void multiply(Dims s, float* out, const float* by, int n) {
@@ -243,7 +119,7 @@ extern "C" __global__ void norm_forward(Dims s, const float* x, const float* aff
   }
 }
 
-// dx = (add ? dx : 0) + the gradient through the norm; partial (chunks, 2d) gets the sums of dy·n and dy over the chunk.
+// Blocks of 128 threads. dx = (add ? dx : 0) + the gradient through the norm; partial (chunks, 2d) gets the sums of dy·n and dy over the chunk.
 // With g = dy·gain and n = (x - mean)·inverse: dx = inverse (g - mean(g) - n·mean(g·n)).
 extern "C" __global__ void norm_backward(Dims s, const float* x, const float* stats, const float* affine, const float* dy,
                                          float* dx, float* partial, int rows, int chunk, int add) {
@@ -252,7 +128,7 @@ extern "C" __global__ void norm_backward(Dims s, const float* x, const float* st
   const float *gain = own(affine, s.stride), *of = own(stats, s.stride);
   x = own(x, s.stride);
   dy = own(dy, s.stride);
-  for (int row = begin + warp; row < end; row += blockDim.x / 32) {
+  for (int row = begin + warp; row < end; row += 4) {
     float mean = of[2 * row], inverse = of[2 * row + 1], sum_g = 0, sum_gn = 0;
     for (int c = lane; c < d; c += 32) {
       float g = dy[row * d + c] * gain[c];
@@ -267,15 +143,26 @@ extern "C" __global__ void norm_backward(Dims s, const float* x, const float* st
       to[c] = add ? to[c] + slope : slope;
     }
   }
+  // the warps take rows in turn, then the first thread of each column adds them up
+  __shared__ float of_warp[2][4][32];
   float* sums = own(partial, s.stride) + blockIdx.x * 2 * d;
-  for (int c = threadIdx.x; c < d; c += blockDim.x) {
+  for (int first = 0; first < d; first += 32) {
+    int c = first + lane;
     float d_gain = 0, d_shift = 0;
-    for (int row = begin; row < end; row++) {
-      d_gain += dy[row * d + c] * ((x[row * d + c] - of[2 * row]) * of[2 * row + 1]);
-      d_shift += dy[row * d + c];
+    if (c < d)
+      for (int row = begin + warp; row < end; row += 4) {
+        d_gain += dy[row * d + c] * ((x[row * d + c] - of[2 * row]) * of[2 * row + 1]);
+        d_shift += dy[row * d + c];
+      }
+    of_warp[0][warp][lane] = d_gain;
+    of_warp[1][warp][lane] = d_shift;
+    __syncthreads();
+    if (warp < 2 && c < d) {
+      float sum = 0;
+      for (int w = 0; w < 4; w++) sum += of_warp[warp][w][lane];
+      sums[warp * d + c] = sum;
     }
-    sums[c] = d_gain;
-    sums[d + c] = d_shift;
+    __syncthreads();
   }
 }
 
@@ -301,115 +188,6 @@ extern "C" __global__ void activate(Dims s, float* slope, float* out, int n, int
   }
   own(slope, s.stride)[i] = derivative;
   own(out, s.stride)[i] = value;
-}
-
-// ---- attention ----
-
-// A warp a row and head: out = softmax(q·k / sqrt(d_head))·v over the row's keys; keeps the weights.
-extern "C" __global__ void attention_forward(Dims s, const u16* batches, const float* q, const float* kv, float* weights,
-                                             float* out, int rows) {
-  int pair = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
-  if (pair >= rows * s.heads) return;
-  int i = pair / s.heads, head = pair % s.heads, d = s.d, width = d / s.heads;
-  Row row = row_of(s, Batch(s, batches), i);
-  const float* query = own(q, s.stride) + (row.own() - first_query(s)) * d + head * width;
-  const float* from = own(kv, s.stride) + head * width;
-  float scale = 1.0f / sqrtf((float)width), score[4], largest = 0, total = 0;
-  for (int k = 0; k < 4; k++) {
-    float dot = 0;
-    if (k < row.n)
-      for (int c = lane; c < width; c += 32) dot += query[c] * from[row.keys[k] * 2 * d + c];
-    score[k] = scale * warp_sum(dot);
-    largest = k == 0 || (k < row.n && score[k] > largest) ? score[k] : largest;
-  }
-  for (int k = 0; k < 4; k++) {
-    score[k] = k < row.n ? expf(score[k] - largest) : 0;
-    total += score[k];
-  }
-  for (int k = 0; k < 4; k++) score[k] /= total;
-  float* to = own(out, s.stride) + i * d + head * width;
-  for (int c = lane; c < width; c += 32) {
-    float sum = 0;
-    for (int k = 0; k < 4; k++)
-      if (k < row.n) sum += score[k] * from[row.keys[k] * 2 * d + d + c];
-    to[c] = sum;
-  }
-  if (lane < 4) own(weights, s.stride)[pair * 4 + lane] = lane == 0 ? score[0] : lane == 1 ? score[1] : lane == 2 ? score[2] : score[3];
-}
-
-// A warp a row and head: the gradient of its four scores, before the scale of q·k is taken off.
-extern "C" __global__ void scores_backward(Dims s, const u16* batches, const float* kv, const float* weights,
-                                           const float* d_out, float* d_scores, int rows) {
-  int pair = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
-  if (pair >= rows * s.heads) return;
-  int i = pair / s.heads, head = pair % s.heads, d = s.d, width = d / s.heads;
-  Row row = row_of(s, Batch(s, batches), i);
-  const float* from = own(kv, s.stride) + d + head * width;
-  const float* slope = own(d_out, s.stride) + i * d + head * width;
-  const float* w = own(weights, s.stride) + pair * 4;
-  float d_weight[4], mean = 0, scale = 1.0f / sqrtf((float)width);
-  for (int k = 0; k < 4; k++) {
-    float dot = 0;
-    if (k < row.n)
-      for (int c = lane; c < width; c += 32) dot += slope[c] * from[row.keys[k] * 2 * d + c];
-    d_weight[k] = warp_sum(dot);
-    mean += w[k] * d_weight[k];
-  }
-  if (lane == 0)
-    for (int k = 0; k < 4; k++) own(d_scores, s.stride)[pair * 4 + k] = scale * w[k] * (d_weight[k] - mean);
-}
-
-// Gradients of queries, keys and values, and of the residual's source, for the input rows from `begin` on.
-// blockDim is (32 columns, readers taken side by side, rows); blockIdx.z counts the columns' tiles.
-extern "C" __global__ void inputs_backward(Dims s, const u16* batches, const Update* updates, const float* q, const float* kv,
-                                           const float* weights, const float* d_scores, const float* d_out,
-                                           const float* d_sum, float* d_q, float* d_kv, float* d_h, int begin, int rows) {
-  const int GROUPS = 16;
-  __shared__ float part[4][GROUPS][32];
-  int d = s.d, column = blockIdx.z * 32 + threadIdx.x;
-  int n = blockIdx.x * blockDim.z + threadIdx.z, j = begin + n;
-  bool live = n < rows && column < d;
-  float d_key = 0, d_value = 0, d_input = 0, d_query = 0;
-  if (live) {
-    q = own(q, s.stride);
-    kv = own(kv, s.stride);
-    weights = own(weights, s.stride);
-    d_scores = own(d_scores, s.stride);
-    d_out = own(d_out, s.stride);
-    d_sum = own(d_sum, s.stride);
-    Batch batch(s, batches);
-    Readers readers(s, batch, updates[blockIdx.y].rows, j);
-    int head = column / (d / s.heads), queries = first_query(s);
-    for (int k = threadIdx.y; k < readers.count(); k += blockDim.y) {
-      int i = readers.at(k), pair = (i * s.heads + head) * 4;
-      Row row = row_of(s, batch, i);
-      d_value += weights[pair + readers.slot] * d_out[i * d + column];
-      d_key += d_scores[pair + readers.slot] * q[(row.own() - queries) * d + column];
-      if (readers.slot == row.n - 1) { // its own row
-        d_input += d_sum[i * d + column];
-        for (int key = 0; key < row.n; key++) d_query += d_scores[pair + key] * kv[row.keys[key] * 2 * d + column];
-      }
-    }
-  }
-  if (blockDim.y > 1) {
-    part[0][threadIdx.y][threadIdx.x] = d_key;
-    part[1][threadIdx.y][threadIdx.x] = d_value;
-    part[2][threadIdx.y][threadIdx.x] = d_input;
-    part[3][threadIdx.y][threadIdx.x] = d_query;
-    __syncthreads();
-    if (threadIdx.y > 0) return;
-    for (int g = 1; g < (int)blockDim.y; g++) {
-      d_key += part[0][g][threadIdx.x];
-      d_value += part[1][g][threadIdx.x];
-      d_input += part[2][g][threadIdx.x];
-      d_query += part[3][g][threadIdx.x];
-    }
-  }
-  if (!live) return;
-  own(d_kv, s.stride)[j * 2 * d + column] = d_key;
-  own(d_kv, s.stride)[j * 2 * d + d + column] = d_value;
-  own(d_h, s.stride)[j * d + column] = d_input;
-  if (j >= first_query(s)) own(d_q, s.stride)[(j - first_query(s)) * d + column] = d_query;
 }
 
 // ---- loss ----

@@ -15,8 +15,55 @@ use std::ops::Range;
 
 type Done = Result<(), EngineError>;
 
-/// Readers that share a symbol's row, taken side by side in `inputs_backward`.
-const GROUPS: u32 = 16;
+/// Readers taken side by side in `inputs_backward`: of a symbol's row, of which there are about ten, and of a sign's.
+const SYMBOL_READERS: u32 = 8;
+const SIGN_READERS: u32 = 32;
+
+/// Which of a layer's input rows `inputs_backward` takes; as in kernels.cu.
+#[derive(Clone, Copy)]
+pub(super) enum Inputs {
+    Symbols,
+    Signs,
+    Equations,
+}
+
+impl Inputs {
+    pub fn kernel(self) -> Kernel {
+        if let Self::Signs = self { Kernel::signs_backward } else { Kernel::inputs_backward }
+    }
+
+    /// All rows of a first layer, or of another one of `n_in` rows: how many, the floats of a vector, and how they are shared
+    /// among threads.
+    pub fn of_layer(
+        first: bool,
+        (v, n_in): (usize, usize),
+        d: usize,
+        vector: usize,
+    ) -> Vec<(Self, usize, usize, Grid)> {
+        let tiles = |vector: usize| d.div_ceil(32 * vector);
+        let symbols = Grid::tiles(2 * v, tiles(vector), (32, SYMBOL_READERS, 1));
+        // few rows with many readers: narrow tiles, so that more of the device has some
+        let signs = Grid::tiles(2, tiles(1), (32, SIGN_READERS, 1));
+        let equations = Grid::tiles((n_in - 2 * v).div_ceil(8), tiles(vector), (32, 1, 8));
+        let rest = if first {
+            (Self::Signs, 2, 1, signs)
+        } else {
+            (Self::Equations, n_in - 2 * v, vector, equations)
+        };
+        vec![(Self::Symbols, 2 * v, vector, symbols), rest]
+    }
+}
+
+/// Floats that a thread reads and writes at once: 4, 2 or 1, a divisor of `width`.
+pub(super) fn vector(width: usize) -> usize {
+    [4, 2].into_iter().find(|n| width.is_multiple_of(*n)).unwrap_or(1)
+}
+
+/// Threads for every row and head of attention; as `lanes_of` in kernels.cu.
+pub(super) fn attention_grid(pairs: usize, head_width: usize, vector: usize) -> Grid {
+    let lanes = (head_width / vector).next_power_of_two().min(32);
+    Grid::elements(pairs * lanes)
+}
 
 /// What is computed and of what.
 #[derive(Clone, Copy, Debug)]
@@ -112,10 +159,11 @@ impl Step<'_> {
     ) -> Done {
         let at = |place: Option<usize>| place.map_or(Arg::Null, Arg::At);
         let bias = at(bias.map(|range| self.param(range)));
-        let sizes = [Arg::Int(rows as i32), Arg::Int(width as i32), Arg::Int(i32::from(by_own))];
+        let vector = vector(width);
+        let sizes = [rows as i32, width as i32, by_own.into(), vector as i32].map(Arg::Int);
         let args = [[Arg::At(self.pass.batches), at(source), bias, Arg::At(out)].as_slice(), &sizes].concat();
         let moved = (1 + usize::from(source.is_some())) * rows * width;
-        self.launch(l, Kernel::start_sum, Grid::elements(rows * width).moving(moved), &args)
+        self.launch(l, Kernel::start_sum, Grid::elements(rows * width / vector).moving(moved), &args)
     }
 
     /// dx = dy·W, or added to it.
@@ -217,11 +265,13 @@ impl Step<'_> {
         self.linear(&p.kv, x, b.kv, n_in, false)?;
         self.linear(&p.q, x + self.offset(queries.start), b.q, queries.len(), false)?;
         let places = [self.pass.batches, b.q, b.kv, b.weights, b.attended].map(Arg::At);
-        let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();
-        let pairs = n_out * self.params.heads.n_heads;
+        let (pairs, width) = (n_out * self.params.heads.n_heads, d / self.params.heads.n_heads);
+        let vector = vector(width);
+        let sizes = [n_out as i32, vector as i32].map(Arg::Int);
+        let args = [places.as_slice(), &sizes].concat();
         // queries and attended rows, keys and values, weights
         let moved = 2 * n_out * d + 2 * n_in * d + 4 * pairs;
-        self.launch(l, Kernel::attention_forward, Grid::warps(pairs).moving(moved), &args)?;
+        self.launch(l, Kernel::attention_forward, attention_grid(pairs, width, vector).moving(moved), &args)?;
 
         self.start_sum(l, Some(h), p.o.bias.as_ref(), b.sum1, [n_out, d], true)?;
         self.linear(&p.o, b.attended, b.sum1, n_out, true)?;
@@ -350,11 +400,13 @@ impl Step<'_> {
         let Counts { inputs: n_in, outputs: n_out, queries } = self.counts(l);
         let (b, s) = (self.buffers.layers[l], self.buffers);
         let places = [self.pass.batches, b.kv, b.weights, d_attended, s.d_scores].map(Arg::At);
-        let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();
         let (d, pairs) = (self.params.d_model, n_out * self.params.heads.n_heads);
+        let width = d / self.params.heads.n_heads;
+        let vector = vector(width);
+        let args = [places.as_slice(), &[n_out as i32, vector as i32].map(Arg::Int)].concat();
         // gradients of attended rows, values, weights and scores
         let moved = (n_out + n_in) * d + 8 * pairs;
-        self.launch(l, Kernel::scores_backward, Grid::warps(pairs).moving(moved), &args)?;
+        self.launch(l, Kernel::scores_backward, attention_grid(pairs, width, vector).moving(moved), &args)?;
 
         let places = [
             self.pass.batches,
@@ -370,20 +422,14 @@ impl Step<'_> {
             d_h,
         ]
         .map(Arg::At);
-        let tiles = d.div_ceil(32);
-        // both read all gradients of output rows, weights, scores, queries, keys and values
+        // each reads the gradients of output rows, weights, scores, queries, keys and values
         let read = 2 * n_out * d + 8 * pairs + queries.len() * d + 2 * n_in * d;
-        // symbols have many readers, taken by groups; the rows of one equation have two at most
-        let symbols = if l == 0 { n_in } else { 2 * self.params.n_symbols };
-        let many = Grid::tiles(symbols, tiles, (32, GROUPS, 1));
-        let few = Grid::tiles((n_in - symbols).div_ceil(8), tiles, (32, 1, 8));
-        for (grid, begin, rows) in [(many, 0, symbols), (few, symbols, n_in - symbols)] {
-            if rows > 0 {
-                let range = [Arg::Int(begin as i32), Arg::Int(rows as i32)];
-                // gradients of query, key, value and input of each of its rows
-                let grid = grid.moving(read + 4 * rows * d);
-                self.launch(l, Kernel::inputs_backward, grid, &[places.as_slice(), &range].concat())?;
-            }
+        let sizes = (self.params.n_symbols, n_in);
+        for (inputs, rows, vector, grid) in Inputs::of_layer(l == 0, sizes, d, vector) {
+            let range = [inputs as i32, rows as i32, vector as i32].map(Arg::Int);
+            // gradients of query, key, value and input of each of its rows
+            let grid = grid.moving(read + 4 * rows * d);
+            self.launch(l, inputs.kernel(), grid, &[places.as_slice(), &range].concat())?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::{
         cuda::{
             buffers::CHUNK,
             device::{Arg, Grid, Kernel, Matrix},
+            step::{Inputs, attention_grid},
         },
         samples::small_model,
     },
@@ -52,7 +53,10 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, note: Note<'_>) {
             (false, true) => "a last",
         };
         let name = format!("attention of {layer} layer and its gradients");
-        note(&name, F32, rig("attention").and_then(|rig| rig.attention(first, last)));
+        // vectors of all lengths: which of them a model takes is its heads' width's
+        let attention = |vector| rig("attention")?.attention(first, last, vector);
+        let error = [1, 2, 4].into_iter().try_fold(0f64, |error, v| Ok(error.max(attention(v)?)));
+        note(&name, F32, error);
     }
     note("cross-entropy, its gradient and counts", F32, rig("loss").and_then(Rig::loss));
     note("Gram matrix and column sums in f64", 1e-13, rig("moments").and_then(Rig::moments));
@@ -112,18 +116,18 @@ impl Rig {
         let (source, bias) = (self.draw(n * D), self.draw(D));
         let [from, b] = [self.put(&source)?, self.put(&bias)?];
         let mut error = 0f64;
-        for (by_own, first, has_source, has_bias) in [
-            (true, true, true, true),
-            (true, false, true, false),
-            (false, false, true, true),
-            (false, false, false, true),
+        for (by_own, first, has_source, has_bias, vector) in [
+            (true, true, true, true, 1),
+            (true, false, true, false, 2),
+            (false, false, true, true, 4),
+            (false, false, false, true, 4),
         ] {
             let out = self.place(n * D)?;
             let at = |given: bool, at: usize| if given { Arg::At(at) } else { Arg::Null };
             let places = [Arg::At(self.packed), at(has_source, from), at(has_bias, b), Arg::At(out)];
-            let sizes = [Arg::Int(n as i32), Arg::Int(D as i32), Arg::Int(by_own.into())];
+            let sizes = [n as i32, D as i32, by_own.into(), vector].map(Arg::Int);
             let args = [places.as_slice(), &sizes].concat();
-            self.launch(Kernel::start_sum, (first, false), Grid::elements(n * D), &args)?;
+            self.launch(Kernel::start_sum, (first, false), Grid::elements(n * D / vector as usize), &args)?;
             let expected = [0, 1, 2].map(|r| {
                 let mut rows = Rows::new(V);
                 rows.set_batch(&self.padded(r));
@@ -222,7 +226,7 @@ impl Rig {
         Ok(error.max(self.compare(slope, &expected.map(|e| e.1))?))
     }
 
-    fn attention(mut self, first: bool, last: bool) -> Checked {
+    fn attention(mut self, first: bool, last: bool, vector: usize) -> Checked {
         let (arch, heads) = (Arch::new(), Heads { n_heads: HEADS, d_head: D / HEADS });
         let rows = [0, 1, 2].map(|r| {
             let mut rows = Rows::new(V);
@@ -247,23 +251,24 @@ impl Rig {
             [self.place(n_out * HEADS * 4)?, self.place(n_out * D)?, self.place(n_out * HEADS * 4)?];
         let [d_q, d_kv, d_h] =
             [self.place(queries.len() * D)?, self.place(n_in * 2 * D)?, self.place(n_in * D)?];
-        let pairs = Grid::warps(n_out * HEADS);
+        let pairs = attention_grid(n_out * HEADS, D / HEADS, vector);
+        let sizes = [n_out as i32, vector as i32].map(Arg::Int);
         let places = [self.packed, q_at, kv_at, weights, out].map(Arg::At);
-        let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();
-        self.launch(Kernel::attention_forward, (first, last), pairs, &args)?;
+        self.launch(
+            Kernel::attention_forward,
+            (first, last),
+            pairs,
+            &[places.as_slice(), &sizes].concat(),
+        )?;
         let places = [self.packed, kv_at, weights, d_out_at, scores].map(Arg::At);
-        let args = [places.as_slice(), &[Arg::Int(n_out as i32)]].concat();
-        self.launch(Kernel::scores_backward, (first, last), pairs, &args)?;
+        self.launch(Kernel::scores_backward, (first, last), pairs, &[places.as_slice(), &sizes].concat())?;
         let places =
             [self.packed, self.updates, q_at, kv_at, weights, scores, d_out_at, d_sum_at, d_q, d_kv, d_h]
                 .map(Arg::At);
-        // both ways of taking rows: by groups of readers, and several rows a block
-        let split = n_in / 2;
-        let many = Grid::tiles(split, D.div_ceil(32), (32, 16, 1));
-        let few = Grid::tiles((n_in - split).div_ceil(8), D.div_ceil(32), (32, 1, 8));
-        for (grid, begin, n) in [(many, 0, split), (few, split, n_in - split)] {
-            let args = [places.as_slice(), &[Arg::Int(begin as i32), Arg::Int(n as i32)]].concat();
-            self.launch(Kernel::inputs_backward, (first, last), grid, &args)?;
+        for (inputs, rows, vector, grid) in Inputs::of_layer(first, (V, n_in), D, vector) {
+            let range = [inputs as i32, rows as i32, vector as i32].map(Arg::Int);
+            let args = [places.as_slice(), &range].concat();
+            self.launch(inputs.kernel(), (first, last), grid, &args)?;
         }
 
         let expected = [0, 1, 2].map(|r| {

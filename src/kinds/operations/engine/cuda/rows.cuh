@@ -1,0 +1,162 @@
+// What all kernels share: sizes, batches, sums over a warp, vectors, and which rows a layer has.
+#pragma once
+
+typedef unsigned short u16;
+
+// What a layer of the step is like. Mirrors `Dims` in device.rs.
+struct Dims {
+  long long stride;       // floats from one replica to the next
+  long long batch_stride; // u16 from one replica's batch to the next
+  int v;                  // symbols
+  int d;                  // width
+  int heads;
+  int rows;               // equations computed: the most that any replica has in this step
+  int capacity;           // equations there is room for
+  int first;              // first layer: its inputs depend on token and position alone
+  int last;               // last layer: outputs of position 3 only
+};
+
+// One step of one replica: its batch, and the numbers of AdamW. Mirrors `update_bytes` in batches.rs.
+struct Update {
+  int rows; // equations in the batch; 0: the replica pauses
+  float keep, beta1, rest1, beta2, rest2, scale, root, epsilon;
+};
+
+// One batch: x, y, answer, equations sorted by x, sorted by y (capacity each), where each x and each y begins (v + 1 each).
+struct Batch {
+  const u16 *x, *y, *answer, *by_x, *by_y, *x_start, *y_start;
+  __device__ Batch(const Dims& s, const u16* all) {
+    const u16* own = all + blockIdx.y * s.batch_stride;
+    x = own;
+    y = x + s.capacity;
+    answer = y + s.capacity;
+    by_x = answer + s.capacity;
+    by_y = by_x + s.capacity;
+    x_start = by_y + s.capacity;
+    y_start = x_start + s.v + 1;
+  }
+};
+
+template <typename T> __device__ __forceinline__ T* own(T* p, long long stride) { return p + blockIdx.y * stride; }
+
+__device__ __forceinline__ float warp_sum(float x) {
+  for (int lanes = 16; lanes > 0; lanes /= 2) x += __shfl_xor_sync(0xffffffffu, x, lanes);
+  return x;
+}
+__device__ __forceinline__ double warp_sum(double x) {
+  for (int lanes = 16; lanes > 0; lanes /= 2) x += __shfl_xor_sync(0xffffffffu, x, lanes);
+  return x;
+}
+__device__ __forceinline__ float warp_max(float x) {
+  for (int lanes = 16; lanes > 0; lanes /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, lanes));
+  return x;
+}
+
+// W floats that are read and written at once. A kernel that takes `vector` is given 4, 2 or 1: what the heads' width is a
+// multiple of, so that no vector reaches over two heads.
+template <int W> struct alignas(4 * W) Vec {
+  float x[W];
+  __device__ __forceinline__ static Vec zero() {
+    Vec v;
+    for (int i = 0; i < W; i++) v.x[i] = 0;
+    return v;
+  }
+  __device__ __forceinline__ void add(float by, const Vec& v) {
+    for (int i = 0; i < W; i++) x[i] += by * v.x[i];
+  }
+  __device__ __forceinline__ float dot(const Vec& v) const {
+    float sum = 0;
+    for (int i = 0; i < W; i++) sum += x[i] * v.x[i];
+    return sum;
+  }
+};
+
+// The vector that begins with float `at`.
+template <int W> __device__ __forceinline__ Vec<W>& vec(float* p, int at) { return *(Vec<W>*)(p + at); }
+template <int W> __device__ __forceinline__ const Vec<W>& vec(const float* p, int at) { return *(const Vec<W>*)(p + at); }
+
+// ---- which rows a layer has ----
+
+// An output row's view of the layer's inputs; its own is the last key.
+struct Row {
+  int keys[4];
+  int n;
+  __device__ __forceinline__ int own() const { return keys[n - 1]; }
+};
+
+__device__ Row row_of(const Dims& s, const Batch& batch, int i) {
+  if (s.last) i += 2 * s.v + s.rows;
+  Row row;
+  int x, y = 0, e = 0;
+  if (i < 2 * s.v) {
+    row.n = i < s.v ? 1 : 2;
+    x = i < s.v ? i : i - s.v;
+  } else {
+    e = i - 2 * s.v;
+    row.n = e < s.rows ? 3 : 4;
+    if (e >= s.rows) e -= s.rows;
+    x = batch.x[e];
+    y = batch.y[e];
+  }
+  row.keys[0] = x;
+  row.keys[1] = s.first ? s.v : s.v + x;
+  row.keys[2] = s.first ? s.v + 1 + y : 2 * s.v + e;
+  row.keys[3] = s.first ? 2 * s.v + 1 : 2 * s.v + s.rows + e;
+  return row;
+}
+
+__device__ __forceinline__ int input_rows(const Dims& s) { return s.first ? 2 * s.v + 2 : 2 * s.v + 2 * s.rows; }
+
+__device__ __forceinline__ int first_query(const Dims& s) {
+  if (!s.last) return 0;
+  return s.first ? 2 * s.v + 1 : 2 * s.v + s.rows;
+}
+
+// The output rows that attend to one input row: some of positions 0 and 1, then those of a list of equations.
+struct Readers {
+  int slot; // which of their keys it is: its position
+  int symbols, symbol, symbol_step;
+  int equations, equation;
+  const u16* list; // null: equations from `equation` on
+  int per_equation, row, rows;
+  __device__ Readers(const Dims& s, const Batch& batch, int batch_rows, int j) {
+    int v = s.v, x = j, y = 0, e = 0;
+    if (j < v) {
+      slot = 0;
+    } else if (s.first) {
+      slot = j == v ? 1 : j <= 2 * v ? 2 : 3;
+      y = j - v - 1;
+    } else {
+      slot = j < 2 * v ? 1 : j < 2 * v + s.rows ? 2 : 3;
+      x = j - v;
+      e = (j - 2 * v) % s.rows;
+    }
+    symbols = s.last || slot > 1 ? 0 : slot == 0 ? 2 : s.first ? v : 1;
+    symbol = slot == 0 ? x : s.first ? v : v + x;
+    symbol_step = slot == 0 ? v : 1;
+    list = 0;
+    equation = 0;
+    if (slot == 0 || (slot == 1 && !s.first)) {
+      list = batch.by_x + batch.x_start[x];
+      equations = batch.x_start[x + 1] - batch.x_start[x];
+    } else if (slot == 2 && s.first) {
+      list = batch.by_y + batch.y_start[y];
+      equations = batch.y_start[y + 1] - batch.y_start[y];
+    } else if (s.first) {
+      equations = batch_rows;
+    } else {
+      equation = e;
+      equations = 1;
+    }
+    per_equation = s.last || slot == 3 ? 1 : 2;
+    row = s.last ? 0 : slot == 3 ? 2 * v + s.rows : 2 * v;
+    rows = s.rows;
+  }
+  __device__ __forceinline__ int count() const { return symbols + equations * per_equation; }
+  __device__ __forceinline__ int at(int k) const {
+    if (k < symbols) return symbol + k * symbol_step;
+    k -= symbols;
+    int n = k / per_equation;
+    return row + (k % per_equation) * rows + (list ? list[n] : equation + n);
+  }
+};
