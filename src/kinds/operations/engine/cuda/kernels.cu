@@ -74,11 +74,6 @@ extern "C" __global__ void start_sum(Dims s, const u16* batches, const float* so
   if (vector == 1) start_sum_by<1>(s, batches, source, bias, out, rows, width, by_own);
 }
 
-extern "C" __global__ void multiply(Dims s, float* out, const float* by, int n) {
-  int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) own(out, s.stride)[i] *= own(by, s.stride)[i];
-}
-
 // Sums over the rows of one chunk (blockIdx.x), a thread a column: the first half of a column sum.
 extern "C" __global__ void chunk_sums(Dims s, const float* x, float* partial, int rows, int width, int chunk) {
   const float* from = own(x, s.stride);
@@ -119,16 +114,17 @@ extern "C" __global__ void norm_forward(Dims s, const float* x, const float* aff
   }
 }
 
-// Blocks of 128 threads. dx = (add ? dx : 0) + the gradient through the norm; partial (chunks, 2d) gets the sums of dy·n and dy over the chunk.
+// Blocks of NORM_WARPS. dx = (add ? dx : 0) + the gradient through the norm; partial (chunks, 2d) gets the sums of dy·n and dy over the chunk.
 // With g = dy·gain and n = (x - mean)·inverse: dx = inverse (g - mean(g) - n·mean(g·n)).
-extern "C" __global__ void norm_backward(Dims s, const float* x, const float* stats, const float* affine, const float* dy,
+const int NORM_WARPS = 8;
+extern "C" __global__ void __launch_bounds__(32 * NORM_WARPS) norm_backward(Dims s, const float* x, const float* stats, const float* affine, const float* dy,
                                          float* dx, float* partial, int rows, int chunk, int add) {
   int begin = blockIdx.x * chunk, end = min(begin + chunk, rows), d = s.d;
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const float *gain = own(affine, s.stride), *of = own(stats, s.stride);
   x = own(x, s.stride);
   dy = own(dy, s.stride);
-  for (int row = begin + warp; row < end; row += 4) {
+  for (int row = begin + warp; row < end; row += NORM_WARPS) {
     float mean = of[2 * row], inverse = of[2 * row + 1], sum_g = 0, sum_gn = 0;
     for (int c = lane; c < d; c += 32) {
       float g = dy[row * d + c] * gain[c];
@@ -144,13 +140,13 @@ extern "C" __global__ void norm_backward(Dims s, const float* x, const float* st
     }
   }
   // the warps take rows in turn, then the first thread of each column adds them up
-  __shared__ float of_warp[2][4][32];
+  __shared__ float of_warp[2][NORM_WARPS][32];
   float* sums = own(partial, s.stride) + blockIdx.x * 2 * d;
   for (int first = 0; first < d; first += 32) {
     int c = first + lane;
     float d_gain = 0, d_shift = 0;
     if (c < d)
-      for (int row = begin + warp; row < end; row += 4) {
+      for (int row = begin + warp; row < end; row += NORM_WARPS) {
         d_gain += dy[row * d + c] * ((x[row * d + c] - of[2 * row]) * of[2 * row + 1]);
         d_shift += dy[row * d + c];
       }
@@ -159,7 +155,7 @@ extern "C" __global__ void norm_backward(Dims s, const float* x, const float* st
     __syncthreads();
     if (warp < 2 && c < d) {
       float sum = 0;
-      for (int w = 0; w < 4; w++) sum += of_warp[warp][w][lane];
+      for (int w = 0; w < NORM_WARPS; w++) sum += of_warp[warp][w][lane];
       sums[warp * d + c] = sum;
     }
     __syncthreads();
@@ -168,26 +164,38 @@ extern "C" __global__ void norm_backward(Dims s, const float* x, const float* st
 
 // ---- the non-linearity ----
 
-// out = activation of the pre-activations in `slope`, which become the derivative there. GELU is the exact one,
-// x·Φ(x); beyond TAIL it is below f32's smallest normal number on the left.
-extern "C" __global__ void activate(Dims s, float* slope, float* out, int n, int gelu) {
+// Value and derivative at x. GELU is the exact one, x·Φ(x); beyond TAIL it is below f32's smallest normal number on the
+// left.
+__device__ __forceinline__ void activation(float x, int gelu, float* value, float* derivative) {
   const float TAIL = 13.1475f, SQRT_HALF = 0.70710678f, INV_SQRT_2PI = 0.39894228f;
-  int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= n) return;
-  float x = own(slope, s.stride)[i], value, derivative;
   if (!gelu) {
-    value = x <= 0 ? 0 : x;
-    derivative = x <= 0 ? 0.0f : 1.0f;
+    *value = x <= 0 ? 0 : x;
+    *derivative = x <= 0 ? 0.0f : 1.0f;
   } else if (fabsf(x) >= TAIL) {
-    value = x > 0 ? x : 0;
-    derivative = x > 0 ? 1.0f : 0.0f;
+    *value = x > 0 ? x : 0;
+    *derivative = x > 0 ? 1.0f : 0.0f;
   } else {
     float below = 0.5f * erfcf(-x * SQRT_HALF);
-    value = x * below;
-    derivative = below + x * (INV_SQRT_2PI * expf(-0.5f * x * x));
+    *value = x * below;
+    *derivative = below + x * (INV_SQRT_2PI * expf(-0.5f * x * x));
   }
-  own(slope, s.stride)[i] = derivative;
+}
+
+extern "C" __global__ void activate(Dims s, const float* x, float* out, int n, int gelu) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  float value, derivative;
+  activation(own(x, s.stride)[i], gelu, &value, &derivative);
   own(out, s.stride)[i] = value;
+}
+
+// slope *= the derivative at x, which costs less to compute again than to write and read.
+extern "C" __global__ void activate_backward(Dims s, float* slope, const float* x, int n, int gelu) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i >= n) return;
+  float value, derivative;
+  activation(own(x, s.stride)[i], gelu, &value, &derivative);
+  own(slope, s.stride)[i] *= derivative;
 }
 
 // ---- loss ----
