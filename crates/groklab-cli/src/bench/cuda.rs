@@ -100,7 +100,7 @@ pub fn measure(
             group => group?,
         };
         let epochs = load(&mut group, &config)?;
-        let mut rate = |group: &mut CudaReplicas, records: bool, seconds: f64| {
+        let rate = |group: &mut CudaReplicas, records: bool, seconds: f64| {
             group.records = records;
             // the first loads what it needs, the second is recorded
             (0..2).try_for_each(|_| epoch(group, &epochs))?;

@@ -227,16 +227,27 @@ fn tell(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Names the runs that were left out; a command goes on without them.
+/// Names the runs that were left out, not all of very many; a command goes on without them.
 fn warn_of_damage(damaged: &[ReadError]) {
-    for error in damaged {
-        let mut causes = String::new();
+    const NAMED: usize = 10;
+    for error in damaged.iter().take(NAMED) {
+        let mut parts = vec![error.to_string()];
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
-            causes.push_str(&format!(": {}", cause.to_string().trim().replace('\n', " ")));
+            let cause_text = cause.to_string().trim().replace('\n', " ");
+            // some errors end with their cause already
+            if !parts.iter().any(|part| part.ends_with(&cause_text)) {
+                parts.push(cause_text);
+            }
             source = cause.source();
         }
-        tell(&format!("left out: {error}{causes}"));
+        tell(&format!("left out: {}", parts.join(": ")));
+    }
+    if damaged.len() > NAMED {
+        tell(&format!(
+            "left out: {} more; `groklab verify` names all that is damaged",
+            damaged.len() - NAMED
+        ));
     }
 }
 

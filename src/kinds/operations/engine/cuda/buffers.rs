@@ -41,8 +41,7 @@ pub(super) struct Layer {
     pub sum1: usize,
     pub norm2: usize,
     pub stats2: usize,
-    /// What the non-linearity takes.
-    pub before: usize,
+    pub slope: usize,
     pub hidden: usize,
     pub sum2: usize,
 }
@@ -166,7 +165,7 @@ impl Buffers {
                 sum1: p.floats(n_out * d),
                 norm2: p.floats(n_norm2 * d),
                 stats2: p.floats(2 * n_norm2),
-                before: p.floats(n_out * m),
+                slope: p.floats(n_out * m),
                 hidden: p.floats(n_out * m),
                 sum2: p.floats(n_out * d),
             });

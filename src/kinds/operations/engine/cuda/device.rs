@@ -11,9 +11,9 @@ use candle_core::cuda_backend::cudarc::{
         sys::cublasSetWorkspace_v2, sys::cudaDataType,
     },
     driver::{
-        CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError,
-        LaunchConfig, PushKernelArg, result as driver, sys::CUevent_flags, sys::CUgraphInstantiate_flags,
-        sys::CUstreamCaptureMode,
+        CudaContext, CudaEvent, CudaFunction, CudaGraph, CudaSlice, CudaStream, DevicePtr, DeviceRepr,
+        DriverError, LaunchConfig, PushKernelArg, result as driver, sys::CUevent_flags,
+        sys::CUgraphInstantiate_flags, sys::CUstreamCaptureMode,
     },
 };
 use std::sync::Arc;
@@ -34,12 +34,12 @@ kernels![
     embed,
     embed_backward,
     start_sum,
+    multiply,
     chunk_sums,
     add_chunks,
     norm_forward,
     norm_backward,
     activate,
-    activate_backward,
     attention_forward,
     scores_backward,
     inputs_backward,
@@ -419,7 +419,8 @@ impl Gpu {
 
     /// What was recorded.
     pub fn end_recording(&mut self) -> Result<Recording, EngineError> {
-        let graph = self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(failed("recording an epoch"))?;
+        let graph =
+            self.stream.end_capture(CUgraphInstantiate_flags(0)).map_err(failed("recording an epoch"))?;
         graph.map(Recording).ok_or_else(|| EngineError::Cuda("recording an epoch gave nothing".to_owned()))
     }
 

@@ -196,14 +196,6 @@ impl Step<'_> {
         self.launch(0, Kernel::add_chunks, Grid::elements(width).moving((chunks + 1) * width), &args)
     }
 
-    /// The hidden rows from what is before the non-linearity, or the gradient through it.
-    fn activate(&mut self, l: usize, kernel: Kernel, [first, second]: [usize; 2], rows: usize) -> Done {
-        let (n, gelu) = (rows * self.params.d_mlp, self.activation == Activation::Gelu);
-        let args = [Arg::At(first), Arg::At(second), Arg::Int(n as i32), Arg::Int(gelu.into())];
-        let moved = if kernel == Kernel::activate { 2 * n } else { 3 * n };
-        self.launch(l, kernel, Grid::elements(n).moving(moved), &args)
-    }
-
     fn norm(&mut self, affine: &Range<usize>, x: usize, (y, stats): (usize, usize), n: usize) -> Done {
         let affine = self.param(affine);
         let args = [Arg::At(x), Arg::At(affine), Arg::At(y), Arg::At(stats), Arg::Int(n as i32)];
@@ -293,8 +285,11 @@ impl Step<'_> {
             self.norm(affine, b.sum1, (b.norm2, b.stats2), n_out)?;
         }
         let residual = if norm == Norm::Post { b.norm1 } else { b.sum1 };
-        self.linear(&p.up, mlp_input(&b, norm), b.before, n_out, false)?;
-        self.activate(l, Kernel::activate, [b.before, b.hidden], n_out)?;
+        self.linear(&p.up, mlp_input(&b, norm), b.slope, n_out, false)?;
+        let n = n_out * self.params.d_mlp;
+        let gelu = i32::from(self.activation == Activation::Gelu);
+        let args = [Arg::At(b.slope), Arg::At(b.hidden), Arg::Int(n as i32), Arg::Int(gelu)];
+        self.launch(l, Kernel::activate, Grid::elements(n).moving(3 * n), &args)?;
         self.start_sum(l, Some(residual), p.down.bias.as_ref(), b.sum2, [n_out, d], false)?;
         self.linear(&p.down, b.hidden, b.sum2, n_out, true)?;
         match (&p.norm2, norm) {
@@ -358,7 +353,7 @@ impl Step<'_> {
     /// Takes `g` from the gradient of the block's output to that of its input h; the two buffers change places.
     fn backward_block(&mut self, l: usize, p: &BlockParams, h: usize, [g, other]: [&mut usize; 2]) -> Done {
         let Counts { inputs: n_in, outputs: n_out, queries } = self.counts(l);
-        let (b, norm) = (self.buffers.layers[l], self.params.norm);
+        let (b, norm, m) = (self.buffers.layers[l], self.params.norm, self.params.d_mlp);
         let (d_hidden, branch) = (self.buffers.d_hidden, self.buffers.branch);
         if let (Some(affine), Norm::Post) = (&p.norm2, norm) {
             self.norm_backward(affine, (b.sum2, b.stats2), *g, *other, n_out, false)?;
@@ -367,7 +362,8 @@ impl Step<'_> {
         // MLP
         self.backward_input(&p.down, *g, d_hidden, n_out, false)?;
         self.backward_weight(&p.down, b.hidden, *g, n_out)?;
-        self.activate(l, Kernel::activate_backward, [d_hidden, b.before], n_out)?;
+        let args = [Arg::At(d_hidden), Arg::At(b.slope), Arg::Int((n_out * m) as i32)];
+        self.launch(l, Kernel::multiply, Grid::elements(n_out * m).moving(3 * n_out * m), &args)?;
         self.backward_weight(&p.up, mlp_input(&b, norm), d_hidden, n_out)?;
         match (&p.norm2, norm) {
             (Some(affine), Norm::Pre) => {

@@ -39,6 +39,7 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, note: Note<'_>) {
     let rig = |name: &str| Rig::new(device, precision, name);
     note("embedding", 0.0, rig("embed").and_then(Rig::embed));
     note("gather, residual sum and bias", 0.0, rig("start_sum").and_then(Rig::start_sum));
+    note("product of gradients and slopes", 0.0, rig("multiply").and_then(Rig::multiply));
     note("column sums", F32, rig("chunks").and_then(Rig::chunks));
     note("LayerNorm and its gradients", F32, rig("norm").and_then(Rig::norm));
     for (name, kind) in [("GELU and its slope", Activation::Gelu), ("ReLU and its slope", Activation::Relu)] {
@@ -143,6 +144,15 @@ impl Rig {
         Ok(error)
     }
 
+    fn multiply(mut self) -> Checked {
+        let (a, b) = (self.draw(1000), self.draw(1000));
+        let [out, by] = [self.put(&a)?, self.put(&b)?];
+        let args = [Arg::At(out), Arg::At(by), Arg::Int(1000)];
+        self.launch(Kernel::multiply, (false, false), Grid::elements(1000), &args)?;
+        let expected = [0, 1, 2].map(|r| a[r].iter().zip(&b[r]).map(|(a, b)| a * b).collect());
+        self.compare(out, &expected)
+    }
+
     fn chunks(mut self) -> Checked {
         let (n, width) = (2 * CHUNK + 5, 150);
         let x = self.draw(n * width);
@@ -203,18 +213,14 @@ impl Rig {
         let n = 4000;
         // from the far tail to the far tail
         let x = self.draw(n).map(|x| x.iter().map(|x| 8.0 * x).collect::<Vec<_>>());
-        let d_out = self.draw(n);
-        let (x_at, out, slope) = (self.put(&x)?, self.place(n)?, self.put(&d_out)?);
-        let sizes = [Arg::Int(n as i32), Arg::Int((kind == Activation::Gelu).into())];
-        for (kernel, places) in [(Kernel::activate, [x_at, out]), (Kernel::activate_backward, [slope, x_at])] {
-            let args = [places.map(Arg::At), sizes].concat();
-            self.launch(kernel, (false, false), Grid::elements(n), &args)?;
-        }
-        let expected = [0, 1, 2].map(|r| {
-            let (mut derivative, mut value) = (x[r].clone(), vec![0.0; n]);
+        let (slope, out) = (self.put(&x)?, self.place(n)?);
+        let gelu = i32::from(kind == Activation::Gelu);
+        let args = [Arg::At(slope), Arg::At(out), Arg::Int(n as i32), Arg::Int(gelu)];
+        self.launch(Kernel::activate, (false, false), Grid::elements(n), &args)?;
+        let expected = x.map(|x| {
+            let (mut derivative, mut value) = (x.clone(), vec![0.0; n]);
             activation::activate(Arch::new(), kind, &mut derivative, &mut value);
-            let slope = derivative.iter().zip(&d_out[r]).map(|(a, b)| a * b).collect::<Vec<_>>();
-            (value, slope)
+            (value, derivative)
         });
         let error = self.compare(out, &expected.clone().map(|e| e.0))?;
         Ok(error.max(self.compare(slope, &expected.map(|e| e.1))?))
@@ -248,12 +254,7 @@ impl Rig {
         let pairs = attention_grid(n_out * HEADS, D / HEADS, vector);
         let sizes = [n_out as i32, vector as i32].map(Arg::Int);
         let places = [self.packed, q_at, kv_at, weights, out].map(Arg::At);
-        self.launch(
-            Kernel::attention_forward,
-            (first, last),
-            pairs,
-            &[places.as_slice(), &sizes].concat(),
-        )?;
+        self.launch(Kernel::attention_forward, (first, last), pairs, &[places.as_slice(), &sizes].concat())?;
         let places = [self.packed, kv_at, weights, d_out_at, scores].map(Arg::At);
         self.launch(Kernel::scores_backward, (first, last), pairs, &[places.as_slice(), &sizes].concat())?;
         let places =

@@ -33,11 +33,7 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, small: bool, note
     };
     let on = On { device, precision };
     for (name, model) in models() {
-        note(
-            &format!("{gradients}, {name}"),
-            gradient,
-            on.gradients(&model, 11, [20, 13, 1]),
-        );
+        note(&format!("{gradients}, {name}"), gradient, on.gradients(&model, 11, [20, 13, 1]));
     }
     let loss = if tf32 { 1e-2 } else { 1e-4 };
     let small_training = (small_model(2), 13, 16);
