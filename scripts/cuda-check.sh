@@ -62,4 +62,13 @@ for batch in 32 4; do
   [ "$more" -le 2 ] || fail "one epoch more in batches of $batch waits $more times more"
   echo "batches of $batch: one epoch more waits $more times more"
 done
+say "language models, by candle's own kernels: the numbers of the CPU"
+STAND_IN_CANDLE=1 tests/cuda-stand-in/build.sh src/kinds/operations/engine/cuda/kernels.cu "$stand_in-candle"
+small=(--set model.d_model=16 --set model.d_mlp=32 --set model.n_heads=2 --set data.vocabulary=256 --set data.batch_size=4
+  --set probe.tokens=1024 --set data.held_out=8 --max-steps 6)
+export LD_LIBRARY_PATH=$stand_in-candle
+for device in cuda cpu; do
+  expect 0 "4 of 4 runs finished" "$groklab" sweep tests/cuda/text.toml --device "$device" "${small[@]}" --out "$out/text-$device"
+done
+python3 tests/cuda/compare.py "$out/text-cuda" "$out/text-cpu" 1e-5
 echo "all is well"
