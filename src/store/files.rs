@@ -4,11 +4,11 @@ use super::{
     Extent, SavePoint, StoreError, disk,
     metrics::{Metrics, Parser, Wrong},
 };
+use flate2::bufread::GzDecoder;
 use serde::de::DeserializeOwned;
 use std::{
-    fs::File,
     io::{self, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub(super) const CONFIG: &str = "config.toml";
@@ -17,6 +17,8 @@ pub(super) const SPECTRA: &str = "spectra.csv";
 pub(super) const DIAGNOSTICS: &str = "diagnostics.csv";
 pub(super) const FINAL: &str = "final.safetensors";
 pub(super) const CHECKPOINT: &str = "checkpoint-";
+/// Behind the name of a table that was published: it is compressed by gzip.
+pub(super) const COMPRESSED: &str = ".gz";
 /// Before what belongs to the end of a budget.
 pub(super) const END: &str = "end-";
 
@@ -131,6 +133,13 @@ fn extent<'a>(path: &Path, name: &str, point: &'a SavePoint) -> Result<&'a Exten
 
 fn open(path: &Path, extent: &Extent, tail: Tail) -> Result<Vouched, StoreError> {
     let wrong = |reason: String| StoreError::Format { path: path.to_owned(), reason };
+    let vouched =
+        |file: Box<dyn Read>| Vouched { file: file.take(extent.bytes), hasher: disk::Hasher::default() };
+    let compressed = compressed(path);
+    if !path.exists() && compressed.is_file() {
+        let (file, _) = disk::open_regular(&compressed).map_err(StoreError::io("read", &compressed))?;
+        return Ok(vouched(Box::new(GzDecoder::new(BufReader::new(file)))));
+    }
     let (file, length) = disk::open_regular(path).map_err(StoreError::io("read", path))?;
     if length < extent.bytes {
         return Err(wrong(format!("cut: {length} bytes, {} were written", extent.bytes)));
@@ -138,24 +147,37 @@ fn open(path: &Path, extent: &Extent, tail: Tail) -> Result<Vouched, StoreError>
     if length > extent.bytes && tail == Tail::None {
         return Err(wrong(format!("damaged: {length} bytes, {} were written", extent.bytes)));
     }
-    Ok(Vouched { file: BufReader::new(file).take(extent.bytes), hasher: disk::Hasher::default() })
+    Ok(vouched(Box::new(BufReader::new(file))))
+}
+
+/// Where the table at `path` is if it was published.
+fn compressed(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(COMPRESSED);
+    name.into()
 }
 
 /// The first bytes of a file, hashed as they are read.
 struct Vouched {
-    file: io::Take<BufReader<File>>,
+    file: io::Take<Box<dyn Read>>,
     hasher: disk::Hasher,
 }
 
 impl Vouched {
-    /// Reads what is left and compares the digest.
+    /// Reads what is left and compares the digest. What was compressed was whole, so nothing may come behind it.
     fn check(mut self, path: &Path, extent: &Extent) -> Result<(), StoreError> {
         io::copy(&mut self, &mut io::sink()).map_err(StoreError::io("read", path))?;
-        let reason = "damaged: its digest is not the one in the manifest".to_owned();
-        match self.hasher.hex() == extent.sha256 {
-            true => Ok(()),
-            false => Err(StoreError::Format { path: path.to_owned(), reason }),
+        let damaged = |reason: &str| StoreError::Format { path: path.to_owned(), reason: reason.to_owned() };
+        if self.hasher.hex() != extent.sha256 {
+            return Err(damaged("damaged: its digest is not the one in the manifest"));
         }
+        if !path.exists() {
+            self.file.set_limit(1);
+            if self.file.read(&mut [0]).map_err(StoreError::io("read", path))? > 0 {
+                return Err(damaged("damaged: there is more than was written"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -164,5 +186,17 @@ impl Read for Vouched {
         let count = self.file.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What gzip made of something.
+    pub(in crate::store) fn decompress(bytes: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+        plain
     }
 }

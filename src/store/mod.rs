@@ -15,6 +15,7 @@ mod manifest;
 mod metrics;
 mod plan;
 mod prune;
+mod publish;
 mod read;
 mod record;
 mod run;
@@ -34,6 +35,7 @@ pub use manifest::{Extent, FORMAT, Manifest, ManifestError, Provenance, RunState
 pub use metrics::{Metrics, MetricsRow, metrics_csv};
 pub use plan::{PlanChange, PlanRow, read_plan, record_plan};
 pub use prune::{Pruned, Pruning, prune};
+pub use publish::{Published, publish};
 pub use read::{
     Experiment, Limits, Listed, ListedRun, Listing, ReadError, Results, list_results, read_experiment,
     read_results, run_directories,

@@ -5,7 +5,7 @@ use super::{StoreError, disk, lock};
 use crate::run::{Budget, Label, Planned};
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
-const PLAN: &str = "plan.csv";
+pub(super) const PLAN: &str = "plan.csv";
 /// The largest experiment has 100,000 runs of some hundred bytes.
 const MAX_BYTES: u64 = 64 << 20;
 

@@ -10,8 +10,8 @@ use super::{
     Extent, Manifest, RunState, SavePoint, SpectrumRow, StoreError,
     disk::{self, Appended},
     files::{
-        CHECKPOINT, CONFIG, DIAGNOSTICS, END, FINAL, METRICS, SPECTRA, TABLES, Tail, check_vouched, end_file,
-        read_vouched,
+        CHECKPOINT, COMPRESSED, CONFIG, DIAGNOSTICS, END, FINAL, METRICS, SPECTRA, TABLES, Tail,
+        check_vouched, end_file, read_vouched,
     },
     manifest::write_manifest,
     metrics::Form,
@@ -311,9 +311,14 @@ pub fn tidy(dir: &Path, manifest: Option<&Manifest>) -> Result<(), StoreError> {
 
 /// Removes states and ends that no save point names.
 pub(super) fn remove_unnamed(dir: &Path, saved: &[SavePoint]) -> Result<(), StoreError> {
-    let named = |name: &String| saved.iter().any(|point| point.files.contains_key(name));
+    let named = |name: &String| {
+        let plain = name.strip_suffix(COMPRESSED).unwrap_or(name);
+        saved.iter().any(|point| point.files.contains_key(plain))
+    };
     let ours = |name: &str| name == FINAL || name.starts_with(CHECKPOINT) || name.starts_with(END);
-    for name in disk::names_in(dir)?.into_iter().filter(|name| ours(name) && !named(name)) {
+    // a published run that was begun anew
+    let stale = |name: &str| name.strip_suffix(COMPRESSED).is_some_and(|plain| dir.join(plain).exists());
+    for name in disk::names_in(dir)?.into_iter().filter(|name| ours(name) && !named(name) || stale(name)) {
         disk::remove(&dir.join(name))?;
     }
     Ok(())

@@ -18,6 +18,7 @@ mod probe_layers;
 mod probe_trials;
 #[cfg(unix)]
 mod progress;
+mod published;
 mod python;
 mod replay;
 mod report;

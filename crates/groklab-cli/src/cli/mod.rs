@@ -16,6 +16,7 @@ mod plot;
 mod probe;
 mod progress;
 mod prune;
+mod publish;
 mod quick;
 mod report;
 mod run;
@@ -87,6 +88,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Give back the disk space that finished runs keep to go on from
     Prune(prune::PruneArgs),
+    /// Keep the tables of an experiment, compressed and without parameters, as a directory that reads like it
+    Publish(publish::PublishArgs),
     /// Write a job array that runs an experiment on a Slurm cluster
     Slurm(slurm::SlurmArgs),
     /// Summarise a results directory: runs.csv, rmse.csv and the paper's Table 1
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(&args),
         Command::Status(args) => status::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Verify(args) => verify::run(args),
+        Command::Publish(args) => publish::run(&args),
         Command::Prune(args) => prune::run(&args),
         Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),

@@ -1,0 +1,176 @@
+//! Publishing: the tables of an experiment's finished runs, small enough to be kept in a repository, readable in the place
+//! of the experiment itself.
+//!
+//! Promises: a published directory holds the same bytes as the runs, tables compressed (`metrics.csv.gz`), and verifies
+//! against the same digests; parameters and states are left out, and the manifests say so. It appears whole or not at all.
+
+use super::{
+    Manifest, RunState, StoreError, disk,
+    files::{COMPRESSED, Tail, is_parameters, read_vouched},
+    lock,
+    manifest::{read_manifest, write_manifest},
+    plan::{PLAN, read_plan},
+};
+use flate2::{Compression, GzBuilder};
+use std::{fs, io::Write, path::Path};
+
+/// What was published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Finished runs.
+    pub runs: usize,
+    /// Runs that have not finished, or that a process is at: left out.
+    pub left_out: usize,
+    /// Bytes of all their files.
+    pub bytes: u64,
+}
+
+/// Publishes the experiment in `from` as the new directory `to`: of its plan, or all runs where it has none.
+///
+/// # Errors
+/// What is damaged, or cannot be read or written; then there is no `to`.
+pub fn publish(from: &Path, to: &Path) -> Result<Published, StoreError> {
+    let plan = read_plan(from)?;
+    let names = match plan.is_empty() {
+        true => disk::names_in(from)?.into_iter().filter(|name| !name.starts_with('.')).collect(),
+        false => plan.iter().map(|row| row.run.clone()).collect::<Vec<_>>(),
+    };
+    let parent = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    disk::create_dir(parent)?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".publishing-")
+        .tempdir_in(parent)
+        .map_err(StoreError::io("create a directory in", parent))?;
+    let mut published = Published::default();
+    for name in names {
+        match publish_run(&from.join(&name), &temporary.path().join(&name))? {
+            Some(bytes) => (published.runs, published.bytes) = (published.runs + 1, published.bytes + bytes),
+            // of a directory without a plan, what is no run counts for nothing
+            None if plan.is_empty() && read_manifest(&from.join(&name))?.is_none() => {}
+            None => published.left_out += 1,
+        }
+    }
+    if !plan.is_empty() {
+        let path = from.join(PLAN);
+        let bytes = fs::read(&path).map_err(StoreError::io("read", &path))?;
+        disk::write_atomic(&temporary.path().join(PLAN), &bytes)?;
+    }
+    // temporary directories are private to their owner, results are not
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755))
+            .map_err(StoreError::io("open up", temporary.path()))?;
+    }
+    fs::rename(temporary.path(), to).map_err(StoreError::io("create", to))?;
+    let _ = temporary.keep();
+    Ok(published)
+}
+
+/// Bytes of the published run; none if it has not finished.
+fn publish_run(from: &Path, to: &Path) -> Result<Option<u64>, StoreError> {
+    let finished = |m: &Manifest| m.state == RunState::Finished;
+    if !read_manifest(from)?.is_some_and(|manifest| finished(&manifest)) {
+        return Ok(None);
+    }
+    // a copy may have come without its lock file: nobody writes there
+    let _shared = match lock::share(from) {
+        Ok(None) => return Ok(None),
+        shared => shared,
+    };
+    let Some(manifest) = read_manifest(from)?.filter(finished) else { return Ok(None) };
+    let Some(mut point) = manifest.newest().cloned() else { return Ok(None) };
+    let mut bytes = 0;
+    for name in point.files.keys().filter(|name| !is_parameters(name)) {
+        let content = read_vouched(from, name, &point, Tail::None, u64::MAX)?;
+        let (name, content) = match name.ends_with(".csv") {
+            true => (format!("{name}{COMPRESSED}"), compress(&content)),
+            false => (name.clone(), content),
+        };
+        bytes += content.len() as u64;
+        disk::write_atomic(&to.join(name), &content)?;
+    }
+    let mut pruned = manifest.pruned.clone();
+    point.files.retain(|name, _| {
+        let stays = !is_parameters(name);
+        if !stays {
+            pruned.push(name.clone());
+        }
+        stays
+    });
+    write_manifest(to, &Manifest { saved: vec![point], pruned, digest: String::new(), ..manifest })?;
+    Ok(Some(bytes))
+}
+
+/// The same bytes give the same bytes: no time, no name.
+fn compress(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+    // a vector takes everything
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        Limits,
+        made::{self, MadeRun},
+        prune, read_experiment, verify_run,
+    };
+
+    #[test]
+    fn a_published_experiment_reads_like_the_experiment_without_parameters_and_verifies() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, out) = (root.path().join("study"), root.path().join("published/study"));
+        for seed in [0, 1] {
+            made::write(&dir, &MadeRun::new("add", 0.5, seed).grokked(40, 120));
+        }
+        made::write(&dir, &MadeRun::new("add", 0.5, 2).state(RunState::Running));
+        let published = publish(&dir, &out).unwrap();
+        assert_eq!((published.runs, published.left_out), (2, 1));
+        let (before, _) = read_experiment(&dir, Limits::default());
+        let (after, damaged) = read_experiment(&out, Limits::default());
+        assert!(damaged.is_empty());
+        assert_eq!(after.runs.len(), 2);
+        for (a, b) in before.runs.iter().zip(&after.runs) {
+            assert_eq!((&a.recipe, &a.metrics), (&b.recipe, &b.metrics));
+            assert_eq!(a.spectra().unwrap().len(), b.spectra().unwrap().len());
+            assert!(verify_run(&b.dir).is_empty());
+            assert!(!b.dir.join("metrics.csv").exists() && b.dir.join("metrics.csv.gz").is_file());
+            // nothing is left to give back, and nothing goes
+            prune(&b.dir, prune::Pruning::AllButTables).unwrap();
+            assert!(verify_run(&b.dir).is_empty());
+        }
+        // twice is refused, and changes nothing
+        assert!(publish(&dir, &out).is_err());
+        assert_eq!(fs::read_dir(root.path().join("published")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_compressed_table_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, out) = (root.path().join("study"), root.path().join("out"));
+        let run = MadeRun::new("add", 0.5, 0).grokked(40, 120);
+        made::write(&dir, &run);
+        publish(&dir, &out).unwrap();
+        let path = out.join(run.id()).join("metrics.csv.gz");
+        let whole = fs::read(&path).unwrap();
+        let with = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let damage = verify_run(&out.join(run.id()));
+            assert_eq!(damage.len(), 1);
+            let text = format!("{:?}", miette::Report::from(damage.into_iter().next().unwrap()));
+            assert!(text.contains("metrics.csv"), "{text}");
+            text
+        };
+        with(&whole[..whole.len() / 2]);
+        with(b"no gzip");
+        with(&compress(b"run,epoch\n"));
+        let plain = crate::store::files::tests::decompress(&whole);
+        assert!(with(&compress(&[plain.clone(), b"x".to_vec()].concat())).contains("more"));
+        let mut other = plain;
+        *other.last_mut().unwrap() = b' ';
+        assert!(with(&compress(&other)).contains("digest"));
+    }
+}
