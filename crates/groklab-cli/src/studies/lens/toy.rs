@@ -59,7 +59,7 @@ impl Rule {
         match self {
             Self::Authors => "the authors' rates",
             Self::One => "one rate",
-            Self::Root => "rate ∝ √B",
+            Self::Root => "rate ~ √B",
         }
     }
 
