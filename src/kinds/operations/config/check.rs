@@ -41,6 +41,7 @@ impl RunConfig {
         }
         if let Some(Value::Table(model)) = table.get_mut("model") {
             model.entry("output_scale").or_insert_with(|| self.model.output_scale.into());
+            model.entry("position_scale").or_insert_with(|| self.model.position_scale.into());
         }
         if let Some(Value::Table(optim)) = table.get_mut("optim") {
             optim.entry("frozen").or_insert_with(|| "none".into());
@@ -138,6 +139,12 @@ impl RunConfig {
                 "model.embedding_std",
                 float(model.embedding_std),
                 "embedding_std ≥ 0",
+            ),
+            (
+                not_negative(model.position_scale),
+                "model.position_scale",
+                float(model.position_scale),
+                "position_scale ≥ 0",
             ),
             (not_negative(model.init_scale), "model.init_scale", float(model.init_scale), "init_scale ≥ 0"),
             (

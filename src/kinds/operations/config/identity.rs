@@ -26,6 +26,7 @@ const LEFT_OUT: LeftOut = &[
     ("model.n_layers", "2"),
     ("model.norm", "\"pre\""),
     ("model.output_scale", "1.0"),
+    ("model.position_scale", "1.0"),
     ("model.positions", "\"learned\""),
     ("model.tied", "false"),
     ("optim.beta1", "0.9"),
@@ -97,10 +98,11 @@ mod tests {
     }
 
     /// Keys that are left out of files at their defaults.
-    const LATER: [&str; 5] = [
+    const LATER: [&str; 6] = [
         "probe.diagnostics=[]",
         "data.label_noise=0.5",
         "model.output_scale=0.5",
+        "model.position_scale=0.5",
         "optim.frozen=embedding",
         "jacobian.strength=0.1",
     ];
@@ -129,6 +131,7 @@ mod tests {
             "data.last_batch=drop",
             "data.label_noise=0.1",
             "model.output_scale=0.5",
+            "model.position_scale=0.5",
             "optim.frozen=embedding",
             "jacobian.strength=1e-3",
             "probe.every=10",

@@ -106,6 +106,10 @@ pub struct ModelConfig {
     /// left out of files.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub output_scale: f64,
+    /// Factor on the initial learned positions, beside `embedding_std`. The key came after the first studies: at 1 it is left
+    /// out of files.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub position_scale: f64,
 }
 
 /// Where LayerNorm stands.

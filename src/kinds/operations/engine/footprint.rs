@@ -33,7 +33,7 @@ pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
 pub fn footprint_beside_device(shape: &Shape) -> u64 {
     let (v, d) = (shape.n_symbols, shape.model.d_model);
     let parameters = 6 * ParamLayout::new(&shape.model, v).len();
-    let rows = 4 * v * v * size_of::<Equation>();
+    let rows = 4 * shape.table * size_of::<Equation>();
     let probe = 4 * d * d + 3 * v * d;
     (4 * parameters + rows + 8 * probe) as u64
 }

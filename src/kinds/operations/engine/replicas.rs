@@ -1,9 +1,10 @@
 //! Many runs of one shape side by side on one device, an epoch at a time: what a device has to offer, and what it is
 //! given.
 //!
-//! Promises of whoever implements [`Replicas`]: what a slot computes depends on that slot's state and steps alone, not on
-//! what the other slots hold or which slot it is; the same calls give the same bits. A library that chooses its algorithm
-//! by the number of slots may change the rounding with it.
+//! Promises of whoever implements [`Replicas`]: up to rounding, what a slot computes depends on that slot's state and steps
+//! alone, not on what the other slots hold or which slot it is; the same calls give the same bits. All slots compute as many
+//! rows as the largest batch among them has, and a library may choose its algorithm, and so its rounding, by that number
+//! and by the number of slots.
 
 use super::{Engine, EngineError, Evaluation};
 use crate::{
@@ -20,6 +21,8 @@ pub struct Shape {
     pub model: ModelConfig,
     /// Operands of the task: rows of the unembedding.
     pub n_symbols: usize,
+    /// Rows of the task's table at most: rounded up, so that tasks of about one size are one shape.
+    pub table: usize,
     /// Rows of a batch at most.
     pub batch_size: usize,
     /// Which parameters are decayed: the pieces of [`decayed_ranges`](crate::kinds::operations::optim::decayed_ranges).
@@ -34,11 +37,17 @@ impl Shape {
         Self {
             model: run.config.model.clone(),
             n_symbols: run.task.n_symbols,
+            table: table_room(run.task.n_symbols, run.task.equations.len()),
             batch_size: run.config.data.batch_size,
             decay: run.config.optim.decay,
             precision: run.config.precision,
         }
     }
+}
+
+/// The next power of two, but no more than there are pairs of symbols.
+fn table_room(n_symbols: usize, rows: usize) -> usize {
+    rows.max(1).next_power_of_two().min(n_symbols.saturating_mul(n_symbols)).max(rows)
 }
 
 /// A run's state as it goes to a device. The flat buffers are laid out by [`ParamLayout`](crate::kinds::operations::model::ParamLayout).
@@ -136,4 +145,18 @@ pub trait Replicas: Send {
 
     /// Copies a replica's moments out.
     fn read_moments(&mut self, slot: usize, m: &mut [f32], v: &mut [f32]) -> Result<(), EngineError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_of_about_one_size_share_a_shape_and_a_small_table_of_many_symbols_stays_small() {
+        // all pairs modulo 97, and those without division by zero
+        assert_eq!((table_room(97, 9409), table_room(97, 9312)), (9409, 9409));
+        assert_eq!(table_room(120, 14_400), 14_400);
+        assert_eq!(table_room(65_536, 10), 16);
+        assert_eq!(table_room(1, 1), 1);
+    }
 }

@@ -10,6 +10,8 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 use rand_distr::StandardNormal;
 
+const POSITIONS: &str = "embed.position.weight";
+
 /// Draws all parameters of `layout` for `seed`.
 pub fn initial_parameters(config: &ModelConfig, layout: &ParamLayout, seed: u64) -> Vec<f32> {
     let mut flat = vec![0.0; layout.len()];
@@ -24,7 +26,10 @@ pub fn initial_parameters(config: &ModelConfig, layout: &ParamLayout, seed: u64)
 
 fn draw(config: &ModelConfig, param: &Param, rng: &mut ChaCha12Rng) -> f64 {
     match param.kind {
-        ParamKind::Embedding => config.embedding_std * normal(rng),
+        ParamKind::Embedding => {
+            let scale = if param.name == POSITIONS { config.position_scale } else { 1.0 };
+            scale * config.embedding_std * normal(rng)
+        }
         ParamKind::Gain => 1.0,
         ParamKind::Shift => 0.0,
         ParamKind::Bias { fan_in } => uniform(rng) / (fan_in as f64).sqrt(),
@@ -84,6 +89,19 @@ mod tests {
         assert!(largest("blocks.0.mlp.down.bias") <= bound);
         assert!(of("final_norm.weight").iter().all(|&v| v == 1.0));
         assert!(of("final_norm.bias").iter().all(|&v| v == 0.0));
+    }
+
+    #[test]
+    fn a_scale_of_positions_changes_nothing_else() {
+        let plain = Preset::Paper.config("add", 0.5, 0).model;
+        let layout = ParamLayout::new(&plain, 97);
+        let draws =
+            |scale| initial_parameters(&ModelConfig { position_scale: scale, ..plain.clone() }, &layout, 3);
+        let (one, half) = (draws(1.0), draws(0.5));
+        let positions = layout.get("embed.position.weight").unwrap().range.clone();
+        for (i, (one, half)) in one.iter().zip(&half).enumerate() {
+            assert_eq!(*half, if positions.contains(&i) { one / 2.0 } else { *one });
+        }
     }
 
     #[test]

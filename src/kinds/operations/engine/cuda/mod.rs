@@ -5,7 +5,8 @@
 //! of the CPU engine ([`crate::kinds::operations::engine::cpu`]), layer by layer.
 //!
 //! Promises: sums run in a fixed order and nothing is added atomically, so the same calls on the same device give the
-//! same bytes. cuBLAS may choose another algorithm for another number of replicas; then results differ by rounding.
+//! same bytes. cuBLAS may choose another algorithm for another number of replicas, or of rows of the largest batch among
+//! them; then results differ by rounding.
 //! Within an epoch the host only queues work.
 
 mod batches;
@@ -38,6 +39,9 @@ const RESERVE: f64 = 0.1;
 
 /// Epochs of more steps are not recorded: their graph would take more memory than launching it takes time.
 const RECORDED_STEPS: usize = 100;
+
+/// More do not fit into a grid.
+const REPLICAS: usize = 65_535;
 
 /// Runs of one shape side by side on a CUDA device.
 pub struct CudaReplicas {
@@ -76,7 +80,7 @@ pub fn open(
 ) -> Result<CudaReplicas, EngineError> {
     let (stream, v) = (device.cuda_stream(), shape.n_symbols);
     let params = Params::new(&shape.model, v)?;
-    let table = v * v;
+    let table = shape.table;
     let batch = shape.batch_size.min(table);
     let rows = batch.max(EVALUATION_ROWS.min(table));
     let room = Room { batch, rows, steps: table.div_ceil(batch), pieces: table.div_ceil(rows) };
@@ -87,11 +91,19 @@ pub fn open(
         )));
     }
     let buffers = Buffers::new(&params, room);
+    // kernels count within a replica in 32 bits
+    if i32::try_from(buffers.stride).is_err() {
+        return Err(EngineError::Shape(format!(
+            "a replica of this model takes {} numbers on a CUDA device, which counts {} of them; use --device cpu",
+            buffers.stride,
+            i32::MAX
+        )));
+    }
     let bytes = |replicas: usize| Shared::new(&buffers, &params, room, replicas).bytes + WORKSPACE;
     let cuda = |e| EngineError::Cuda(format!("asking for the device's memory: {e}"));
     let (free, _) = stream.context().mem_get_info().map_err(cuda)?;
     let usable = (free as f64 * (1.0 - RESERVE)) as usize;
-    let fits = usable.saturating_sub(bytes(0)) / (bytes(1) - bytes(0));
+    let fits = (usable.saturating_sub(bytes(0)) / (bytes(1) - bytes(0))).min(REPLICAS);
     let wanted = waiting.max(1).min(limit.unwrap_or(usize::MAX));
     let slots = if limit.is_some() { wanted } else { wanted.min(fits) };
     if slots == 0 || slots > fits {
@@ -320,11 +332,9 @@ impl Replicas for CudaReplicas {
         }
         for (side, rows) in [state.train, state.val].into_iter().enumerate() {
             check_equations(rows, v)?;
-            if rows.len() > v * v {
-                return Err(EngineError::Shape(format!(
-                    "{} rows of {v} symbols: more than pairs",
-                    rows.len()
-                )));
+            if rows.len().div_ceil(self.room.rows) > self.room.pieces {
+                let (found, room) = (rows.len(), self.room.pieces * self.room.rows);
+                return Err(EngineError::Shape(format!("a table of {found} rows, room for {room}")));
             }
             self.load_rows(slot, side, rows)?;
         }

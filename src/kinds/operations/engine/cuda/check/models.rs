@@ -150,6 +150,7 @@ impl On<'_> {
         let shape = Shape {
             model: model.clone(),
             n_symbols: *v,
+            table: v * v,
             batch_size: *batch,
             decay: Decay::All,
             precision: self.precision,
