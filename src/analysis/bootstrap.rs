@@ -42,6 +42,8 @@ pub struct Rmse {
     pub runs: usize,
     /// √ mean (k95 − k_pred)².
     pub rmse: f64,
+    /// mean (k95 − k_pred): on which side of it k95 lies.
+    pub mean: f64,
     /// Half of the 95 % percentile bootstrap interval over runs; none for fewer than [`MIN_RUNS`].
     pub half_ci: Option<f64>,
     /// The interval over tasks and seeds; none for fewer than [`MIN_RUNS`], or where all runs are of one group.
@@ -59,6 +61,7 @@ impl Rmse {
         Some(Self {
             runs: values.len(),
             rmse: root_mean_square(&values)?,
+            mean: mean(&values),
             half_ci,
             clustered: squares.clustered(f64::sqrt),
             errors: if half_ci.is_some() { Vec::new() } else { values },

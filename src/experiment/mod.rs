@@ -49,6 +49,8 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "evening",
     "add-fractions",
     "batch-dip",
+    "settings",
+    "settings-test",
     "grokalign-quick",
     "grokalign-digits",
     "grokalign-digits-mse",

@@ -101,7 +101,8 @@ def ends(weights):
 
 out = {"runs": lines, "cells": {}}
 for name, errors in cells.items():
-    cell = {"runs": len(errors), "rmse": math.sqrt(sum(e * e for _, e in errors) / len(errors))}
+    cell = {"runs": len(errors), "rmse": math.sqrt(sum(e * e for _, e in errors) / len(errors)),
+            "mean": sum(e for _, e in errors) / len(errors)}
     if len(errors) >= 5:
         cell |= {"over_runs": ends(over_runs(errors)), "over_tasks": ends(over_tasks(errors))}
     out["cells"][name] = cell

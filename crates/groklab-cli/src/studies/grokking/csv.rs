@@ -44,6 +44,7 @@ pub(super) struct RmseLine<'a> {
     runs: usize,
     rmse: Option<f64>,
     half_ci95: Option<f64>,
+    mean_error: Option<f64>,
     groups: Option<usize>,
     low_ci95_over_tasks: Option<f64>,
     high_ci95_over_tasks: Option<f64>,
@@ -109,6 +110,7 @@ pub(super) fn rmse_lines(rows: &[RmseRow]) -> impl Iterator<Item = RmseLine<'_>>
         runs: row.ours.as_ref().map_or(0, |ours| ours.runs),
         rmse: row.ours.as_ref().map(|ours| ours.rmse),
         half_ci95: row.ours.as_ref().and_then(|ours| ours.half_ci),
+        mean_error: row.ours.as_ref().map(|ours| ours.mean),
         groups: clustered(row).map(|c| c.groups),
         low_ci95_over_tasks: clustered(row).map(|c| c.low),
         high_ci95_over_tasks: clustered(row).map(|c| c.high),
@@ -198,7 +200,9 @@ mod tests {
             let cell = &oracle["cells"][&line["checkpoint"]];
             let number = |name: &str| line[name].parse::<f64>().unwrap();
             assert_eq!(line["runs"], cell["runs"].to_string());
-            assert!((number("rmse") - cell["rmse"].as_f64().unwrap()).abs() < 1e-9, "{line:?}");
+            for (ours, theirs) in [("rmse", "rmse"), ("mean_error", "mean")] {
+                assert!((number(ours) - cell[theirs].as_f64().unwrap()).abs() < 1e-9, "{line:?}");
+            }
             let ends =
                 |kind: &str| -> Option<[[f64; 2]; 2]> { serde_json::from_value(cell[kind].clone()).ok() };
             let Some([low, high]) = ends("over_runs") else {

@@ -47,10 +47,11 @@ pub fn rmse_table(rows: &[RmseRow], runs: &[RunSummary]) -> Table {
         table.notes.push(note.replace("{}", &MIN_RUNS.to_string()));
     }
     for pool in rows.chunk_by(|a, b| (&a.experiment, &a.setting) == (&b.experiment, &b.setting)) {
+        let lines = &mut table.rows;
         let mut line = |experiment: &str, setting: &str, name: &str, cells: Vec<String>| {
             let settings = with_settings.then(|| setting.to_owned());
             let words = [experiment.to_owned()].into_iter().chain(settings).chain([name.to_owned()]);
-            table.rows.push(words.chain(cells).collect());
+            lines.push(words.chain(cells).collect());
         };
         let cells = |cell: fn(&RmseRow) -> Option<String>| {
             pool.iter().map(|row| cell(row).unwrap_or_else(|| NEVER.to_owned())).collect::<Vec<_>>()
@@ -64,11 +65,17 @@ pub fn rmse_table(rows: &[RmseRow], runs: &[RunSummary]) -> Table {
                 cells(|row| row.ours.as_ref()?.clustered.as_ref().map(over_tasks)),
             );
         }
+        // fewer runs have their errors in the first line
+        if pool.iter().any(|row| row.ours.as_ref().is_some_and(|ours| ours.half_ci.is_some())) {
+            let mean = |row: &RmseRow| Some(format!("{:+.2}", row.ours.as_ref()?.mean).replace('-', "−"));
+            line("", "", "mean k95 − k_pred", cells(mean));
+        }
         if pool.iter().any(|row| row.paper.is_some()) {
             let paper = |row: &RmseRow| {
                 Some(format!("{:.2} ± {:.2}", row.paper.as_ref()?.rmse, row.paper.as_ref()?.half_ci))
             };
             line("", "", "paper", cells(paper));
+            table.notes.extend(ends(&pool[0].experiment, runs));
         }
     }
     for name in rows.chunk_by(|a, b| a.experiment == b.experiment).map(|rows| &rows[0].experiment) {
@@ -91,6 +98,29 @@ fn ours(ours: &Rmse) -> String {
 
 fn over_tasks(clustered: &Clustered) -> String {
     format!("± {:.2} ({} groups)", 0.5 * (clustered.high - clustered.low), clustered.groups)
+}
+
+/// When our runs ended and when the paper's did: what the columns at the end are of.
+fn ends(experiment: &str, runs: &[RunSummary]) -> Option<String> {
+    let range = |epochs: Vec<u64>| {
+        let (least, most) = (*epochs.iter().min()?, *epochs.iter().max()?);
+        let set = |epoch: u64| thousands(epoch as usize);
+        Some(if least == most { set(least) } else { format!("{} to {}", set(least), set(most)) })
+    };
+    let ended = || runs.iter().filter(|run| run.experiment == experiment && run.last.is_some());
+    let never = ended().filter(|run| !run.has_grokked).filter_map(|run| Some(run.last?.epoch));
+    let after = ended().filter_map(|run| Some(run.last?.epoch.saturating_sub(run.grokked?.epoch)));
+    let never = range(never.collect()).map(|range| format!("without grokking at epoch {range}"));
+    let after = range(after.collect()).map(|range| format!("{range} epochs after grokking"));
+    let ours: Vec<String> = after.into_iter().chain(never).collect();
+    (!ours.is_empty()).then(|| {
+        format!(
+            "{experiment}: runs end {}; the paper's {} epochs after grokking, or at {}.",
+            ours.join(", or "),
+            thousands(PATIENCE as usize),
+            thousands(BUDGET as usize)
+        )
+    })
 }
 
 /// Milestones and LAR, means over seeds, a line a group; the paper's in brackets where it has them.
