@@ -377,8 +377,12 @@ impl Rig {
         for range in decayed_ranges(config.decay, &layout) {
             decayed[range].fill(1);
         }
-        let [params, grads, m] = [self.draw(n), self.draw(n), self.draw(n)];
-        let v = self.draw(n).map(|v| v.iter().map(|v| v.abs()).collect::<Vec<_>>());
+        let [params, mut grads, mut m] = [self.draw(n), self.draw(n), self.draw(n)];
+        let mut v = self.draw(n).map(|v| v.iter().map(|v| v.abs()).collect::<Vec<_>>());
+        // every other gradient is so small that epsilon decides the step
+        for (values, by) in [(&mut grads, 1e-9), (&mut m, 1e-9), (&mut v, 1e-18)] {
+            values.iter_mut().flat_map(|values| values.iter_mut().step_by(2)).for_each(|value| *value *= by);
+        }
         let [p_at, g_at, m_at, v_at] = [self.put(&params)?, self.put(&grads)?, self.put(&m)?, self.put(&v)?];
         let [d_at, stopped] = [self.place(n)?, self.place(4)?];
         self.gpu.upload(d_at, &decayed)?;
