@@ -1,7 +1,7 @@
-//! Early stopping without validation data: when is a run far enough from its baseline?
+//! Early stopping without validation data: when is a run far enough from its baseline, or without one from its own past?
 //!
-//! The rule: stop when the mean of the last three differentials (baseline − run of the same seed) of a column, in the
-//! direction in which overfitting moves it, exceeds a threshold. Direction and threshold are those that the column has, in
+//! The rule: stop when the mean of the last three differentials (baseline − run of the same seed; or the greatest so far of the
+//! run itself − run) of a column, in the direction in which overfitting moves it, exceeds a threshold. Direction and threshold are those that the column has, in
 //! the median, at the least validation loss of the runs of seeds below [`TESTED`] that overfit; the rule is tested on the
 //! others.
 
@@ -17,8 +17,23 @@ use crate::{
 
 /// Seeds from here on test the rule; those before make it.
 const TESTED: u64 = 5;
+/// What a column is held against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Against {
+    /// The same step of the run on fresh text.
+    Fresh,
+    /// The greatest value of the run itself so far: no second run is needed.
+    Own,
+}
+
 /// Columns whose rules are compared.
-const COLUMNS: [&str; 4] = ["lar", "train_loss", "weight_norm", "activation_rms"];
+const COLUMNS: [(&str, Against); 5] = [
+    ("lar", Against::Fresh),
+    ("train_loss", Against::Fresh),
+    ("weight_norm", Against::Fresh),
+    ("activation_rms", Against::Fresh),
+    ("lar", Against::Own),
+];
 
 /// A column's rule.
 #[derive(Debug, PartialEq)]
@@ -36,9 +51,18 @@ struct Outcome {
 }
 
 /// Mean of the last three differentials by step, from [`FROM`] of the training on.
-fn signal(fresh: &Run, run: &Run, name: &str) -> Vec<(u64, f64)> {
+fn signal(fresh: &Run, run: &Run, (name, against): (&str, Against)) -> Vec<(u64, f64)> {
     let from = FROM * run.manifest.epochs as f64;
-    let all: Vec<(u64, f64)> = differential(fresh, run, name).into_iter().collect();
+    let all: Vec<(u64, f64)> = match against {
+        Against::Fresh => differential(fresh, run, name).into_iter().collect(),
+        Against::Own => {
+            let greatest = |greatest: &mut f64, (step, value): (u64, f64)| {
+                *greatest = greatest.max(value);
+                Some((step, *greatest - value))
+            };
+            column(run, name).into_iter().scan(f64::NEG_INFINITY, greatest).collect()
+        }
+    };
     let means =
         all.windows(3).map(|three| (three[2].0, three.iter().map(|(_, value)| value).sum::<f64>() / 3.0));
     means.filter(|(step, _)| *step as f64 >= from).collect()
@@ -53,7 +77,7 @@ fn is_test(run: &Run) -> bool {
 }
 
 /// The rule that the runs of low seeds make; none if none of them overfits.
-fn calibrated(series: &Series, name: &str) -> Option<Rule> {
+fn calibrated(series: &Series, name: (&str, Against)) -> Option<Rule> {
     let values: Vec<f64> = with_baseline(series)
         .filter(|(_, _, run)| !is_test(run) && run.mark(OVERFIT).is_some())
         .filter_map(|(_, fresh, run)| {
@@ -66,7 +90,7 @@ fn calibrated(series: &Series, name: &str) -> Option<Rule> {
 }
 
 impl Rule {
-    fn of(&self, fresh: &Run, run: &Run, name: &str) -> Option<Outcome> {
+    fn of(&self, fresh: &Run, run: &Run, name: (&str, Against)) -> Option<Outcome> {
         let stopped = signal(fresh, run, name)
             .into_iter()
             .find(|(_, value)| self.sign * value > self.threshold)
@@ -79,7 +103,7 @@ impl Rule {
 }
 
 /// The outcomes of one column on the test runs, each with its run.
-fn outcomes<'a>(series: &Series<'a>, name: &str) -> Vec<(&'a Run, Outcome)> {
+fn outcomes<'a>(series: &Series<'a>, name: (&str, Against)) -> Vec<(&'a Run, Outcome)> {
     let Some(rule) = calibrated(series, name) else { return Vec::new() };
     let tested = with_baseline(series).filter(|(_, _, run)| is_test(run));
     tested.filter_map(|(_, fresh, run)| Some((run, rule.of(fresh, run, name)?))).collect()
@@ -96,10 +120,14 @@ pub(super) fn table(study: &Study) -> Table {
             };
             let excess: Vec<f64> = outcomes.iter().map(|(_, outcome)| outcome.excess).collect();
             let mean = excess.iter().sum::<f64>() / excess.len() as f64;
-            let direction = if rule.sign > 0.0 { "below" } else { "above" };
+            let direction = match (name.1, rule.sign > 0.0) {
+                (Against::Own, _) => "below its own peak",
+                (Against::Fresh, true) => "below the baseline's",
+                (Against::Fresh, false) => "above the baseline's",
+            };
             rows.push(vec![
                 series.group(),
-                name.to_owned(),
+                name.0.to_owned(),
                 format!("{:.4} {direction}", rule.threshold),
                 outcomes.len().to_string(),
                 count(|outcome| outcome.stopped.is_some()),
@@ -112,7 +140,7 @@ pub(super) fn table(study: &Study) -> Table {
     let heads = [
         ("runs", Align::Left),
         ("column", Align::Left),
-        ("stop when it is … the baseline's", Align::Right),
+        ("stop when it is", Align::Right),
         ("test runs", Align::Right),
         ("stopped", Align::Right),
         ("without need", Align::Right),
@@ -134,7 +162,7 @@ pub(super) fn table(study: &Study) -> Table {
 pub(super) fn closer(study: &Study) -> Claim {
     let mut samples = Vec::new();
     for series in series(study, TOKENS) {
-        let [lar, loss] = ["lar", "train_loss"].map(|name| outcomes(&series, name));
+        let [lar, loss] = ["lar", "train_loss"].map(|name| outcomes(&series, (name, Against::Fresh)));
         for (run, by_lar) in &lar {
             if let Some((_, by_loss)) = loss.iter().find(|(other, _)| other.id() == run.id()) {
                 samples.push(Sample { group: series.group(), value: by_loss.excess - by_lar.excess });
