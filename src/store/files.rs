@@ -133,21 +133,26 @@ fn extent<'a>(path: &Path, name: &str, point: &'a SavePoint) -> Result<&'a Exten
 
 fn open(path: &Path, extent: &Extent, tail: Tail) -> Result<Vouched, StoreError> {
     let wrong = |reason: String| StoreError::Format { path: path.to_owned(), reason };
-    let vouched =
-        |file: Box<dyn Read>| Vouched { file: file.take(extent.bytes), hasher: disk::Hasher::default() };
-    let compressed = compressed(path);
-    if !path.exists() && compressed.is_file() {
-        let (file, _) = disk::open_regular(&compressed).map_err(StoreError::io("read", &compressed))?;
-        return Ok(vouched(Box::new(GzDecoder::new(BufReader::new(file)))));
-    }
-    let (file, length) = disk::open_regular(path).map_err(StoreError::io("read", path))?;
+    let vouched = |file: Box<dyn Read>, is_compressed| Vouched {
+        file: file.take(extent.bytes),
+        hasher: disk::Hasher::default(),
+        is_compressed,
+    };
+    let (file, length) = match disk::open_regular(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound && compressed(path).is_file() => {
+            let path = compressed(path);
+            let (file, _) = disk::open_regular(&path).map_err(StoreError::io("read", &path))?;
+            return Ok(vouched(Box::new(GzDecoder::new(BufReader::new(file))), true));
+        }
+        opened => opened.map_err(StoreError::io("read", path))?,
+    };
     if length < extent.bytes {
         return Err(wrong(format!("cut: {length} bytes, {} were written", extent.bytes)));
     }
     if length > extent.bytes && tail == Tail::None {
         return Err(wrong(format!("damaged: {length} bytes, {} were written", extent.bytes)));
     }
-    Ok(vouched(Box::new(BufReader::new(file))))
+    Ok(vouched(Box::new(BufReader::new(file)), false))
 }
 
 /// Where the table at `path` is if it was published.
@@ -161,6 +166,7 @@ fn compressed(path: &Path) -> PathBuf {
 struct Vouched {
     file: io::Take<Box<dyn Read>>,
     hasher: disk::Hasher,
+    is_compressed: bool,
 }
 
 impl Vouched {
@@ -171,7 +177,7 @@ impl Vouched {
         if self.hasher.hex() != extent.sha256 {
             return Err(damaged("damaged: its digest is not the one in the manifest"));
         }
-        if !path.exists() {
+        if self.is_compressed {
             self.file.set_limit(1);
             if self.file.read(&mut [0]).map_err(StoreError::io("read", path))? > 0 {
                 return Err(damaged("damaged: there is more than was written"));

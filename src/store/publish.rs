@@ -5,14 +5,19 @@
 //! against the same digests; parameters and states are left out, and the manifests say so. It appears whole or not at all.
 
 use super::{
-    Manifest, RunState, StoreError, disk,
+    Manifest, ReadError, RunState, StoreError, disk,
     files::{COMPRESSED, Tail, is_parameters, read_vouched},
     lock,
     manifest::{read_manifest, write_manifest},
     plan::{PLAN, read_plan},
+    read::run_directories,
 };
 use flate2::{Compression, GzBuilder};
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// What was published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,12 +33,16 @@ pub struct Published {
 /// Publishes the experiment in `from` as the new directory `to`: of its plan, or all runs where it has none.
 ///
 /// # Errors
-/// What is damaged, or cannot be read or written; then there is no `to`.
-pub fn publish(from: &Path, to: &Path) -> Result<Published, StoreError> {
+/// What is damaged, or cannot be read or written; then, and without a finished run, there is no `to`.
+pub fn publish(from: &Path, to: &Path) -> Result<Published, ReadError> {
     let plan = read_plan(from)?;
-    let names = match plan.is_empty() {
-        true => disk::names_in(from)?.into_iter().filter(|name| !name.starts_with('.')).collect(),
-        false => plan.iter().map(|row| row.run.clone()).collect::<Vec<_>>(),
+    let runs: Vec<PathBuf> = match plan.is_empty() {
+        // its own, not those of experiments below it
+        true => {
+            let real = from.canonicalize().map_err(StoreError::io("read", from))?;
+            run_directories(from)?.into_iter().filter(|run| run.parent() == Some(&real)).collect()
+        }
+        false => plan.iter().map(|row| from.join(&row.run)).collect(),
     };
     let parent = to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     disk::create_dir(parent)?;
@@ -42,13 +51,15 @@ pub fn publish(from: &Path, to: &Path) -> Result<Published, StoreError> {
         .tempdir_in(parent)
         .map_err(StoreError::io("create a directory in", parent))?;
     let mut published = Published::default();
-    for name in names {
-        match publish_run(&from.join(&name), &temporary.path().join(&name))? {
+    for run in runs {
+        let to = temporary.path().join(run.file_name().unwrap_or_default());
+        match publish_run(&run, &to)? {
             Some(bytes) => (published.runs, published.bytes) = (published.runs + 1, published.bytes + bytes),
-            // of a directory without a plan, what is no run counts for nothing
-            None if plan.is_empty() && read_manifest(&from.join(&name))?.is_none() => {}
             None => published.left_out += 1,
         }
+    }
+    if published.runs == 0 {
+        return Ok(published);
     }
     if !plan.is_empty() {
         let path = from.join(PLAN);
@@ -69,15 +80,12 @@ pub fn publish(from: &Path, to: &Path) -> Result<Published, StoreError> {
 
 /// Bytes of the published run; none if it has not finished.
 fn publish_run(from: &Path, to: &Path) -> Result<Option<u64>, StoreError> {
-    let finished = |m: &Manifest| m.state == RunState::Finished;
-    if !read_manifest(from)?.is_some_and(|manifest| finished(&manifest)) {
-        return Ok(None);
-    }
     // a copy may have come without its lock file: nobody writes there
     let _shared = match lock::share(from) {
         Ok(None) => return Ok(None),
         shared => shared,
     };
+    let finished = |manifest: &Manifest| manifest.state == RunState::Finished;
     let Some(manifest) = read_manifest(from)?.filter(finished) else { return Ok(None) };
     let Some(mut point) = manifest.newest().cloned() else { return Ok(None) };
     let mut bytes = 0;
@@ -127,6 +135,7 @@ mod tests {
             made::write(&dir, &MadeRun::new("add", 0.5, seed).grokked(40, 120));
         }
         made::write(&dir, &MadeRun::new("add", 0.5, 2).state(RunState::Running));
+        fs::write(dir.join("runs.csv"), "a table of `groklab table`").unwrap();
         let published = publish(&dir, &out).unwrap();
         assert_eq!((published.runs, published.left_out), (2, 1));
         let (before, _) = read_experiment(&dir, Limits::default());

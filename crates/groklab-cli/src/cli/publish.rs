@@ -1,6 +1,6 @@
 //! `groklab publish`: the tables of an experiment, small enough to be kept in a repository.
 
-use super::{report, say};
+use super::say;
 use crate::store::publish;
 use clap::Args;
 use miette::miette;
@@ -30,9 +30,8 @@ pub fn run(args: &PublishArgs) -> miette::Result<ExitCode> {
     if to.exists() {
         return Err(miette!(help = "remove it first", "{} is there already", to.display()));
     }
-    let published = publish(&real, &to).map_err(report)?;
+    let published = publish(&real, &to)?;
     if published.runs == 0 {
-        std::fs::remove_dir_all(&to).map_err(report)?;
         return Err(miette!("no finished run in {}", args.dir.display()));
     }
     say(&format!("{} runs, {:.1} MB, in {}", published.runs, published.bytes as f64 / 1e6, to.display()));

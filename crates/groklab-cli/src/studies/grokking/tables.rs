@@ -75,7 +75,7 @@ pub fn rmse_table(rows: &[RmseRow], runs: &[RunSummary]) -> Table {
                 Some(format!("{:.2} ± {:.2}", row.paper.as_ref()?.rmse, row.paper.as_ref()?.half_ci))
             };
             line("", "", "paper", cells(paper));
-            table.notes.extend(ends(&pool[0].experiment, runs));
+            table.notes.extend(ends(&pool[0], runs));
         }
     }
     for name in rows.chunk_by(|a, b| a.experiment == b.experiment).map(|rows| &rows[0].experiment) {
@@ -101,13 +101,16 @@ fn over_tasks(clustered: &Clustered) -> String {
 }
 
 /// When our runs ended and when the paper's did: what the columns at the end are of.
-fn ends(experiment: &str, runs: &[RunSummary]) -> Option<String> {
+fn ends(row: &RmseRow, runs: &[RunSummary]) -> Option<String> {
+    let RmseRow { experiment, setting, .. } = row;
     let range = |epochs: Vec<u64>| {
         let (least, most) = (*epochs.iter().min()?, *epochs.iter().max()?);
         let set = |epoch: u64| thousands(epoch as usize);
         Some(if least == most { set(least) } else { format!("{} to {}", set(least), set(most)) })
     };
-    let ended = || runs.iter().filter(|run| run.experiment == experiment && run.last.is_some());
+    let is_in =
+        |run: &&RunSummary| run.experiment == *experiment && (setting.is_empty() || run.variant == *setting);
+    let ended = || runs.iter().filter(is_in).filter(|run| run.last.is_some());
     let never = ended().filter(|run| !run.has_grokked).filter_map(|run| Some(run.last?.epoch));
     let after = ended().filter_map(|run| Some(run.last?.epoch.saturating_sub(run.grokked?.epoch)));
     let never = range(never.collect()).map(|range| format!("without grokking at epoch {range}"));

@@ -1,9 +1,9 @@
 //! Early stopping without validation data: when is a run far enough from its baseline, or without one from its own past?
 //!
-//! The rule: stop when the mean of the last three differentials (baseline − run of the same seed; or the greatest so far of the
-//! run itself − run) of a column, in the direction in which overfitting moves it, exceeds a threshold. Direction and threshold are those that the column has, in
-//! the median, at the least validation loss of the runs of seeds below [`TESTED`] that overfit; the rule is tested on the
-//! others.
+//! The rule: stop when the mean of the last three differentials of a column (baseline − run of the same seed, or the greatest
+//! of the run itself so far − run), in the direction in which overfitting moves it, exceeds a threshold. Direction and
+//! threshold are those that the column has, in the median, at the least validation loss of the runs of seeds below
+//! [`TESTED`] that overfit; the rule is tested on the others.
 
 use super::{FROM, OVERFIT, TOKENS, column, differential, with_baseline};
 use crate::{
