@@ -4,7 +4,7 @@
 use super::*;
 use crate::{
     kinds::operations::{
-        config::{PlannedRun, Preset, RunConfig},
+        config::{PlannedRun, Preset, Pull, RunConfig},
         engine::{self, Engine, EngineError, Evaluation},
         task::{Equation, Task},
         task_of,
@@ -230,6 +230,18 @@ impl<F: Fn(u64) -> Result<(), EngineError> + Send> Engine for Watched<F> {
         self.steps += 1;
         (self.at_step)(self.steps)?;
         self.inner.loss_and_gradients(params, batch, grads)
+    }
+
+    fn pulled(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        pull: Pull,
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        self.steps += 1;
+        (self.at_step)(self.steps)?;
+        self.inner.pulled(params, batch, pull, grads)
     }
 
     fn evaluate(

@@ -1,6 +1,6 @@
 //! Which configs can be computed with.
 
-use super::{Budget, ConfigError, Frozen, Precision, RunConfig};
+use super::{AlignmentConfig, Budget, ConfigError, Frozen, Precision, RunConfig};
 use crate::{
     kinds::operations::Operations,
     probe::registry,
@@ -46,6 +46,8 @@ impl RunConfig {
         if let Some(Value::Table(optim)) = table.get_mut("optim") {
             optim.entry("frozen").or_insert_with(|| "none".into());
         }
+        let alignment = Table::try_from(&self.alignment).unwrap_or_default();
+        table.entry("alignment").or_insert(alignment.into());
         let jacobian = Table::try_from(&self.jacobian).unwrap_or_default();
         table.entry("jacobian").or_insert(jacobian.into());
         if let Some(Value::Table(probe)) = table.get_mut("probe") {
@@ -93,6 +95,8 @@ impl RunConfig {
             ("train.patience", self.train.patience),
             ("probe.every", self.probe.every),
             ("probe.dense_until", self.probe.dense_until),
+            ("alignment.from_epoch", self.alignment.from_epoch),
+            ("alignment.to_epoch", self.alignment.to_epoch),
         ];
         match integers.into_iter().find(|(_, value)| i64::try_from(*value).is_err()) {
             Some((key, value)) => {
@@ -105,7 +109,7 @@ impl RunConfig {
 
     /// Whether the values can be computed with; [`apply_overrides`] calls it.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let Self { model, optim, jacobian, data, train, probe, .. } = self;
+        let Self { model, optim, jacobian, alignment, data, train, probe, .. } = self;
         let rate = |b: f64| (0.0..1.0).contains(&b);
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let not_negative = |v: f64| v.is_finite() && v >= 0.0;
@@ -171,6 +175,31 @@ impl RunConfig {
                 "precision",
                 "\"tf32\" with jacobian.strength > 0".to_owned(),
                 "the Jacobian term is computed in f32",
+            ),
+            (
+                alignment.strengths().iter().all(|s| (-1e6..=1e6).contains(s)),
+                "alignment",
+                format!("{:?}", alignment.strengths()),
+                "-1e6 ≤ lar_strength, sigma_p_strength, norm_strength ≤ 1e6",
+            ),
+            (
+                alignment.is_on() || *alignment == AlignmentConfig::default(),
+                "alignment",
+                "epochs without a strength".to_owned(),
+                "from_epoch and to_epoch are for lar_strength, sigma_p_strength or norm_strength",
+            ),
+            (
+                alignment.from_epoch >= 1
+                    && (alignment.to_epoch == 0 || alignment.to_epoch >= alignment.from_epoch),
+                "alignment.to_epoch",
+                format!("{} with from_epoch = {}", alignment.to_epoch, alignment.from_epoch),
+                "1 ≤ from_epoch ≤ to_epoch, or to_epoch = 0",
+            ),
+            (
+                jacobian.strength == 0.0 || !alignment.is_on(),
+                "alignment",
+                "with jacobian.strength > 0".to_owned(),
+                "a run has one of the two terms",
             ),
             (
                 positive(optim.learning_rate),

@@ -9,6 +9,11 @@ const NOT_IDENTITY: [&str; 2] = ["task", "train"];
 /// Values that do not enter. They are what the preset `paper` was when ids were first given so, and must never change,
 /// whatever becomes of the presets: a value left out here means that value in every results directory there is.
 const LEFT_OUT: LeftOut = &[
+    ("alignment.from_epoch", "1"),
+    ("alignment.lar_strength", "0.0"),
+    ("alignment.norm_strength", "0.0"),
+    ("alignment.sigma_p_strength", "0.0"),
+    ("alignment.to_epoch", "0"),
     ("data.batch_size", "512"),
     ("data.label_noise", "0.0"),
     ("data.last_batch", "\"keep\""),
@@ -109,8 +114,10 @@ mod tests {
 
     #[test]
     fn every_key_has_a_value_that_is_left_out_or_always_enters() {
+        // no run has both terms
+        let alignment = set(&["alignment.lar_strength=0.1"]).alignment;
         let mut keys: Vec<String> =
-            identity::leaves(&RunConfig { precision: Precision::Tf32, ..set(&LATER) }.recipe())
+            identity::leaves(&RunConfig { precision: Precision::Tf32, alignment, ..set(&LATER) }.recipe())
                 .into_keys()
                 .collect();
         keys.sort_unstable();
@@ -134,6 +141,9 @@ mod tests {
             "model.position_scale=0.5",
             "optim.frozen=embedding",
             "jacobian.strength=1e-3",
+            "alignment.lar_strength=0.3",
+            "alignment.sigma_p_strength=-0.3",
+            "alignment.norm_strength=0.3",
             "probe.every=10",
             "probe.dense_until=5",
             "probe.diagnostics=[]",

@@ -5,12 +5,14 @@
 //! *recipe*, which determines the trajectory and names the run; `train` is the *budget*, which only says where the
 //! trajectory is left, and can be raised at any time.
 
+mod alignment;
 mod check;
 mod identity;
 mod plan;
 mod preset;
 
 pub use crate::run::{Budget, ConfigError, parse_override};
+pub use alignment::{AlignmentConfig, Pull};
 pub use check::{apply_overrides, check_split, train_rows};
 pub use plan::PlannedRun;
 pub use preset::Preset;
@@ -42,6 +44,9 @@ pub struct RunConfig {
     /// The Jacobian term. The table came after the first studies: at its default it is left out of files.
     #[serde(default, skip_serializing_if = "is_default")]
     pub jacobian: JacobianConfig,
+    /// Terms that pull at LAR. The table came after the first studies: at its default it is left out of files.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub alignment: AlignmentConfig,
     /// Batches.
     pub data: DataConfig,
     /// Budget and stopping: not part of the recipe.

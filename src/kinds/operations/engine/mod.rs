@@ -20,7 +20,10 @@ pub use plain::PlainEngine;
 pub use replicas::{Evaluated, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape};
 pub use tally::Tally;
 
-use crate::{kinds::operations::task::Equation, probe::Moments};
+use crate::{
+    kinds::operations::{config::Pull, task::Equation},
+    probe::Moments,
+};
 use groklab_vectors::mlp::Penalty;
 
 /// Equations that the factored step evaluates at once.
@@ -67,6 +70,15 @@ pub trait Engine: Send {
         let _ = (params, batch, term, directions, grads);
         Err(EngineError::JacobianIsForPlain)
     }
+
+    /// Mean cross-entropy of `batch`; overwrites `grads` with the gradient of cross-entropy and the terms of `pull`.
+    fn pulled(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        pull: Pull,
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError>;
 
     /// Loss and accuracy over `rows`. With `moments`, also pools the inputs X of the unembedding
     /// (one row for each equation) and X Wᵀ, the logits before the output scale, into it.

@@ -2,7 +2,7 @@
 
 use super::{Engine, EngineError, Evaluation, Tally};
 use crate::{
-    kinds::operations::config::ModelConfig,
+    kinds::operations::config::{ModelConfig, Pull},
     kinds::operations::model::{ParamLayout, PlainModel, tensors},
     kinds::operations::task::Equation,
     probe::Moments,
@@ -79,6 +79,21 @@ impl Engine for PlainEngine {
         let whole = (&found.loss + (found.alongside * term.slope(found.mean_norm))?)?;
         self.gradients(&whole, &vars, grads)?;
         Ok(found.loss.to_scalar::<f32>()? + term.value(found.mean_norm) as f32)
+    }
+
+    fn pulled(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        pull: Pull,
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        let vars = self.variables(params)?;
+        let model = self.model(tracked(&vars));
+        let output = model.forward(batch)?;
+        let loss = model.loss_of(&output, batch)?;
+        self.gradients(&(&loss + model.pull(&output, pull)?)?, &vars, grads)?;
+        Ok(loss.to_scalar()?)
     }
 
     fn evaluate(

@@ -8,7 +8,7 @@
 
 use super::{Engine, EngineError, Evaluation};
 use crate::{
-    kinds::operations::config::{Decay, ModelConfig, PlannedRun, Precision},
+    kinds::operations::config::{Decay, ModelConfig, PlannedRun, Precision, Pull},
     kinds::operations::optim::AdamWStep,
     kinds::operations::task::Equation,
     probe::Moments,
@@ -72,6 +72,8 @@ pub struct ReplicaStep {
     pub batch: Vec<Equation>,
     /// What AdamW does with their gradient.
     pub update: AdamWStep,
+    /// Terms that are added to their loss.
+    pub pull: Option<Pull>,
 }
 
 /// The steps of one replica in one round.

@@ -1,6 +1,9 @@
 //! The transformer: its ordered parameters, their initial values, the plain, readable reference in candle operations, and its
 //! Jacobian.
 
+mod alignment;
+#[cfg(test)]
+mod alignment_tests;
 mod dual;
 mod init;
 mod jacobian;

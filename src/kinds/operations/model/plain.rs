@@ -99,7 +99,12 @@ impl<'a> PlainModel<'a> {
 
     /// Mean cross-entropy of the rows, a scalar.
     pub fn loss(&self, rows: &[Equation]) -> Result<Tensor> {
-        cross_entropy(&self.forward(rows)?.logits, rows)
+        self.loss_of(&self.forward(rows)?, rows)
+    }
+
+    /// Mean cross-entropy of the rows that gave `output`, a scalar.
+    pub fn loss_of(&self, output: &Output, rows: &[Equation]) -> Result<Tensor> {
+        cross_entropy(&output.logits, rows)
     }
 
     /// x: the embedded tokens, (B, T, d).

@@ -122,6 +122,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Pass, TrainError> {
         let config = &self.run.config;
         self.grads.resize(self.layout.len(), 0.0);
+        let pull = config.alignment.pull(epoch);
         self.order.shuffle(config.seed, epoch);
         let done = self.course.step.saturating_sub(self.steps_before(epoch));
         for rows in self.order.batches().skip(done as usize) {
@@ -131,9 +132,10 @@ impl<'a> Trainer<'a> {
             self.batch.clear();
             self.batch.extend(rows.iter().map(|&i| self.split.train[i as usize]));
             let (params, batch, grads) = (&self.params, &self.batch, &mut self.grads);
-            let loss = match &mut self.term {
-                Some(term) => term.gradient(engine, self.course.step, params, batch, grads)?,
-                None => engine.loss_and_gradients(params, batch, grads)?,
+            let loss = match (&mut self.term, pull) {
+                (Some(term), _) => term.gradient(engine, self.course.step, params, batch, grads)?,
+                (None, Some(pull)) => engine.pulled(params, batch, pull, grads)?,
+                (None, None) => engine.loss_and_gradients(params, batch, grads)?,
             };
             seen(rows, loss);
             if !loss.is_finite() {
@@ -163,6 +165,7 @@ impl<'a> Trainer<'a> {
             .map(|(rows, step)| ReplicaStep {
                 batch: rows.iter().map(|&i| self.split.train[i as usize]).collect(),
                 update: AdamWStep::new(&config.optim, step + 1, learning_rate(&config.optim, step)),
+                pull: config.alignment.pull(epoch),
             })
             .collect()
     }

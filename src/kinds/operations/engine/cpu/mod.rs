@@ -11,6 +11,7 @@
 //! then reused: a steady epoch allocates nothing here.
 
 pub mod activation;
+mod alignment;
 pub(in crate::kinds::operations::engine) mod attention;
 mod block;
 mod linear;
@@ -23,6 +24,8 @@ mod timing;
 mod vector;
 mod work;
 
+#[cfg(test)]
+mod alignment_tests;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -39,7 +42,7 @@ pub use vector::{instruction_set_name, instruction_sets};
 pub use work::Work;
 
 use crate::{
-    kinds::operations::config::{Activation, ModelConfig, Positions},
+    kinds::operations::config::{Activation, ModelConfig, Positions, Pull},
     kinds::operations::engine::{
         EVALUATION_ROWS, Engine, EngineError, Evaluation, Precision, Tally, check_equations,
     },
@@ -47,6 +50,7 @@ use crate::{
     kinds::operations::task::Equation,
     probe::Moments,
 };
+use alignment::Alignment;
 use block::{Block, Scratch, Step};
 use groklab_kernels::Finish;
 use linear::{AddRows, PackedLinear, Weights};
@@ -72,6 +76,7 @@ pub struct FactoredEngine {
     embedded: Vec<f32>,
     blocks: Vec<Block>,
     head: Head,
+    alignment: Alignment,
     scratch: Scratch,
     times: StageTimes,
     precision: Precision,
@@ -154,6 +159,7 @@ impl FactoredEngine {
             embedded: vec![0.0; (2 * n_symbols + 2) * config.d_model],
             blocks: (0..layers).map(|l| Block::new(l == 0, l + 1 == layers)).collect(),
             head: Head::default(),
+            alignment: Alignment::default(),
             scratch: Scratch::default(),
             times: StageTimes::default(),
             precision,
@@ -308,6 +314,7 @@ impl FactoredEngine {
             (Some(affine), Some(block)) => {
                 let d_normed = &mut self.head.d_input[..b * d];
                 unembed.backward_input(products, weights, d_logits, d_normed, Finish::default());
+                self.alignment.add_to_inputs(d_normed, &self.head.normed[..b * d]);
                 self.times.mark(Stage::Products);
                 let (h, d_h) = (&block.out(self.params.norm)[..b * d], &mut self.scratch.rows[..b * d]);
                 d_h.fill(0.0);
@@ -318,6 +325,7 @@ impl FactoredEngine {
             _ => {
                 let d_h = &mut self.scratch.rows[..b * d];
                 unembed.backward_input(products, weights, d_logits, d_h, Finish::default());
+                self.alignment.add_to_inputs(d_h, x);
                 self.times.mark(Stage::Products);
             }
         }
@@ -356,6 +364,44 @@ impl FactoredEngine {
         }
         self.times.mark(Stage::Gather);
     }
+
+    /// Loss of a batch and its gradients, with those of the terms of `pull`.
+    fn step(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        pull: Option<Pull>,
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        self.check(params, batch)?;
+        if grads.len() != params.len() {
+            return Err(EngineError::Shape(format!(
+                "{} gradients for {} parameters",
+                grads.len(),
+                params.len()
+            )));
+        }
+        self.times.skip();
+        self.set_batch(batch);
+        self.take_params(params);
+        for (packed, linear) in self.packed.iter_mut().zip(self.params.linears()) {
+            packed.pack_backward(&self.products, linear, params);
+        }
+        for range in &self.params.summed {
+            grads[range.clone()].fill(0.0);
+        }
+        self.forward(params, Part::Symbols);
+        self.forward(params, Part::Batch);
+        let mut tally = Tally::default();
+        self.begin_pull(pull);
+        self.loss(batch, 1.0 / batch.len() as f32, &mut tally);
+        self.pull_logits(pull, batch.len());
+        self.backward_head(params, grads);
+        self.pull_weight(pull, params, grads);
+        self.backward_blocks(params, grads);
+        self.backward_embedding(grads);
+        Ok(tally.evaluation().loss as f32)
+    }
 }
 
 /// Inputs of the unembedding for a batch, (B, d).
@@ -384,31 +430,17 @@ impl Engine for FactoredEngine {
         batch: &[Equation],
         grads: &mut [f32],
     ) -> Result<f32, EngineError> {
-        self.check(params, batch)?;
-        if grads.len() != params.len() {
-            return Err(EngineError::Shape(format!(
-                "{} gradients for {} parameters",
-                grads.len(),
-                params.len()
-            )));
-        }
-        self.times.skip();
-        self.set_batch(batch);
-        self.take_params(params);
-        for (packed, linear) in self.packed.iter_mut().zip(self.params.linears()) {
-            packed.pack_backward(&self.products, linear, params);
-        }
-        for range in &self.params.summed {
-            grads[range.clone()].fill(0.0);
-        }
-        self.forward(params, Part::Symbols);
-        self.forward(params, Part::Batch);
-        let mut tally = Tally::default();
-        self.loss(batch, 1.0 / batch.len() as f32, &mut tally);
-        self.backward_head(params, grads);
-        self.backward_blocks(params, grads);
-        self.backward_embedding(grads);
-        Ok(tally.evaluation().loss as f32)
+        self.step(params, batch, None, grads)
+    }
+
+    fn pulled(
+        &mut self,
+        params: &[f32],
+        batch: &[Equation],
+        pull: Pull,
+        grads: &mut [f32],
+    ) -> Result<f32, EngineError> {
+        self.step(params, batch, Some(pull), grads)
     }
 
     fn evaluate(

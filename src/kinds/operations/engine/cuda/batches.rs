@@ -2,7 +2,7 @@
 //! a symbol run in a fixed order without atomics.
 
 use super::buffers::{UPDATE_BYTES, batch_stride};
-use crate::{kinds::operations::optim::AdamWStep, kinds::operations::task::Equation};
+use crate::kinds::operations::{engine::ReplicaStep, task::Equation};
 
 /// Writes one batch into its `batch_stride(capacity, n_symbols)` numbers; what is behind the batch is set to zero.
 pub(super) fn pack(batch: &[Equation], capacity: usize, n_symbols: usize, out: &mut [u16]) {
@@ -34,10 +34,12 @@ fn sort(symbols: impl Iterator<Item = u16> + Clone, start: &mut [u16], order: &m
     }
 }
 
-/// The `Update` of kernels.cu: rows of the batch and the numbers of AdamW.
-pub(super) fn update_bytes(rows: usize, step: Option<&AdamWStep>, out: &mut [u8]) {
-    let numbers =
-        step.map_or([0.0; 8], |s| [s.keep, s.beta1, s.rest1, s.beta2, s.rest2, s.scale, s.root, s.epsilon]);
+/// The `Update` of rows.cuh: rows of the batch, the numbers of AdamW and the strengths of the pull at LAR.
+pub(super) fn update_bytes(rows: usize, step: Option<&ReplicaStep>, out: &mut [u8]) {
+    let numbers = step.map_or([0.0; 11], |ReplicaStep { update: s, pull, .. }| {
+        let [lar, sigma_p, norm] = pull.map_or([0.0; 3], |p| [p.lar, p.sigma_p, p.norm].map(|s| s as f32));
+        [s.keep, s.beta1, s.rest1, s.beta2, s.rest2, s.scale, s.root, s.epsilon, lar, sigma_p, norm]
+    });
     let words = std::iter::once(rows as u32).chain(numbers.map(f32::to_bits));
     for (out, word) in out[..UPDATE_BYTES].chunks_exact_mut(4).zip(words) {
         out.copy_from_slice(&word.to_le_bytes());

@@ -14,7 +14,7 @@ pub(super) const CHUNK: usize = 32;
 /// and squared logits, of the training and of the validation rows.
 pub(super) const COUNTS: usize = 8;
 /// Bytes of an `Update` in kernels.cu.
-pub(super) const UPDATE_BYTES: usize = 36;
+pub(super) const UPDATE_BYTES: usize = 48;
 
 /// What a group of replicas needs room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,10 @@ pub(super) struct Buffers {
     pub flags: usize,
     pub squares: usize,
     pub wide: usize,
+    /// The pull at LAR: its four factors, WᵀW (d, d) and W·WᵀW (V, d).
+    pub pull: usize,
+    pub weight_gram: usize,
+    pub weight_product: usize,
     /// Gram matrix (d²), column sums (d), counts, all f64, one after the other.
     pub moments: usize,
 }
@@ -146,6 +150,9 @@ impl Buffers {
             flags: p.floats(c),
             squares: p.floats(2 * c),
             wide: p.floats(2 * c * d),
+            pull: p.floats(4),
+            weight_gram: p.floats(d * d),
+            weight_product: p.floats(v * d),
             moments: p.floats(2 * moments_len(d)),
             stride: 0,
         };

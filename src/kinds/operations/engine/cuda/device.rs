@@ -45,6 +45,8 @@ kernels![
     inputs_backward,
     signs_backward,
     cross_entropy,
+    pull_factors,
+    pull_add,
     mean_loss,
     tally,
     widen,

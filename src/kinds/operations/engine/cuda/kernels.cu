@@ -192,13 +192,16 @@ extern "C" __global__ void activate(Dims s, float* slope, float* out, int n, int
   own(out, s.stride)[i] = value;
 }
 
+// Place of the logits' factor in `pull`; those behind it are in step.rs.
+const int PULL_OUTPUTS = 0;
+
 // ---- loss ----
 
 // A warp a row of logits (rows, v): its loss, whether the answer is the (first) largest logit (bit 0) and whether the
 // loss is exactly zero (bit 1). `train`: the logits become the gradient of the mean loss; rows that are not in the
-// replica's batch get none. `squares`, if given: the sum of the squared logits.
+// replica's batch get none. `squares`, if given: the sum of the squared logits. `pull`, if given: factors of `pull_factors`.
 extern "C" __global__ void cross_entropy(Dims s, const u16* batches, const Update* updates, float* logits, float* losses,
-                                         int* flags, double* squares, int train) {
+                                         int* flags, double* squares, int train, const float* pull) {
   int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32, v = s.v;
   if (row >= s.rows) return;
   float* z = own(logits, s.stride) + row * v;
@@ -230,7 +233,9 @@ extern "C" __global__ void cross_entropy(Dims s, const u16* batches, const Updat
   }
   if (train) {
     float share = 1.0f / rows, scale = share / total;
-    for (int c = lane; c < v; c += 32) z[c] = expf(z[c] - largest) * scale - (c == answer ? share : 0.0f);
+    float by = pull ? own(pull, s.stride)[PULL_OUTPUTS] : 0.0f;
+    for (int c = lane; c < v; c += 32)
+      z[c] = expf(z[c] - largest) * scale - (c == answer ? share : 0.0f) + by * z[c];
   }
 }
 
@@ -245,6 +250,37 @@ template <int THREADS> __device__ double block_sum(double mine, double* shared) 
   double sum = shared[0];
   __syncthreads();
   return sum;
+}
+
+// ---- the pull at LAR: cpu/alignment.rs ----
+
+// a += factor·b, n numbers; of `pull` the entry `which`. `updates`, if given: rows of d of the replica's batch alone.
+extern "C" __global__ void pull_add(Dims s, const Update* updates, float* a, const float* b, const float* pull, int which,
+                                    int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (updates) n = updates[blockIdx.y].rows * s.d;
+  if (i < n) own(a, s.stride)[i] += own(pull, s.stride)[which] * own(b, s.stride)[i];
+}
+
+// A block: sums of squares of Z (rows, v), X (rows, d), W (v, d) and G = WᵀW (d, d; none without sigma_p), and from them
+// the factors of Z, X and W in their own gradients, and of WG in that of W.
+extern "C" __global__ void pull_factors(Dims s, const Update* updates, const float* z, const float* x, const float* w,
+                                        const float* g, float* pull) {
+  __shared__ double shared[256];
+  const Update u = updates[blockIdx.y];
+  const float* of[4] = {own(z, s.stride), own(x, s.stride), own(w, s.stride), g ? own(g, s.stride) : 0};
+  int n[4] = {u.rows * s.v, u.rows * s.d, s.v * s.d, g ? s.d * s.d : 0};
+  double square[4];
+  for (int k = 0; k < 4; k++) {
+    double sum = 0;
+    for (int i = threadIdx.x; i < n[k]; i += 256) sum += (double)of[k][i] * of[k][i];
+    square[k] = block_sum<256>(sum, shared);
+  }
+  if (threadIdx.x > 0) return;
+  double log_n = log((double)s.d), lar = square[0] > 0 ? u.lar : 0.0;
+  double strength[4] = {-lar, lar, lar + u.norm + 2.0 * u.sigma_p, -2.0 * u.sigma_p};
+  for (int k = 0; k < 4; k++)
+    own(pull, s.stride)[k] = square[k] > 0 ? (float)(strength[k] / (square[k] * log_n)) : 0.0f;
 }
 
 // The mean loss of the step; a replica whose loss is not finite is stopped: it takes no further step.

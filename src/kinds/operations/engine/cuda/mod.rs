@@ -43,6 +43,14 @@ const RECORDED_STEPS: usize = 100;
 /// More do not fit into a grid.
 const REPLICAS: usize = 65_535;
 
+/// What work a step is: from the first replica on how many, equations of the largest batch, whether any has a pull at LAR.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Size {
+    replicas: usize,
+    rows: usize,
+    pulls: bool,
+}
+
 /// Runs of one shape side by side on a CUDA device.
 pub struct CudaReplicas {
     gpu: Gpu,
@@ -62,8 +70,8 @@ pub struct CudaReplicas {
     updates: Vec<u8>,
     /// Replicas and their steps in the epoch under way.
     under_way: Vec<(usize, usize)>,
-    /// Replicas and rows of each step of the last epoch, and that epoch's work from its second time on.
-    recorded: (Vec<[usize; 2]>, Option<Recording>),
+    /// The steps of the last epoch, and that epoch's work from its second time on.
+    recorded: (Vec<Size>, Option<Recording>),
     /// Whether epochs are recorded.
     pub records: bool,
 }
@@ -183,9 +191,9 @@ impl CudaReplicas {
         self.gpu.download(self.at(slot, self.buffers.grads), bytemuck::cast_slice_mut(grads))
     }
 
-    /// Queues the steps of an epoch, given their replicas and rows. Where an epoch has the sizes of the one before, and so
+    /// Queues the steps of an epoch. Where an epoch has the sizes of the one before, and so
     /// the same work on other batches, it is recorded: about ninety launches a step become one an epoch.
-    fn queue(&mut self, sizes: Vec<[usize; 2]>) -> Result<(), EngineError> {
+    fn queue(&mut self, sizes: Vec<Size>) -> Result<(), EngineError> {
         if self.recorded.0 != sizes {
             self.recorded = (sizes, None);
             return self.queue_steps();
@@ -210,12 +218,13 @@ impl CudaReplicas {
     fn queue_steps(&mut self) -> Result<(), EngineError> {
         let (capacity, stride) = (self.room.batch, batch_stride(self.room.batch, self.params.n_symbols));
         let sizes = self.recorded.0.clone();
-        for (number, &[replicas, rows]) in sizes.iter().enumerate() {
+        for (number, &Size { replicas, rows, pulls }) in sizes.iter().enumerate() {
             self.train(
                 number,
                 Pass {
                     replicas,
                     rows,
+                    pulls,
                     capacity,
                     batch_stride: sizes.len() * stride,
                     batches: self.shared.batches + 2 * number * stride,
@@ -377,7 +386,7 @@ impl Replicas for CudaReplicas {
         for epoch in epochs {
             for (number, step) in epoch.steps.iter().enumerate() {
                 let at = (number * slots + epoch.slot) * UPDATE_BYTES;
-                update_bytes(step.batch.len(), Some(&step.update), &mut self.updates[at..]);
+                update_bytes(step.batch.len(), Some(step), &mut self.updates[at..]);
             }
         }
         let replicas = |number: usize| {
@@ -392,7 +401,10 @@ impl Replicas for CudaReplicas {
             let step = |e: &ReplicaEpoch| e.steps.get(number).map(|step| step.batch.len());
             epochs.iter().filter_map(step).max().unwrap_or(0)
         };
-        self.queue((0..steps).map(|number| [replicas(number), rows(number)]).collect())?;
+        let pulls =
+            |number: usize| epochs.iter().filter_map(|e| e.steps.get(number)).any(|step| step.pull.is_some());
+        let size = |number| Size { replicas: replicas(number), rows: rows(number), pulls: pulls(number) };
+        self.queue((0..steps).map(size).collect())?;
         self.under_way = epochs.iter().map(|e| (e.slot, e.steps.len())).collect();
         Ok(())
     }
@@ -433,6 +445,7 @@ impl Replicas for CudaReplicas {
                     Pass {
                         replicas,
                         rows: (most - p * self.room.rows).min(self.room.rows),
+                        pulls: false,
                         capacity: self.room.rows,
                         batch_stride: pieces * stride,
                         batches: self.shared.pieces + 2 * (side * all * pieces + p) * stride,

@@ -16,10 +16,11 @@ struct Dims {
   int last;               // last layer: outputs of position 3 only
 };
 
-// One step of one replica: its batch, and the numbers of AdamW. Mirrors `update_bytes` in batches.rs.
+// One step of one replica: its batch, the numbers of AdamW, and the pull at LAR. Mirrors `update_bytes` in batches.rs.
 struct Update {
   int rows; // equations in the batch; 0: the replica pauses
   float keep, beta1, rest1, beta2, rest2, scale, root, epsilon;
+  float lar, sigma_p, norm; // strengths of the pull at LAR
 };
 
 // One batch: x, y, answer, equations sorted by x, sorted by y (capacity each), where each x and each y begins (v + 1 each).

@@ -1,5 +1,7 @@
 //! The factored step in kernels and products, for any number of replicas: the CPU engine's block.rs, line by line.
 
+mod alignment;
+
 use super::{
     buffers::{Buffers, CHUNK, Layer},
     device::{Arg, Dims, Gpu, Grid, Kernel, Matrix},
@@ -79,6 +81,8 @@ pub(super) struct Pass {
     pub capacity: usize,
     /// u16 from one replica's batch to the next.
     pub batch_stride: usize,
+    /// Whether any of them has a pull at LAR.
+    pub pulls: bool,
     /// Byte offsets of replica 0's batch and update.
     pub batches: usize,
     pub updates: usize,
@@ -312,9 +316,13 @@ impl Step<'_> {
     /// Losses of the rows; with `train` the logits become their gradients, otherwise their squares are summed.
     pub fn losses(&mut self, train: bool) -> Done {
         let b = self.buffers;
+        if train && self.pass.pulls {
+            self.pull_factors()?;
+        }
         let squares = if train { Arg::Null } else { Arg::At(b.squares) };
         let places = [self.pass.batches, self.pass.updates, b.logits, b.losses, b.flags].map(Arg::At);
-        let args = [places.as_slice(), &[squares, Arg::Int(i32::from(train))]].concat();
+        let pull = if train && self.pass.pulls { Arg::At(b.pull) } else { Arg::Null };
+        let args = [places.as_slice(), &[squares, Arg::Int(i32::from(train)), pull]].concat();
         let moved = (1 + usize::from(train)) * self.pass.rows * self.params.n_symbols;
         self.launch(0, Kernel::cross_entropy, Grid::warps(self.pass.rows).moving(moved), &args)
     }
@@ -326,14 +334,19 @@ impl Step<'_> {
         let (b, params, n) = (self.buffers, self.params, self.pass.rows);
         let x = self.head_input();
         self.backward_weight(&params.unembed, x, b.logits, n)?;
+        self.pull_weight()?;
         let [mut g, mut other] = b.rows;
         match (&params.final_norm, b.layers.last()) {
             (Some(affine), Some(layer)) => {
                 self.backward_input(&params.unembed, b.logits, b.branch, n, false)?;
+                self.pull_inputs(b.branch, x)?;
                 let h = output(layer, params.norm);
                 self.norm_backward(affine, (h, b.stats), b.branch, g, n, false)?;
             }
-            _ => self.backward_input(&params.unembed, b.logits, g, n, false)?,
+            _ => {
+                self.backward_input(&params.unembed, b.logits, g, n, false)?;
+                self.pull_inputs(g, x)?;
+            }
         }
         for (l, p) in params.blocks.iter().enumerate().rev() {
             let h = match l.checked_sub(1) {

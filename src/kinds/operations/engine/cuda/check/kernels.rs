@@ -301,7 +301,7 @@ impl Rig {
         let stopped = self.place(4)?;
         let places = [self.packed, self.updates, z_at, losses, flags].map(Arg::At);
         let warps = Grid::warps(ROWS);
-        let args = [places.as_slice(), &[Arg::At(squares), Arg::Int(0)]].concat();
+        let args = [places.as_slice(), &[Arg::At(squares), Arg::Int(0), Arg::Null]].concat();
         self.launch(Kernel::cross_entropy, (true, true), warps, &args)?;
         for r in 0..3 {
             self.gpu.clear(counts + 4 * r * STRIDE, 32)?;
@@ -310,7 +310,7 @@ impl Rig {
         self.launch(Kernel::tally, (true, true), Grid::blocks(1, 128), &args)?;
         let args = [self.updates, losses, means, stopped].map(Arg::At);
         self.launch(Kernel::mean_loss, (true, true), Grid::blocks(1, 128), &args)?;
-        let args = [places.as_slice(), &[Arg::Null, Arg::Int(1)]].concat();
+        let args = [places.as_slice(), &[Arg::Null, Arg::Int(1), Arg::Null]].concat();
         self.launch(Kernel::cross_entropy, (true, true), warps, &args)?;
 
         let means = self.get(means, 3, 0)?;

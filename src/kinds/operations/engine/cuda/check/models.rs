@@ -2,7 +2,7 @@
 
 use super::{Note, random, worst, worst_f64};
 use crate::{
-    kinds::operations::config::{Activation, Decay, ModelConfig, Norm, OptimConfig, Positions, Preset},
+    kinds::operations::config::{Activation, Decay, ModelConfig, Norm, OptimConfig, Positions, Preset, Pull},
     kinds::operations::engine::{
         Engine, EngineError, Evaluated, Precision, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape,
         cpu::FactoredEngine,
@@ -33,7 +33,11 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, small: bool, note
     };
     let on = On { device, precision };
     for (name, model) in models() {
-        note(&format!("{gradients}, {name}"), gradient, on.gradients(&model, 11, [20, 13, 1]));
+        note(&format!("{gradients}, {name}"), gradient, on.gradients(&model, 11, [20, 13, 1], [None; 3]));
+        if model.n_layers == 1 {
+            let name = format!("{gradients}, with a pull at LAR, {name}");
+            note(&name, gradient, on.gradients(&model, 11, [20, 13, 1], PULLS));
+        }
     }
     let loss = if tf32 { 1e-2 } else { 1e-4 };
     let small_training = (small_model(2), 13, 16);
@@ -58,7 +62,7 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, small: bool, note
         {
             let model = preset.config("", 0.5, 0).model;
             let name = |what: &str| format!("{what}, preset {name} at full size");
-            note(&name(gradients), gradient, on.gradients(&model, v, [batch, 96, 1]));
+            note(&name(gradients), gradient, on.gradients(&model, v, [batch, 96, 1], [None; 3]));
         }
         let full = (Preset::Paper.config("", 0.5, 0).model, 97, 512);
         note("200 steps: loss of each, preset paper at full size", loss, on.training(&full));
@@ -92,6 +96,26 @@ fn models() -> Vec<(String, ModelConfig)> {
         }
     }
     models
+}
+
+/// Of three replicas side by side, one without.
+const PULLS: [Option<Pull>; 3] = [
+    Some(Pull { lar: 20.0, sigma_p: -30.0, norm: 5.0 }),
+    None,
+    Some(Pull { lar: -9.0, sigma_p: 0.0, norm: 0.0 }),
+];
+
+/// By an engine for one run: its loss, and the gradient of loss and pull.
+fn gradient(
+    engine: &mut FactoredEngine,
+    (params, batch): (&[f32], &[Equation]),
+    pull: Option<Pull>,
+    grads: &mut [f32],
+) -> Result<f32, EngineError> {
+    match pull {
+        Some(pull) => engine.pulled(params, batch, pull, grads),
+        None => engine.loss_and_gradients(params, batch, grads),
+    }
 }
 
 /// Model, symbols, batch size.
@@ -139,6 +163,7 @@ impl Run {
             ReplicaStep {
                 batch: (0..size).map(row).collect(),
                 update: AdamWStep::new(&self.optim, t as u64 + 1, lr),
+                pull: None,
             }
         };
         (0..EPOCH).map(step).collect()
@@ -168,7 +193,13 @@ impl On<'_> {
     }
 
     /// Batches of three sizes side by side; the update moves nothing.
-    fn gradients(&self, model: &ModelConfig, v: usize, sizes: [usize; 3]) -> Checked {
+    fn gradients(
+        &self,
+        model: &ModelConfig,
+        v: usize,
+        sizes: [usize; 3],
+        pulls: [Option<Pull>; 3],
+    ) -> Checked {
         let mut rng = random("gradients", 0);
         let setting = (model.clone(), v, sizes[0]);
         let mut replicas = self.open(&setting, 3)?;
@@ -185,11 +216,12 @@ impl On<'_> {
             replicas.load(slot, &state)?;
             runs.push((params, batch));
         }
-        let step = |batch: &Vec<Equation>| vec![ReplicaStep { batch: batch.clone(), update: still }];
+        let step =
+            |batch: &Vec<Equation>, pull| vec![ReplicaStep { batch: batch.clone(), update: still, pull }];
         let epochs: Vec<_> = runs
             .iter()
             .enumerate()
-            .map(|(slot, (_, batch))| ReplicaEpoch { slot, steps: step(batch) })
+            .map(|(slot, (_, batch))| ReplicaEpoch { slot, steps: step(batch, pulls[slot]) })
             .collect();
         replicas.start_epoch(&epochs)?;
         let losses = replicas.finish_epoch()?;
@@ -198,11 +230,11 @@ impl On<'_> {
         let (mut error, mut distances) = (0f64, [0f64; 2]);
         for (slot, (params, batch)) in runs.iter().enumerate() {
             let (mut expected, mut got) = (vec![0.0; params.len()], vec![0.0; params.len()]);
-            let loss = engine.loss_and_gradients(params, batch, &mut expected)?;
+            let loss = gradient(&mut engine, (params, batch), pulls[slot], &mut expected)?;
             replicas.read_gradients(slot, &mut got)?;
             if self.precision == Precision::Tf32 {
                 let mut f32s = vec![0.0; params.len()];
-                let exact_loss = exact.loss_and_gradients(params, batch, &mut f32s)?;
+                let exact_loss = gradient(&mut exact, (params, batch), pulls[slot], &mut f32s)?;
                 distances[0] += squared(&got, &f32s) + squared(&losses[slot], &[exact_loss]);
                 distances[1] += squared(&expected, &f32s) + squared(&[loss], &[exact_loss]);
                 continue;

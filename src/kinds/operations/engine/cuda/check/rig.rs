@@ -4,7 +4,7 @@ use super::{numbers, random, worst};
 use crate::{
     kinds::operations::config::Preset,
     kinds::operations::engine::{
-        EngineError, Precision,
+        EngineError, Precision, ReplicaStep,
         cuda::{
             batches::{pack, update_bytes},
             buffers::{UPDATE_BYTES, batch_stride},
@@ -51,7 +51,8 @@ impl Rig {
         let (mut packed, mut updates) = (vec![0u16; 3 * stride], vec![0u8; 3 * UPDATE_BYTES]);
         for r in 0..3 {
             pack(&rig.batches[r], CAPACITY, V, &mut packed[r * stride..][..stride]);
-            update_bytes(BATCHES[r], Some(&step()), &mut updates[r * UPDATE_BYTES..]);
+            let step = ReplicaStep { batch: Vec::new(), update: step(), pull: None };
+            update_bytes(BATCHES[r], Some(&step), &mut updates[r * UPDATE_BYTES..]);
         }
         (rig.packed, rig.updates) = (3 * STRIDE * 4, 3 * STRIDE * 4 + 4096);
         rig.gpu.upload(rig.packed, bytemuck::cast_slice(&packed))?;
