@@ -63,6 +63,10 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "strength-minority",
     "strength-phase",
     "strength-modular",
+    "regularisation-quick",
+    "regularisation",
+    "regularisation-30",
+    "regularisation-text",
     "lm-quick",
     "lm-core",
     "lm-sizes",
@@ -360,13 +364,17 @@ mod tests {
             assert_eq!(plan.len(), runs, "{name}");
             assert!(plan.iter().all(|r| r.budget() == Budget { max_epochs: 50_000, patience: 2_000 }));
         }
-        // 12 runs a seed; two stages of 7 and 6 rates; 12 of a family; six combinations
+        // lens: 12 runs a seed; two stages of 7 and 6 rates; 12 of a family; six combinations
         for (name, runs) in [
             ("lens-stages", 36),
             ("lens-batch", 65),
             ("lens-early", 60),
             ("lens-untie", 18),
             ("lens-full", 12),
+            ("regularisation-quick", 35),
+            ("regularisation", 300),
+            ("regularisation-30", 50),
+            ("regularisation-text", 50),
         ] {
             assert_eq!(Experiment::find(name).unwrap().plan(&[]).unwrap().len(), runs, "{name}");
         }

@@ -39,6 +39,8 @@ pub struct RunWriter {
     metrics: Appended,
     spectra: Appended,
     diagnostics: Option<Appended>,
+    /// Whether the rows to come fit under the header of a table that was there before.
+    fits_header: bool,
     /// What belongs to the end that the run is at, by the table it continues.
     end: BTreeMap<&'static str, Vec<u8>>,
 }
@@ -67,6 +69,7 @@ impl RunWriter {
                 .has_diagnostics()
                 .then(|| Appended::create(&dir.join(DIAGNOSTICS)))
                 .transpose()?,
+            fits_header: true,
             dir: dir.to_owned(),
             manifest,
             kept,
@@ -115,6 +118,7 @@ impl RunWriter {
                 metrics: table(METRICS)?,
                 spectra: table(SPECTRA)?,
                 diagnostics: run.has_diagnostics().then(|| table(DIAGNOSTICS)).transpose()?,
+                fits_header: false,
                 dir: dir.to_owned(),
                 manifest: Manifest {
                     state: RunState::Running,
@@ -192,6 +196,9 @@ impl RunWriter {
         };
         if is_empty {
             self.append(part, DIAGNOSTICS, false, [("run", "epoch", columns)])?;
+        } else if part == Part::Trajectory && !self.fits_header {
+            check_header(&self.dir.join(DIAGNOSTICS), columns)?;
+            self.fits_header = true;
         }
         let run = self.manifest.run.clone();
         self.append(part, DIAGNOSTICS, false, [(run, epoch, values)])
@@ -369,6 +376,23 @@ fn read_point(dir: &Path, point: &SavePoint, layout: &Layout) -> Result<Option<S
         check_vouched(dir, table, point, Tail::Rows)?;
     }
     Ok(Some(snapshot))
+}
+
+/// That a table of diagnostics has these columns: of a group of them another version of this program may have fewer or more.
+fn check_header(path: &Path, columns: &[String]) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Csv { path: path.to_owned(), source };
+    let mut reader = csv::Reader::from_path(path).map_err(failed)?;
+    let header = reader.headers().map_err(failed)?;
+    if header.iter().skip(2).eq(columns) {
+        return Ok(());
+    }
+    let reason = format!(
+        "the run was begun with {} diagnostics and would go on with {}, as another version of groklab has them; go on with that \
+         version, or remove the run's directory to run it again",
+        header.len().saturating_sub(2),
+        columns.len()
+    );
+    Err(StoreError::Format { path: path.to_owned(), reason })
 }
 
 fn csv_bytes<R: serde::Serialize>(

@@ -82,7 +82,7 @@ pub(crate) fn execution<'a>(results: &Path, stop: &'a AtomicBool) -> Execution<'
     }
 }
 
-fn run_in(results: &Path) -> (Settled, String) {
+pub(super) fn run_in(results: &Path) -> (Settled, String) {
     let notes = Notes::default();
     let settled = run_one(&tiny(0), &execution(results, &NEVER), &notes);
     (settled, notes.text())
@@ -117,7 +117,7 @@ fn assert_same(dir: &Path, undisturbed: &BTreeMap<String, Vec<u8>>, case: &str) 
 }
 
 /// The run as it should end, and the file operations it takes.
-fn undisturbed() -> (BTreeMap<String, Vec<u8>>, Vec<Op>) {
+pub(super) fn undisturbed() -> (BTreeMap<String, Vec<u8>>, Vec<Op>) {
     let root = tempfile::tempdir().unwrap();
     faults::plan(root.path(), Fault::Error, 0);
     let (settled, _) = run_in(root.path());
@@ -344,7 +344,7 @@ fn a_panic_in_one_run_leaves_the_others_alone() {
 }
 
 /// A run stopped in the middle of its third epoch: two checkpoints, rows for epochs 0, 1 and 2.
-fn interrupted() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn interrupted() -> (tempfile::TempDir, PathBuf) {
     let root = tempfile::tempdir().unwrap();
     let stop: &'static AtomicBool = Box::leak(Box::default());
     let settled = run_watched(root.path(), stop, |step| {
@@ -354,40 +354,6 @@ fn interrupted() -> (tempfile::TempDir, PathBuf) {
     assert!(matches!(settled, Settled::Stopped));
     let dir = root.path().join(tiny(0).id);
     (root, dir)
-}
-
-#[test]
-fn a_run_begun_without_diagnostics_is_resumed_and_has_them_from_there_on() {
-    let (expected, _) = undisturbed();
-    let (root, dir) = interrupted();
-    let mut manifest = store::read_manifest(&dir).unwrap().unwrap();
-    for point in &mut manifest.saved {
-        point.files.remove("diagnostics.csv").unwrap();
-    }
-    fs::remove_file(dir.join("diagnostics.csv")).unwrap();
-    fs::write(dir.join("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
-    assert!(verify_run(&dir).is_empty());
-    assert_eq!(read_run(&dir).unwrap().diagnostics().unwrap(), None);
-
-    let (settled, notes) = run_in(root.path());
-    assert!(matches!(settled, Settled::Finished(_)) && notes.contains("resumed at epoch 3"), "{notes}");
-    assert!(verify_run(&dir).is_empty());
-    let found = read_run(&dir).unwrap().diagnostics().unwrap().unwrap();
-    assert_eq!(found.rows.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [4]);
-
-    let (whole, other_dir) = interrupted();
-    run_in(whole.path());
-    let whole = read_run(&other_dir).unwrap();
-    let table = whole.diagnostics().unwrap().unwrap();
-    let epochs: Vec<u64> = table.column("rankme").iter().map(|(epoch, _)| *epoch).collect();
-    assert_eq!(epochs, whole.metrics.iter().map(|row| row.mark.epoch).collect::<Vec<_>>());
-    assert_eq!(table.columns, found.columns);
-    // as text, in which NaN is NaN
-    assert_eq!(format!("{:?}", table.rows.last()), format!("{:?}", found.rows.last()));
-    assert!(table.column("no_such_column").is_empty());
-    for name in ["metrics.csv", "spectra.csv", "final.safetensors"] {
-        assert!(contents(&dir)[name] == expected[name], "{name}");
-    }
 }
 
 fn checkpoints(dir: &Path) -> Vec<PathBuf> {

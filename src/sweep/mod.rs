@@ -9,6 +9,8 @@ mod attempt;
 #[cfg(test)]
 mod budget_tests;
 #[cfg(test)]
+mod diagnostics_tests;
+#[cfg(test)]
 pub(crate) mod fault_tests;
 pub mod memory;
 mod recorder;

@@ -71,7 +71,8 @@ impl Kind for Operations {
     }
 
     fn meanings(&self) -> BTreeMap<String, KeyDoc> {
-        meanings("RunConfig", &[include_str!("config/mod.rs"), BUDGET_SOURCE])
+        let alignment = include_str!("config/alignment.rs");
+        meanings("RunConfig", &[include_str!("config/mod.rs"), alignment, BUDGET_SOURCE])
     }
 
     fn lists(&self) -> &'static [(&'static str, &'static str)] {

@@ -131,6 +131,12 @@ impl Config {
                 "it is at most optim.schedule_steps",
             ),
             (
+                (-1e6..=1e6).contains(&self.alignment.lar_strength),
+                "alignment.lar_strength",
+                format!("{:?}", self.alignment.lar_strength),
+                "-1e6 ≤ lar_strength ≤ 1e6",
+            ),
+            (
                 optim.clip.is_finite() && optim.clip >= 0.0,
                 "optim.clip",
                 format!("{:?}", optim.clip),

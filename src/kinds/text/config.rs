@@ -22,6 +22,9 @@ pub struct Config {
     pub model: ModelConfig,
     /// The optimiser and its schedule.
     pub optim: OptimConfig,
+    /// A term that pulls at LAR.
+    #[serde(default)]
+    pub alignment: AlignmentConfig,
     /// What the milestone `target` is.
     pub target: TargetConfig,
     /// Budget: not part of the recipe.
@@ -104,6 +107,14 @@ pub enum ArchitectureName {
     Gemma,
     /// The toy of Spectral Lens (arXiv 2605.05683): squared ReLU, norms without gain, output projections that begin at zero.
     Lens,
+}
+
+/// Loss − lar_strength·LAR of the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlignmentConfig {
+    /// λ, of LAR of the unembedding over a step's targets; above 0 it is raised, below 0 lowered.
+    pub lar_strength: f64,
 }
 
 /// When the milestone `target` counts as seen: then the run ends `train.patience` steps later.

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 /// What the preset `lm-small` was when ids were first given so. It must never change.
 pub const LEFT_OUT: LeftOut = &[
+    ("alignment.lar_strength", "0.0"),
     ("data.batch_size", "8"),
     ("data.draw", "\"epochs\""),
     ("data.held_out", "64"),

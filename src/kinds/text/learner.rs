@@ -83,13 +83,21 @@ impl<'a> TextLearner<'a> {
     fn step(&mut self) -> Result<Pass, Failure> {
         let (inputs, targets) = self.feed.batch(self.course.step);
         self.model.set(&self.params)?;
-        let loss = self.model.loss(&inputs, &targets, self.run.config.model.n_ctx, &mut |_, _| Ok(()))?;
+        let (length, pull) = (self.run.config.model.n_ctx, self.run.config.alignment.lar_strength);
+        let (loss, whole) = if pull == 0.0 {
+            let loss = self.model.loss(&inputs, &targets, length, &mut |_, _| Ok(()))?;
+            (loss.clone(), loss)
+        } else {
+            let (loss, lar) = self.model.loss_and_lar(&inputs, &targets, length)?;
+            let whole = (&loss - (lar * pull)?)?;
+            (loss, whole)
+        };
         let value = f64::from(loss.to_scalar::<f32>()?);
         if !value.is_finite() {
             self.memory.step(value, f64::NAN);
             return Ok(Pass::NotFinite);
         }
-        match self.model.gradients(&loss, &mut self.grads) {
+        match self.model.gradients(&whole, &mut self.grads) {
             Err(ModelError::NotFinite { .. }) => {
                 self.memory.step(value, f64::NAN);
                 return Ok(Pass::NotFinite);

@@ -6,6 +6,7 @@ pub(super) mod transformer;
 
 use super::{
     Study,
+    arrival::{GROKKED, log_ratios},
     contrast::{Series, mean, pairs, series},
 };
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
         Figure,
         lines::{Axes, Panel, page},
     },
-    store::RunState,
 };
 
 /// The study.
@@ -29,8 +29,7 @@ const STRENGTH: &str = "jacobian.strength";
 /// The milestones of the kind `vectors`.
 const TARGET: &str = "target";
 const FITTED: &str = "fitted";
-/// A milestone of binary operations, and the setting that keeps their embedding as it began.
-const GROKKED: &str = "grokked";
+/// The setting that keeps the embedding of binary operations as it began.
 const FROZEN: &str = "optim.frozen";
 
 fn claims(study: &general::Study) -> Vec<Claim> {
@@ -54,26 +53,6 @@ fn arms<'s, 'a>(series: &'s Series<'a>) -> impl Iterator<Item = (f64, &'s [&'a R
         .iter()
         .filter(|(value, _)| *value != 0.0)
         .map(move |(value, with)| (*value, without, &with[..]))
-}
-
-/// Epochs to a milestone; those of a run that did not get there are at least the epochs it was given. None of a run that is
-/// still on its way there.
-fn epochs(run: &Run, to: &str) -> Option<(f64, bool)> {
-    match run.mark(to) {
-        Some(mark) => Some((mark.epoch.max(1) as f64, true)),
-        None if run.manifest.state == RunState::Finished => Some((run.manifest.epochs.max(1) as f64, false)),
-        None => None,
-    }
-}
-
-/// ln(epochs to a milestone without the term / with it) of each pair of seeds. A baseline that never got there counts with its budget,
-/// which is too few; a pair in which the run with the term did not, only if the baseline did.
-fn log_ratios(to: &str, without: &[&Run], with: &[&Run], group: &str) -> Vec<Sample> {
-    let ratio = |(base, run): (&Run, &Run)| {
-        let ((base, base_got), (run, run_got)) = (epochs(base, to)?, epochs(run, to)?);
-        (base_got || run_got).then(|| Sample { group: group.to_owned(), value: (base / run).ln() })
-    };
-    pairs(without, with).into_iter().filter_map(ratio).collect()
 }
 
 fn fewer_steps(series: &[Series]) -> Claim {

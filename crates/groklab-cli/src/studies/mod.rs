@@ -4,11 +4,13 @@
 //! [`grokking`], the study of binary operations, came first and reads its runs in its own way: their recipes by field, and the
 //! paper's numbers beside them. The others are a [`Study`] each.
 
+mod arrival;
 mod contrast;
 pub mod grokalign;
 pub mod grokking;
 pub mod lens;
 pub mod pretraining;
+pub mod regularisation;
 pub mod strength;
 #[cfg(test)]
 mod tests;
@@ -33,7 +35,8 @@ pub struct Study {
 }
 
 /// Every study of kinds other than binary operations.
-pub static ALL: &[&Study] = &[&grokalign::STUDY, &strength::STUDY, &pretraining::STUDY, &lens::STUDY];
+pub static ALL: &[&Study] =
+    &[&grokalign::STUDY, &strength::STUDY, &pretraining::STUDY, &lens::STUDY, &regularisation::STUDY];
 
 /// The study that an experiment's plan names.
 pub fn of(study: &general::Study) -> Option<&'static Study> {

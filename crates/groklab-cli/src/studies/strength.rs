@@ -7,6 +7,7 @@ mod modular;
 
 use super::{
     Study,
+    arrival::GROKKED,
     contrast::{Series, series, slope},
 };
 use crate::{
@@ -60,7 +61,7 @@ fn test(run: &Run) -> Option<f64> {
 
 /// Whether a run got where it was to go: to its target, or to grokking.
 fn has_arrived(run: &Run) -> bool {
-    [TARGET, modular::GROKKED].iter().any(|mark| run.mark(mark).is_some())
+    [TARGET, GROKKED].iter().any(|mark| run.mark(mark).is_some())
 }
 
 fn is_even(run: &Run) -> bool {

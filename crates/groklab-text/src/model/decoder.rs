@@ -2,7 +2,7 @@
 
 use super::{
     Architecture, ModelError, Observer, Pass, Tap, TextConfig, fused,
-    operations::{Rope, cross_entropy},
+    operations::{Rope, cross_entropy, log_alignment},
 };
 use crate::Layout;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -160,6 +160,28 @@ impl<A: Architecture> Decoder<A> {
         }
         let logits = self.tapped_logits(inputs, length, tap)?;
         self.mean_loss(&logits, targets)
+    }
+
+    /// [`Self::loss`], and LAR of the unembedding over the same targets, a scalar with gradients too.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn loss_and_lar(
+        &self,
+        inputs: &[u32],
+        targets: &[u32],
+        length: usize,
+    ) -> std::result::Result<(Tensor, Tensor), ModelError> {
+        let (name, mut seen) = (self.config.unembedding(), None);
+        let loss = self.tapped_loss(inputs, targets, length, &mut |at, x, z| {
+            if at == name {
+                seen = Some((x.clone(), z.clone()));
+            }
+            Ok(z)
+        })?;
+        let missing = || ModelError::NoGradient { name: name.to_owned() };
+        let ((x, z), w) = seen.zip(self.var(name)).ok_or_else(missing)?;
+        Ok((loss, log_alignment(&x, &z, w)?))
     }
 
     /// Mean loss in nats of logits, (N, V), and N targets.

@@ -32,7 +32,7 @@ pub use decoder::{Decoder, Transformer};
 pub use gemma::TextConfig;
 pub use init::initial_parameters;
 pub use lens::{LensConfig, LensModel, Stage};
-pub use operations::{Rope, cross_entropy, rms_norm};
+pub use operations::{Rope, cross_entropy, log_alignment, rms_norm};
 pub use pass::{Heads, Observer, Pass, Tap};
 pub use samples::{Factors, SampleGradients, sample_factors, sample_gradients};
 

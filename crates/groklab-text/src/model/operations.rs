@@ -36,6 +36,17 @@ pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     (log_sum - chosen)?.mean_all()
 }
 
+/// LAR of W, (V, d), for its inputs X, (N, d), and Z = X Wᵀ: 1 + log_d( ‖Z‖ / (‖X‖·‖W‖) ) (arXiv 2605.28975), a scalar with
+/// gradients; −∞ if Z is zero.
+///
+/// # Errors
+/// If the device fails.
+pub fn log_alignment(x: &Tensor, z: &Tensor, w: &Tensor) -> Result<Tensor> {
+    let log_norm = |a: &Tensor| a.sqr()?.sum_all()?.log()? * 0.5;
+    let log_share = ((log_norm(z)? - log_norm(x)?)? - log_norm(w)?)?;
+    (log_share / (w.dim(D::Minus1)? as f64).ln())? + 1.0
+}
+
 /// Rotary position embedding (Su et al. 2021, arXiv 2104.09864), halves rotated: channels i and i + D/2 of position t turn
 /// by the angle t·base^(−2i/D).
 #[derive(Clone, Debug)]

@@ -104,6 +104,57 @@ fn gradients_are_finite_differences() {
     }
 }
 
+/// LAR by norms of what an observer sees, and the gradient of loss − λ·LAR by differences, every ninth parameter.
+#[test]
+fn lar_is_that_of_its_norms_and_its_gradient_is_a_finite_difference() {
+    for tied in [false, true] {
+        let config = tiny(tied);
+        let model = Transformer::new(config.clone(), DType::F64, &DEVICE).unwrap();
+        let mut params = random(config.layout().len(), 0.4, 0);
+        let (inputs, targets) = (ids(12, 11, 0), ids(12, 11, 1));
+        let norm = |a: &[f64]| a.iter().map(|a| a * a).sum::<f64>().sqrt();
+        let defined = |params: &[f64]| {
+            model.set(params).unwrap();
+            let mut x = Vec::new();
+            let mut see = |name: &str, input: &Tensor| {
+                if name == config.unembedding() {
+                    x = host(input);
+                }
+                Ok(())
+            };
+            let logits = model.logits(&inputs, 6, &mut see).unwrap();
+            let loss = host(&model.mean_loss(&logits, &targets).unwrap())[0];
+            let w = host(model.var(config.unembedding()).unwrap());
+            let width = w.len() / 11;
+            let share = norm(&host(&logits)) / (norm(&x) * norm(&w));
+            (loss, 1.0 + share.ln() / (width as f64).ln())
+        };
+        let (loss, lar) = model.set(&params).and_then(|()| model.loss_and_lar(&inputs, &targets, 6)).unwrap();
+        let (expected_loss, expected_lar) = defined(&params);
+        assert!((host(&loss)[0] - expected_loss).abs() < 1e-12);
+        assert!((host(&lar)[0] - expected_lar).abs() < 1e-12, "{lar} {expected_lar}");
+        let strength = 2.5;
+        let mut grads = vec![0.0f64; params.len()];
+        model.gradients(&(&loss - (lar * strength).unwrap()).unwrap(), &mut grads).unwrap();
+        let (size, step) = (norm(&grads), 1e-5);
+        for i in (0..params.len()).step_by(9) {
+            let value = params[i];
+            let mut at = |delta: f64| {
+                params[i] = value + delta;
+                let (loss, lar) = defined(&params);
+                loss - strength * lar
+            };
+            let difference = (at(step) - at(-step)) / (2.0 * step);
+            params[i] = value;
+            assert!(
+                (grads[i] - difference).abs() < 1e-5 * size + 1e-4 * difference.abs(),
+                "{i}: {} {difference}",
+                grads[i]
+            );
+        }
+    }
+}
+
 #[test]
 fn every_parameter_gets_a_gradient_that_is_not_zero() {
     for tied in [false, true] {

@@ -48,14 +48,7 @@ impl Alignment {
     }
 
     /// Adds to the gradient of W, (V, n).
-    fn add_to_weight(
-        &mut self,
-        pull: Pull,
-        products: &mut Products,
-        d_w: &mut [f32],
-        w: &[f32],
-        n: usize,
-    ) {
+    fn add_to_weight(&mut self, pull: Pull, products: &mut Products, d_w: &mut [f32], w: &[f32], n: usize) {
         let squares = square_sum(w);
         let lar = if square_sum(&self.z) > 0.0 { pull.lar } else { 0.0 };
         add(d_w, factor(lar + pull.norm + 2.0 * pull.sigma_p, squares, n), w);
