@@ -157,7 +157,8 @@ fn load(group: &mut CudaReplicas, config: &RunConfig) -> Result<Vec<ReplicaEpoch
         let (m, v) = (&adamw.m, &adamw.v);
         group.load(slot, &ReplicaState { params: &params, m, v, train: &split.train, val: &split.val })?;
         let rows = |rows: &[u32]| rows.iter().map(|&i| split.train[i as usize]).collect();
-        let steps = order.batches().map(|batch| ReplicaStep { batch: rows(batch), update }).collect();
+        let steps =
+            order.batches().map(|batch| ReplicaStep { batch: rows(batch), update, pull: None }).collect();
         epochs.push(ReplicaEpoch { slot, steps });
     }
     Ok(epochs)
