@@ -24,6 +24,7 @@ mod fourier;
 mod group;
 pub mod json;
 pub mod paper;
+pub mod predict;
 mod rmse;
 mod summary;
 pub mod tables;
