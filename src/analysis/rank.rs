@@ -71,58 +71,81 @@ impl Order {
 
 /// Kendall's τ_b of two lists of equal length; none where a list has no two different values, or is no number.
 pub fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
-    let all: Vec<usize> = (0..x.len().min(y.len())).collect();
-    tau(&Order::of(x), &Order::of(y), &all, &all)
+    Pairs::of(&Order::of(x), &Order::of(y), None).tau(&vec![1; x.len()])
 }
 
-/// τ_b over the pairs of known order of the runs in `of_x` as to the one number and the runs in `of_y` as to the other:
-/// (C − D) / √((P − T_x)(P − T_y)), C and D the pairs in equal and in opposite order, P all of known order, T those tied.
-pub fn tau(x: &Order, y: &Order, of_x: &[usize], of_y: &[usize]) -> Option<f64> {
-    let (mut sum, mut differ_x, mut differ_y) = (0_i64, 0_i64, 0_i64);
-    for j in 1..of_x.len() {
-        for i in 0..j {
-            let (a, b) = (x.at(of_x[i], of_x[j]), y.at(of_y[i], of_y[j]));
-            if a != UNKNOWN && b != UNKNOWN {
-                sum += i64::from(a * b);
-                differ_x += i64::from(a * a);
-                differ_y += i64::from(b * b);
-            }
-        }
-    }
-    let most = (differ_x as f64 * differ_y as f64).sqrt();
-    (most > 0.0).then(|| sum as f64 / most)
+/// The pairs whose order is known by two numbers, or by three.
+#[derive(Clone, Debug)]
+pub struct Pairs(Vec<Pair>);
+
+/// Two runs, and the signs of their differences in x, y and z.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    runs: (usize, usize),
+    signs: [i8; 3],
 }
 
-/// Kendall's partial τ of x and y given z (Kendall 1942, doi:10.1093/biomet/32.3-4.277), each of the three over the pairs whose
-/// order in y is known, so that it lies within ±1; none where one of them is none or z says all.
-pub fn partial(x: &Order, y: &Order, z: &Order, runs: &[usize]) -> Option<f64> {
-    // products of signs xy, xz, yz, then x², y², z²: over one set of pairs the three τ are cosines
-    let mut sums = [0_i64; 6];
-    for j in 1..runs.len() {
-        for i in 0..j {
-            let [a, b, c] = [x, y, z].map(|order| order.at(runs[i], runs[j]));
-            if a != UNKNOWN && b != UNKNOWN && c != UNKNOWN {
-                let products = [a * b, a * c, b * c, a * a, b * b, c * c];
-                sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += i64::from(product));
-            }
-        }
+impl Pairs {
+    /// Of as many runs as each order has.
+    pub fn of(x: &Order, y: &Order, z: Option<&Order>) -> Self {
+        let pairs = (0..x.n.min(y.n)).flat_map(|j| (0..j).map(move |i| (i, j)));
+        let signs =
+            |(i, j)| Pair { runs: (i, j), signs: [x.at(i, j), y.at(i, j), z.map_or(0, |z| z.at(i, j))] };
+        Self(pairs.map(signs).filter(|pair| !pair.signs.contains(&UNKNOWN)).collect())
     }
-    let [xy, xz, yz, xx, yy, zz] = sums.map(|sum| sum as f64);
-    let of = |ab: f64, aa: f64, bb: f64| (aa * bb > 0.0).then(|| ab / (aa * bb).sqrt());
-    let (xy, xz, yz) = (of(xy, xx, yy)?, of(xz, xx, zz)?, of(yz, yy, zz)?);
-    let rest = (1.0 - xz * xz) * (1.0 - yz * yz);
-    (rest > 1e-12).then(|| (xy - xz * yz) / rest.sqrt())
+
+    /// Sums of products of signs, each pair as often as its runs were drawn together: xy, xz, yz, x², y², z². A run drawn twice is
+    /// a pair tied in all of them.
+    fn sums(&self, drawn: &[u32]) -> [f64; 6] {
+        let mut sums = [0_i64; 6];
+        for Pair { runs: (i, j), signs: [x, y, z] } in &self.0 {
+            let times = i64::from(drawn[*i] * drawn[*j]);
+            let products = [x * y, x * z, y * z, x * x, y * y, z * z];
+            sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += times * i64::from(product));
+        }
+        sums.map(|sum| sum as f64)
+    }
+
+    /// τ_b of x and y where each run was drawn so many times: (C − D) / √((P − T_x)(P − T_y)), C and D the pairs in equal and in
+    /// opposite order, P all, T those tied. None where nothing differs.
+    pub fn tau(&self, drawn: &[u32]) -> Option<f64> {
+        let [xy, _, _, xx, yy, _] = self.sums(drawn);
+        cosine(xy, xx, yy)
+    }
+
+    /// Kendall's partial τ of x and y given z (Kendall 1942, doi:10.1093/biomet/32.3-4.277), the three over the same pairs, so
+    /// that it lies within ±1; none where one of them is none, or z says all.
+    pub fn partial(&self, drawn: &[u32]) -> Option<f64> {
+        let [xy, xz, yz, xx, yy, zz] = self.sums(drawn);
+        let (xy, xz, yz) = (cosine(xy, xx, yy)?, cosine(xz, xx, zz)?, cosine(yz, yy, zz)?);
+        let rest = (1.0 - xz * xz) * (1.0 - yz * yz);
+        (rest > 1e-12).then(|| (xy - xz * yz) / rest.sqrt())
+    }
+}
+
+fn cosine(ab: f64, aa: f64, bb: f64) -> Option<f64> {
+    (aa * bb > 0.0).then(|| ab / (aa * bb).sqrt())
 }
 
 /// How often chance makes as large a |τ|: x is dealt out anew among the runs of each group, (1 + as extreme) / (1 + all).
 pub fn permutation_p(x: &Order, y: &Order, groups: &[usize]) -> Option<f64> {
-    let places: Vec<usize> = (0..groups.len()).collect();
-    let seen = tau(x, y, &places, &places)?.abs();
+    let known = Pairs::of(&Order::by(y.n, |_, _| 0), y, None).0;
+    let tau = |dealt: &[usize]| {
+        let (mut sum, mut differ_x, mut differ_y) = (0_i64, 0_i64, 0_i64);
+        for Pair { runs: (i, j), signs: [_, y, _] } in &known {
+            let x = x.at(dealt[*i], dealt[*j]);
+            if x != UNKNOWN {
+                sum += i64::from(x * y);
+                differ_x += i64::from(x * x);
+                differ_y += i64::from(y * y);
+            }
+        }
+        cosine(sum as f64, differ_x as f64, differ_y as f64)
+    };
+    let mut dealt: Vec<usize> = (0..groups.len()).collect();
+    let seen = tau(&dealt)?.abs();
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let of_group = |g: usize| places.iter().copied().filter(|&i| groups[i] == g).collect::<Vec<_>>();
-    let most = groups.iter().max().map_or(0, |most| most + 1);
-    let members: Vec<Vec<usize>> = (0..most).map(of_group).collect();
-    let mut dealt = places.clone();
+    let members = members(groups);
     let mut extreme = 0;
     for _ in 0..PERMUTATIONS {
         for members in &members {
@@ -131,23 +154,29 @@ pub fn permutation_p(x: &Order, y: &Order, groups: &[usize]) -> Option<f64> {
             members.iter().zip(shuffled).for_each(|(place, run)| dealt[*place] = run);
         }
         // a rounding below counts as equal
-        extreme += usize::from(tau(x, y, &dealt, &places).unwrap_or(0.0).abs() >= seen - 1e-12);
+        extreme += usize::from(tau(&dealt).unwrap_or(0.0).abs() >= seen - 1e-12);
     }
     Some((1 + extreme) as f64 / (1 + PERMUTATIONS) as f64)
 }
 
-/// 95 % percentile bootstrap interval of `statistic` over the runs, drawn within their groups; a draw without a value counts as 0.
-pub fn order_interval(groups: &[usize], statistic: impl Fn(&[usize]) -> Option<f64>) -> (f64, f64) {
-    let most = groups.iter().max().map_or(0, |most| most + 1);
-    let members: Vec<Vec<usize>> =
-        (0..most).map(|g| (0..groups.len()).filter(|&i| groups[i] == g).collect()).collect();
+/// 95 % percentile bootstrap interval of `statistic` of how often each run was drawn, within its group; a draw without a value
+/// counts as 0.
+pub fn order_interval(groups: &[usize], statistic: impl Fn(&[u32]) -> Option<f64>) -> (f64, f64) {
+    let members = members(groups);
+    let mut drawn = vec![0; groups.len()];
     interval(|rng| {
-        let mut drawn = Vec::with_capacity(groups.len());
+        drawn.fill(0);
         for members in &members {
-            drawn.extend((0..members.len()).map(|_| members[rng.random_range(0..members.len())]));
+            members.iter().for_each(|_| drawn[members[rng.random_range(0..members.len())]] += 1);
         }
         statistic(&drawn).unwrap_or(0.0)
     })
+}
+
+/// The places of each group.
+fn members(groups: &[usize]) -> Vec<Vec<usize>> {
+    let most = groups.iter().max().map_or(0, |most| most + 1);
+    (0..most).map(|g| (0..groups.len()).filter(|&i| groups[i] == g).collect()).collect()
 }
 
 /// Holm's step-down adjustment (Holm 1979); NaN stays and does not count.
@@ -199,13 +228,13 @@ mod tests {
             let lives: Vec<Lifetime> = (case.times.iter().zip(&case.ended))
                 .map(|(time, ended)| Lifetime { time: *time, ended: *ended })
                 .collect();
-            let all: Vec<usize> = (0..lives.len()).collect();
+            let once = vec![1; lives.len()];
             let [x, z] = [&case.x, &case.z].map(|values| Order::of(values));
             let y = Order::of_lives(&lives);
-            agrees(tau(&x, &y, &all, &all), case.tau);
+            agrees(Pairs::of(&x, &y, None).tau(&once), case.tau);
             let within = y.clone().only(|i, j| case.groups[i] == case.groups[j]);
-            agrees(tau(&x, &within, &all, &all), case.tau_within);
-            agrees(partial(&x, &y, &z, &all), case.partial);
+            agrees(Pairs::of(&x, &within, None).tau(&once), case.tau_within);
+            agrees(Pairs::of(&x, &y, Some(&z)).partial(&once), case.partial);
             if let Some((p, sd)) = case.p {
                 let ours = permutation_p(&x, &within, &case.groups).unwrap();
                 assert!((ours - p).abs() < 4.0 * sd + 2.0 / PERMUTATIONS as f64, "{ours}, not {p}");
@@ -225,18 +254,26 @@ mod tests {
         assert_eq!((y.at(0, 1), y.at(1, 2)), (1, UNKNOWN));
         // all pairs of known order agree
         let y = Order::of_lives(&[life(10.0, true), life(20.0, false), life(30.0, true)]);
-        assert_eq!(tau(&Order::of(&[1.0, 9.0, 3.0]), &y, &[0, 1, 2], &[0, 1, 2]), Some(1.0));
+        assert_eq!(Pairs::of(&Order::of(&[1.0, 9.0, 3.0]), &y, None).tau(&[1; 3]), Some(1.0));
     }
 
     #[test]
     fn what_follows_the_third_number_alone_has_no_partial_order() {
         // x = z, then z says all; x unlike z, then the partial τ lies within ±1
         let (y, z) = (Order::of(&[1.0, 2.0, 3.0, 4.0]), Order::of(&[1.0, 3.0, 2.0, 4.0]));
-        assert_eq!(partial(&z, &y, &z, &[0, 1, 2, 3]), None);
+        assert_eq!(Pairs::of(&z, &y, Some(&z)).partial(&[1; 4]), None);
         assert_eq!(kendall(&[1.0, 1.0], &[1.0, 2.0]), None);
         assert_eq!(kendall(&[], &[]), None);
-        let half = order_interval(&[0; 4], |runs| partial(&y, &y, &z, runs));
+        let pairs = Pairs::of(&y, &y, Some(&z));
+        let half = order_interval(&[0; 4], |drawn| pairs.partial(drawn));
         assert!(-1.0 <= half.0 && half.1 <= 1.0 + 1e-12, "{half:?}");
+    }
+
+    #[test]
+    fn a_run_drawn_twice_is_two_runs_tied_in_everything() {
+        let (x, y) = ([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 4.0, 3.0]);
+        let drawn = Pairs::of(&Order::of(&x), &Order::of(&y), None).tau(&[2, 0, 1, 3]);
+        assert_eq!(drawn, kendall(&[1.0, 1.0, 3.0, 4.0, 4.0, 4.0], &[2.0, 2.0, 4.0, 3.0, 3.0, 3.0]));
     }
 
     #[test]

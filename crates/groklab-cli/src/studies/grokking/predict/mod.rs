@@ -9,7 +9,7 @@ pub mod table;
 use rayon::prelude::*;
 
 use crate::analysis::{
-    rank::{Order, holm, order_interval, partial, permutation_p, tau},
+    rank::{Order, Pairs, holm, order_interval, permutation_p},
     survival::Lifetime,
 };
 use crossed::is_crossed;
@@ -137,58 +137,40 @@ fn finding(lots: &[Lot], number: usize, moment: usize) -> Finding {
     };
     let enough: Vec<Seen> = by_lot.iter().filter(|runs| is_enough(runs)).flatten().copied().collect();
     let groups: Vec<usize> = enough.iter().map(|(lot, ..)| *lot).collect();
-    let within = Orders::of(&enough, |a, b| a == b);
-    let all: Vec<usize> = (0..enough.len()).collect();
-    let value = within.tau(&all);
+    let [x, y, z] = orders(&enough, |a, b| a == b);
+    let (two, three) = (Pairs::of(&x, &y, None), Pairs::of(&x, &y, Some(&z)));
+    let once = vec![1; enough.len()];
+    let value = two.tau(&once);
     let is_rival = number == rival;
-    let given = within.partial(&all).filter(|_| !is_rival);
+    let given = three.partial(&once).filter(|_| !is_rival);
     let every: Vec<Seen> = by_lot.iter().flatten().copied().collect();
     Finding {
         number,
         moment: MOMENTS[moment],
         answer: Answer::NotEnough,
         within: value,
-        interval: value.map(|_| order_interval(&groups, |drawn| within.tau(drawn))),
-        p: permutation_p(&within.x, &within.y, &groups),
+        interval: value.map(|_| order_interval(&groups, |drawn| two.tau(drawn))),
+        p: permutation_p(&x, &y, &groups),
         count: count(&enough),
         groups: by_lot.iter().filter(|runs| is_enough(runs)).count(),
-        partial: given.map(|given| (given, order_interval(&groups, |drawn| within.partial(drawn)))),
-        across: Orders::of(&every, |a, b| a != b).tau(&(0..every.len()).collect::<Vec<_>>()),
-        of_lots: by_lot
-            .iter()
-            .map(|runs| {
-                (Orders::of(runs, |_, _| true).tau(&(0..runs.len()).collect::<Vec<_>>()), count(runs))
-            })
-            .collect(),
+        partial: given.map(|given| (given, order_interval(&groups, |drawn| three.partial(drawn)))),
+        across: tau(&every, |a, b| a != b),
+        of_lots: by_lot.iter().map(|runs| (tau(runs, |_, _| true), count(runs))).collect(),
     }
 }
 
-/// The orders of a set of runs: by a number, by the grokking epoch, by the validation loss.
-struct Orders {
-    x: Order,
-    y: Order,
-    z: Order,
+/// The orders of a set of runs: by a number, by the grokking epoch over the pairs whose lots `keep` keeps, by the validation loss.
+fn orders(runs: &[Seen], keep: impl Fn(usize, usize) -> bool) -> [Order; 3] {
+    let lives: Vec<Lifetime> = runs.iter().map(|(.., life)| *life).collect();
+    let of = |value: fn(&Seen) -> f64| Order::of(&runs.iter().map(value).collect::<Vec<_>>());
+    let y = Order::of_lives(&lives).only(|i, j| keep(runs[i].0, runs[j].0));
+    [of(|(_, x, ..)| *x), y, of(|(_, _, z, _)| *z)]
 }
 
-impl Orders {
-    /// Over the pairs whose lots `keep` keeps.
-    fn of(runs: &[Seen], keep: impl Fn(usize, usize) -> bool) -> Self {
-        let lives: Vec<Lifetime> = runs.iter().map(|(.., life)| *life).collect();
-        let of = |value: fn(&Seen) -> f64| Order::of(&runs.iter().map(value).collect::<Vec<_>>());
-        Self {
-            x: of(|(_, x, ..)| *x),
-            y: Order::of_lives(&lives).only(|i, j| keep(runs[i].0, runs[j].0)),
-            z: of(|(_, _, z, _)| *z),
-        }
-    }
-
-    fn tau(&self, runs: &[usize]) -> Option<f64> {
-        tau(&self.x, &self.y, runs, runs)
-    }
-
-    fn partial(&self, runs: &[usize]) -> Option<f64> {
-        partial(&self.x, &self.y, &self.z, runs)
-    }
+/// τ of a number and the grokking epoch over these pairs.
+fn tau(runs: &[Seen], keep: impl Fn(usize, usize) -> bool) -> Option<f64> {
+    let [x, y, _] = orders(runs, keep);
+    Pairs::of(&x, &y, None).tau(&vec![1; runs.len()])
 }
 
 /// The rule of `docs/predict.md`.
