@@ -67,7 +67,7 @@ pub fn answers(found: &[Finding], lots: &[Lot]) -> Table {
                 "orders: p < {}, |τ| ≥ {}, most groups alike; adds: and τ given the validation loss is not 0; does not: interval within ±{}. docs/predict.md has the rule.",
                 ORDERS.1, ORDERS.0, ORDERS.0
             ),
-            format!("{never} runs never memorized, and count nowhere."),
+            format!("{never} runs were never seen to memorize, and count nowhere."),
         ],
     }
 }

@@ -79,3 +79,25 @@ fn runs_that_share_splits_stay_out() {
     let lar = at(&findings(&crossed), "lar", 0).clone();
     assert_eq!((lar.groups, lar.count.runs, lar.of_lots[1].1.runs), (1, 20, 0));
 }
+
+#[test]
+fn tables_csv_and_figure_say_the_same_of_every_number() {
+    let lots = lots(2, 12, 1.0, 2_000.0);
+    let found = findings(&lots);
+    let lar = at(&found, "lar", 0);
+    let said = crate::render::table::text(&table::answers(&found, &lots));
+    let line = said.lines().find(|line| line.starts_with("lar ")).unwrap();
+    let shown = format!("{:.2}", lar.within.unwrap()).replace('-', "−");
+    assert!(line.contains("orders, adds") && line.contains(&shown), "{line}");
+    let bytes = table::predict_csv(&found, &lots).unwrap();
+    let rows: Vec<std::collections::BTreeMap<String, String>> =
+        csv::Reader::from_reader(&bytes[..]).deserialize().map(Result::unwrap).collect();
+    // a line for all together and one for each group
+    assert_eq!(rows.len(), found.len() * 3);
+    assert_eq!((&*rows[0]["number"], rows[0]["tau"].parse().ok()), ("lar", lar.within));
+    assert_eq!((&*rows[1]["group"], rows[1]["tau"].parse().ok()), ("lot 0", lar.of_lots[0].0));
+    let drawn = crate::render::figure::svg(&figure::page(&found).unwrap()[0]).unwrap();
+    assert!(NUMBERS.iter().all(|number| drawn.contains(number.name)) && drawn.contains("memorized + 80 epochs"));
+    assert!(figure::page(&findings(&[])).is_err());
+    assert!(table::crossings(&lots).is_none());
+}
