@@ -1,9 +1,13 @@
 //! A claim and its answer, and one rule for all claims: where must a value lie, and do enough runs, and their mean, lie there?
 
-pub use super::bootstrap::Sample;
-use super::bootstrap::{Clustered, Clusters, MIN_RUNS, clustered_difference, difference_interval, mean};
+pub use super::{bootstrap::Sample, range::Range};
+use super::{
+    bootstrap::{Clustered, Clusters, MIN_RUNS, clustered_difference, difference_interval, interval, mean},
+    rank::kendall,
+};
+use rand::Rng;
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 /// A claim of the paper and what our runs say to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,47 +114,6 @@ impl Verdict {
     }
 }
 
-/// Where the claim wants a value.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Range {
-    /// Greater.
-    Above(f64),
-    /// Less.
-    Below(f64),
-    /// Between the two, ends included.
-    Within(f64, f64),
-}
-
-impl Range {
-    fn contains(self, value: f64) -> bool {
-        match self {
-            Self::Above(bound) => value > bound,
-            Self::Below(bound) => value < bound,
-            Self::Within(low, high) => (low..=high).contains(&value),
-        }
-    }
-
-    /// Whether nothing between `low` and `high` is in the range.
-    fn misses(self, (low, high): (f64, f64)) -> bool {
-        match self {
-            Self::Above(bound) => high <= bound,
-            Self::Below(bound) => low >= bound,
-            Self::Within(least, most) => high < least || low > most,
-        }
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Above(bound) => write!(f, "> {bound}"),
-            Self::Below(bound) => write!(f, "< {bound}"),
-            Self::Within(low, high) => write!(f, "{low:.3} to {high:.3}"),
-        }
-    }
-}
-
 /// How many of the runs, or of the pairs of runs, lie in the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Agreement {
@@ -181,12 +144,62 @@ pub struct Part {
     pub values: Vec<Vec<f64>>,
     /// Groups in which fewer than half of the runs agree.
     pub against: Vec<String>,
+    /// What the same rule says of the paper's own points; none where there are none to be had.
+    pub of_paper: Option<OfPaper>,
     /// The answer.
+    pub verdict: Verdict,
+}
+
+/// A rule held to the points of the paper that it judges.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OfPaper {
+    /// How many of the points agree; each is a mean over seeds.
+    pub agreement: Agreement,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// The answer that they would have got.
     pub verdict: Verdict,
 }
 
 /// The rule, for one value a run. Values that are not finite belong to broken runs and do not count.
 pub fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
+    part(what, expected, values).decided(MIN_SHARE, true)
+}
+
+/// The rule for what is claimed of the mean and not of each run: more than half of the runs must agree, and a group may
+/// have a mind of its own.
+pub fn judge_mostly(what: &str, expected: Range, values: Vec<Sample>) -> Part {
+    part(what, expected, values).decided(0.5, false)
+}
+
+/// The rule for the rank correlation of two numbers of a run (Kendall's τ_b), a number of all runs together: its interval
+/// over runs decides. Runs of which either number is not finite do not count.
+pub fn judge_order(what: &str, expected: Range, points: &[(f64, f64)]) -> Part {
+    let finite: Vec<(f64, f64)> =
+        points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    let tau = |points: &[(f64, f64)]| {
+        let (x, y): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+        kendall(&x, &y)
+    };
+    let n = finite.len();
+    let whole = tau(&finite);
+    let interval = (n >= MIN_RUNS && whole.is_some()).then(|| {
+        interval(|rng| {
+            let drawn: Vec<(f64, f64)> = (0..n).map(|_| finite[rng.random_range(0..n)]).collect();
+            // draws of equal runs alone say nothing of order
+            tau(&drawn).unwrap_or(0.0)
+        })
+    });
+    let verdict = match interval {
+        None => Verdict::NotEnoughData,
+        Some((low, high)) if expected.contains(low) && expected.contains(high) => Verdict::Yes,
+        Some(ends) if expected.misses(ends) => Verdict::No,
+        Some(_) => Verdict::Mixed,
+    };
+    Part { mean: whole, agreement: None, interval, verdict, runs: n, ..part(what, expected, Vec::new()) }
+}
+
+fn part(what: &str, expected: Range, values: Vec<Sample>) -> Part {
     let mut groups: BTreeMap<&str, Agreement> = BTreeMap::new();
     let finite = || values.iter().filter(|sample| sample.value.is_finite());
     for Sample { group, value } in finite() {
@@ -199,7 +212,7 @@ pub fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
     let clusters = clusters(&values);
     let numbers = clusters.values();
     let interval = clusters.interval(|mean| mean);
-    let part = Part {
+    Part {
         what: what.to_owned(),
         expected,
         runs: numbers.len(),
@@ -209,9 +222,9 @@ pub fn judge(what: &str, expected: Range, values: Vec<Sample>) -> Part {
         clustered: clusters.clustered(|mean| mean),
         values: shown(interval, &[numbers]),
         against,
+        of_paper: None,
         verdict: Verdict::NotEnoughData,
-    };
-    part.decided()
+    }
 }
 
 /// The rule for two sets of runs: mean(a) − mean(b), and every pair of one of each must agree.
@@ -233,9 +246,10 @@ pub fn judge_difference(what: &str, expected: Range, a: &[Sample], b: &[Sample])
         clustered: clustered_difference(&a, &b),
         values: shown(interval, &[x, y]),
         against: Vec::new(),
+        of_paper: None,
         verdict: Verdict::NotEnoughData,
     };
-    part.decided()
+    part.decided(MIN_SHARE, true)
 }
 
 fn clusters(values: &[Sample]) -> Clusters {
@@ -251,8 +265,19 @@ fn shown(interval: Option<(f64, f64)>, sets: &[&[f64]]) -> Vec<Vec<f64>> {
 }
 
 impl Part {
-    /// With the answer that its numbers give, if there are enough for an interval.
-    fn decided(mut self) -> Self {
+    /// With what the same rule says of the paper's own points, if there are any.
+    pub fn beside(mut self, paper: &Part) -> Self {
+        self.of_paper = paper.agreement.filter(|agreement| agreement.of > 0).map(|agreement| OfPaper {
+            agreement,
+            mean: paper.mean,
+            verdict: paper.verdict,
+        });
+        self
+    }
+
+    /// With the answer that its numbers give, if there are enough for an interval: a yes wants `most` of the runs, and
+    /// most of each group if `each`.
+    fn decided(mut self, most: f64, each: bool) -> Self {
         let (Some((low, high)), Some(Agreement { agree, of })) = (self.interval, self.agreement) else {
             return self;
         };
@@ -261,7 +286,8 @@ impl Part {
         let inside =
             ends.iter().all(|(low, high)| [low, high].iter().all(|end| self.expected.contains(**end)));
         let share = agree as f64 / of as f64;
-        self.verdict = if inside && share >= MIN_SHARE && self.against.is_empty() {
+        let is_enough = if each { share >= most && self.against.is_empty() } else { share > most };
+        self.verdict = if inside && is_enough {
             Verdict::Yes
         } else if ends.iter().all(|ends| self.expected.misses(*ends)) && share < 0.5 {
             Verdict::No
@@ -382,6 +408,44 @@ mod tests {
         assert_eq!(verdict(&high, &[1.0, 2.0, 3.0, 4.0]), Verdict::NotEnoughData);
         // 18 of 25 pairs
         assert_eq!(verdict(&high, &[1.0, 2.0, 3.0, 7.5, 8.5]), Verdict::Mixed);
+    }
+
+    #[test]
+    fn what_is_claimed_of_the_mean_wants_more_than_half_of_the_runs() {
+        let mostly = |values: &[f64]| judge_mostly("", Range::Above(0.0), one_group(values)).verdict;
+        let strict = |values: &[f64]| judge("", Range::Above(0.0), one_group(values)).verdict;
+        // eight runs of ten, as 28 of 37 are: the interval of the mean is above 0
+        let most = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -0.1, -0.1];
+        assert_eq!((mostly(&most), strict(&most)), (Verdict::Yes, Verdict::Mixed));
+        let half = [9.0, 9.0, 9.0, 9.0, 9.0, -0.1, -0.1, -0.1, -0.1, -0.1];
+        assert_eq!(mostly(&half), Verdict::Mixed);
+        assert_eq!(mostly(&[-1.0; 5]), Verdict::No);
+        assert_eq!(mostly(&[1.0; 4]), Verdict::NotEnoughData);
+    }
+
+    #[test]
+    fn the_order_of_two_numbers_is_judged_by_its_interval() {
+        let order = |ys: &[f64]| {
+            let points: Vec<_> = ys.iter().enumerate().map(|(i, y)| (i as f64, *y)).collect();
+            let part = judge_order("", Range::Below(0.0), &points);
+            (part.mean, part.verdict)
+        };
+        assert_eq!(order(&[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]), (Some(-1.0), Verdict::Yes));
+        assert_eq!(order(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (Some(1.0), Verdict::No));
+        // 9 pairs of 15 rise
+        let (tau, verdict) = order(&[2.0, 5.0, 1.0, 4.0, 6.0, 3.0]);
+        assert!((tau.unwrap() - 3.0 / 15.0).abs() < 1e-12 && verdict == Verdict::Mixed, "{tau:?}");
+        assert_eq!(order(&[4.0, 3.0, 2.0, 1.0]).1, Verdict::NotEnoughData);
+        assert_eq!(order(&[1.0; 6]), (None, Verdict::NotEnoughData));
+    }
+
+    #[test]
+    fn the_papers_points_stand_beside_where_there_are_any() {
+        let ours = || judge("", Range::Above(0.0), one_group(&[1.0; 5]));
+        let paper = ours().beside(&judge("", Range::Above(0.0), one_group(&[1.0, -1.0]))).of_paper.unwrap();
+        assert_eq!((paper.agreement, paper.mean), (Agreement { agree: 1, of: 2 }, Some(0.0)));
+        assert_eq!(paper.verdict, Verdict::NotEnoughData);
+        assert_eq!(ours().beside(&judge("", Range::Above(0.0), Vec::new())).of_paper, None);
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub mod bootstrap;
 pub mod claims;
 mod curve;
 pub mod general;
+mod range;
+pub mod rank;
 mod resolution;
 pub mod settings;
 pub mod survival;

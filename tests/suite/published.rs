@@ -9,6 +9,7 @@ const SHOWN: [(&str, &[(&str, &str)]); 2] = [
         "binary-ops",
         &[
             ("claims", "docs/binary-ops/claims.txt"),
+            ("predict", "docs/binary-ops/predict.txt"),
             ("table", "docs/binary-ops/table.txt"),
             ("runs.csv", "docs/binary-ops/runs.csv"),
             ("rmse.csv", "docs/binary-ops/rmse.csv"),

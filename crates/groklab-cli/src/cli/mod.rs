@@ -13,6 +13,7 @@ mod gpu_check;
 mod kinds;
 mod man;
 mod plot;
+mod predict;
 mod probe;
 mod progress;
 mod prune;
@@ -96,6 +97,8 @@ enum Command {
     Table(table::TableArgs),
     /// Test each claim of the paper on a results directory: yes, no, mixed, or not enough data
     Claims(claims::ClaimsArgs),
+    /// Hold early numbers of runs against the epoch at which they grokked
+    Predict(predict::PredictArgs),
     /// Draw the figures of a results directory
     Plot(plot::PlotArgs),
     /// Write a report of a results directory: one HTML file with interactive figures
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Slurm(args) => slurm::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Table(args) => table::run(args).map(|()| ExitCode::SUCCESS),
         Command::Claims(args) => claims::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Predict(args) => predict::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Plot(args) => plot::run(args).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Watch(args) => watch::run(&args).map(|()| ExitCode::SUCCESS),

@@ -5,10 +5,12 @@ use std::fmt::Write;
 use super::table::{Align, Table, decimals, thousands};
 use crate::analysis::{
     MIN_RUNS, RESAMPLES,
-    claims::{Answers, Claim, MIN_SHARE, Part, Verdict},
+    claims::{Agreement, Answers, Claim, MIN_SHARE, OfPaper, Part, Verdict},
 };
 
 const NONE: &str = "–";
+/// The column of what the rule says of the paper.
+const PAPER_POINTS: &str = "the paper's points";
 
 /// The claims on one set of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,8 @@ pub struct ClaimRow {
 /// The claims of one pool of an experiment's runs, each with a line for every part of its test.
 pub fn claims_table(experiment: &str, paper: &str, answers: &Answers) -> Table {
     let Answers { runs, claims, .. } = answers;
-    let heads = [
+    let with_paper = claims.iter().flat_map(|claim| &claim.parts).any(|part| part.of_paper.is_some());
+    let mut heads = vec![
         ("answer", Align::Left),
         ("claim, and what was tested", Align::Left),
         ("expected", Align::Left),
@@ -44,13 +47,19 @@ pub fn claims_table(experiment: &str, paper: &str, answers: &Answers) -> Table {
         ("agree", Align::Right),
         ("runs", Align::Right),
     ];
+    heads.extend(with_paper.then_some((PAPER_POINTS, Align::Left)));
+    // the paper's points have the last column
+    let cut = |mut cells: Vec<String>| {
+        cells.truncate(heads.len());
+        cells
+    };
     let mut rows = Vec::new();
     let mut against = Vec::new();
     for claim in claims {
         let answer = claim.verdict.name();
-        rows.push([answer, claim.statement, "", "", "", "", ""].map(str::to_owned).into());
+        rows.push(cut([answer, claim.statement, "", "", "", "", "", ""].map(str::to_owned).into()));
         for part in &claim.parts {
-            rows.push(part_row(part).into());
+            rows.push(cut(part_row(part).into()));
             if !part.against.is_empty() && part.verdict != Verdict::NotEnoughData {
                 against.push(format!("Against {}, most runs of: {}.", part.what, part.against.join(", ")));
             }
@@ -73,11 +82,16 @@ pub fn claims_table(experiment: &str, paper: &str, answers: &Answers) -> Table {
         let why = "A claim with no line below it asks for settings that these runs do not have.";
         notes.push(why.into());
     }
+    if with_paper {
+        notes.push(
+            "The paper's points: the same rule on its means over five seeds, one a task or fraction.".into(),
+        );
+    }
     notes.extend(pooled(&answers.pooled));
     notes.append(&mut against);
     Table {
         title: format!("{}: the claims of {paper} on {runs} runs", named(experiment, &answers.setting)),
-        columns: heads.map(|(head, align)| (head.to_owned(), align)).into(),
+        columns: heads.iter().map(|(head, align)| ((*head).to_owned(), *align)).collect(),
         rows,
         notes,
     }
@@ -92,13 +106,18 @@ pub fn claim_set(answers: &Answers) -> ClaimSet {
 
 fn claim_rows(claims: &[Claim]) -> Vec<ClaimRow> {
     let line = |part: &Part| {
-        let [_, what, expected, mean, clustered, agree, runs] = part_row(part);
+        let [_, what, expected, mean, clustered, agree, runs, paper] = part_row(part);
         let what = what.trim_start_matches("· ");
         let clustered = match part.clustered {
             Some(_) => format!(", {clustered} over tasks and seeds"),
             None => String::new(),
         };
-        let line = format!("{what}; mean {mean}{clustered}, expected {expected}, {agree} agree, {runs} runs");
+        let paper = match part.of_paper {
+            Some(_) => format!(", {PAPER_POINTS}: {paper}"),
+            None => String::new(),
+        };
+        let line =
+            format!("{what}; mean {mean}{clustered}, expected {expected}, {agree} agree, {runs} runs{paper}");
         match part.against.is_empty() {
             true => line,
             false => format!("{line}; against it most runs of {}", part.against.join(", ")),
@@ -113,7 +132,7 @@ fn claim_rows(claims: &[Claim]) -> Vec<ClaimRow> {
     claims.iter().map(row).collect()
 }
 
-fn part_row(part: &Part) -> [String; 7] {
+fn part_row(part: &Part) -> [String; 8] {
     let mut mean = part.mean.map_or(NONE.to_owned(), number);
     let interval = |low, high| format!("[{}, {}]", number(low), number(high));
     if let Some((low, high)) = part.interval {
@@ -132,7 +151,15 @@ fn part_row(part: &Part) -> [String; 7] {
         part.clustered.map_or(NONE.to_owned(), |c| interval(c.low, c.high)),
         part.agreement.map_or(NONE.to_owned(), |a| format!("{}/{}", a.agree, a.of)),
         part.runs.to_string(),
+        part.of_paper.map_or_else(String::new, of_paper),
     ]
+}
+
+/// What the rule says of the paper's own points: the answer, how many agree, their mean.
+fn of_paper(paper: OfPaper) -> String {
+    let Agreement { agree, of } = paper.agreement;
+    let mean = paper.mean.map_or_else(String::new, |mean| format!(", {}", number(mean)));
+    format!("{} {agree}/{of}{mean}", paper.verdict.name())
 }
 
 /// Three decimals below 10, two above: LAR and dimensions in one column.

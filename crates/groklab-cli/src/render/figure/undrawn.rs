@@ -32,6 +32,9 @@ pub enum Undrawn {
         "no two runs of the authors' stages, batches and rates came to one validation loss with their spectra recorded"
     )]
     NoMatch,
+    /// Nothing to order.
+    #[error("no group has two runs that memorized, of which it is known who grokked first")]
+    NoOrder,
     /// Nothing to forecast.
     #[error("no eight finished runs of one stage and seed have a target")]
     NoFamily,

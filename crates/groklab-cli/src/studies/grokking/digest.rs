@@ -6,6 +6,7 @@
 
 use super::{
     agreement::{OwnErrors, own_errors},
+    course::Course,
     dip::{Dip, dip},
 };
 use crate::{
@@ -114,6 +115,8 @@ pub struct RunDigest {
     pub dip: Option<Dip>,
     /// Least finite Pearson correlation of p and q since the run memorized, or grokked without having memorized.
     pub least_pearson: Option<f64>,
+    /// What the claims ask of all its LARs.
+    pub course: Course,
     /// Errors of k_pred since grokking.
     pub(super) own_errors: OwnErrors,
 }
@@ -143,6 +146,7 @@ impl RunDigest {
             count: curve.len(),
             dip: dip(&curve),
             least_pearson,
+            course: Course::of(&curve, grokked.map(|mark| mark.epoch)),
             own_errors: own_errors(&curve, grokked.map(|mark| mark.epoch)),
             kept,
             last,

@@ -86,6 +86,14 @@ impl Group<'_> {
         format!("{}-f{} {}", self.task, self.train_fraction, self.variant).trim_end().to_owned()
     }
 
+    /// Where some runs grokked and some did not: the mean epoch of all, each censored one at its last, which is the least that it
+    /// can be.
+    pub fn grokked_at_least(&self) -> Option<f64> {
+        let epoch = |run: &RunSummary| run.grokked.map_or(run.epochs, |point| point.epoch) as f64;
+        let is_part = (1..self.runs.len()).contains(&self.grokked());
+        is_part.then(|| self.runs.iter().map(epoch).sum::<f64>() / self.runs.len() as f64)
+    }
+
     /// Runs that grokked.
     pub fn grokked(&self) -> usize {
         self.runs.iter().filter(|run| run.has_grokked).count()
@@ -273,5 +281,9 @@ mod tests {
         assert!((means.lar - 0.64).abs() < 1e-12);
         assert_eq!(groups[0].means(Checkpoint::Memorized).unwrap().epoch, 60.0);
         assert_eq!(groups[0].grokked(), 2);
+        // 120, 160, and 200 without
+        assert_eq!(groups[0].grokked_at_least(), Some(160.0));
+        let all = experiment(&[MadeRun::new("add", 0.5, 0).grokked(40, 120)]);
+        assert_eq!(super::groups(&all)[0].grokked_at_least(), None);
     }
 }

@@ -14,6 +14,7 @@ pub const PAPER: &str = "arXiv 2605.28975";
 
 mod agreement;
 pub mod claims;
+mod course;
 pub mod csv;
 mod curve;
 mod digest;
@@ -23,6 +24,7 @@ mod fourier;
 mod group;
 pub mod json;
 pub mod paper;
+pub mod predict;
 mod rmse;
 mod summary;
 pub mod tables;
@@ -30,6 +32,7 @@ pub mod times;
 
 pub use crate::probe::{KEY_ENERGY, KeyFrequencies};
 pub use agreement::{AGREES, Agreement, agreement, agreement_since_grokking, agrees_from};
+pub use course::Course;
 pub use curve::curve;
 pub use digest::{Digests, Evaluation, Experiment, MOST_EVALUATIONS, RunDigest, count_or_nan};
 pub use dip::{Dip, EARLY_EPOCHS};

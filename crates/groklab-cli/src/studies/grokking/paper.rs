@@ -14,6 +14,7 @@ use crate::kinds::operations::config::{Preset, RunConfig};
 
 const REFERENCE: &str = include_str!("../../../../../docs/paper/reference.csv");
 const TABLE1: &str = include_str!("../../../../../docs/paper/table1.csv");
+const FIGURE3: &str = include_str!("../../../../../docs/paper/figure3.csv");
 
 /// Epochs after which the paper gives a run up.
 pub const BUDGET: u64 = 50_000;
@@ -87,9 +88,34 @@ pub struct Reference {
     pub lar_grokked: Option<f64>,
     /// LAR at the end.
     pub lar_final: Option<f64>,
+    /// k95 at the end.
+    pub k95_final: Option<f64>,
 }
 
 impl Reference {
+    /// The LARs that could be read, with their epochs where these increase: at 0, 1, 20, 40, memorized, grokked, final.
+    pub fn lars(&self) -> Vec<(f64, f64)> {
+        let early = [
+            (0.0, self.lar_epoch0),
+            (1.0, self.lar_epoch1),
+            (20.0, self.lar_epoch20),
+            (40.0, self.lar_epoch40),
+        ];
+        let later = [
+            (self.memorized_epoch_mean, self.lar_memorized),
+            (self.grokked_epoch_mean, self.lar_grokked),
+            (Some(self.final_epoch()), self.lar_final),
+        ];
+        let early = early.into_iter().map(|(epoch, lar)| (Some(epoch), lar));
+        let mut found: Vec<(f64, f64)> = Vec::new();
+        for (epoch, lar) in early.chain(later).filter_map(|(epoch, lar)| epoch.zip(lar)) {
+            if found.last().is_none_or(|(last, _)| epoch > *last) {
+                found.push((epoch, lar));
+            }
+        }
+        found
+    }
+
     /// Epoch of the end as the paper trains: 2,000 epochs after grokking, or 50,000.
     pub fn final_epoch(&self) -> f64 {
         self.grokked_epoch_mean.map_or(BUDGET as f64, |epoch| epoch + PATIENCE as f64)
@@ -108,6 +134,14 @@ pub enum Study {
 
 impl Study {
     const ALL: [Self; 2] = [Self::BinaryOps, Self::AddFractions];
+
+    /// Its name in the files.
+    fn setup(self) -> &'static str {
+        match self {
+            Self::BinaryOps => "12_binary_operations",
+            Self::AddFractions => "modular_addition_fraction_sweep",
+        }
+    }
 
     /// The study whose groups of runs these are: each has the paper's recipe, and none of its tasks and fractions is
     /// missing. Part of a study is not it: its RMSE is one over other runs.
@@ -156,11 +190,20 @@ pub struct Table1 {
 
 /// The paper's RMSE for one of its two studies.
 pub fn table1(study: Study, cell: Cell) -> Option<Table1> {
-    let setup = match study {
-        Study::BinaryOps => "12_binary_operations",
-        Study::AddFractions => "modular_addition_fraction_sweep",
-    };
-    rows::<Table1>(TABLE1).find(|row| row.setup == setup && row.checkpoint == cell)
+    rows::<Table1>(TABLE1).find(|row| row.setup == study.setup() && row.checkpoint == cell)
+}
+
+/// A cell of Table 1 from the points of the paper's own Fig. 3.
+#[derive(Deserialize)]
+struct Figure3 {
+    setup: String,
+    checkpoint: Cell,
+    rmse: Option<f64>,
+}
+
+/// The RMSE of the points that the paper's Fig. 3 shows, where it is not that of its Table 1.
+pub fn figure3(study: Study, cell: Cell) -> Option<f64> {
+    rows::<Figure3>(FIGURE3).find(|row| row.setup == study.setup() && row.checkpoint == cell)?.rmse
 }
 
 // the files are part of the program; a test reads every row of them
@@ -197,6 +240,7 @@ mod tests {
         let references: Vec<Reference> = rows(REFERENCE).collect();
         assert_eq!(references.len(), REFERENCE.lines().count() - 1);
         assert_eq!(rows::<Table1>(TABLE1).count(), TABLE1.lines().count() - 1);
+        assert_eq!(rows::<Figure3>(FIGURE3).count(), FIGURE3.lines().count() - 1);
         for row in references {
             let (ours, ..) = TASKS.iter().find(|(_, spelling, _)| *spelling == row.task).unwrap();
             assert_eq!(paper(ours, row.train_fraction).unwrap(), row);
@@ -209,6 +253,8 @@ mod tests {
         assert_eq!((memorized.rmse, memorized.half_ci), (24.90, 1.67));
         let last = table1(Study::AddFractions, Cell::FinalNoGrok).unwrap();
         assert_eq!((last.rmse, last.half_ci), (3.21, 0.55));
+        assert_eq!(figure3(Study::AddFractions, Cell::FinalNoGrok), Some(3.68));
+        assert_eq!(figure3(Study::BinaryOps, Cell::Grokked), None, "it is that of the table");
         let add = paper("add", 0.5).unwrap();
         assert_eq!((add.grokked_epoch_mean, add.lar_final), (Some(132.0), Some(0.710)));
         assert_eq!(paper("x3_xy", 0.5).unwrap().final_epoch(), 50_000.0);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Checkpoint, Group, Pool, RunSummary,
-    paper::{Table1, table1},
+    paper::{Table1, figure3, table1},
 };
 use crate::analysis::{Rmse, bootstrap::Sample};
 
@@ -62,6 +62,8 @@ pub struct RmseRow {
     pub ours: Option<Rmse>,
     /// The paper's, if the pool is one of its studies.
     pub paper: Option<Table1>,
+    /// The same from the points of its Fig. 3, where these give another number.
+    pub paper_points: Option<f64>,
 }
 
 /// The four cells of one pool of the runs of `experiment`.
@@ -80,6 +82,7 @@ pub fn rmse_rows(experiment: &str, pool: &Pool<'_>) -> Vec<RmseRow> {
             cell,
             ours: Rmse::of(&errors),
             paper: study.and_then(|study| table1(study, cell)),
+            paper_points: study.and_then(|study| figure3(study, cell)),
         }
     };
     Cell::ALL.into_iter().map(row).collect()
@@ -131,6 +134,8 @@ mod tests {
         let found = rows(&sweep);
         let paper: Vec<_> = found.iter().map(|row| row.paper.as_ref().unwrap().rmse).collect();
         assert_eq!(paper, [24.33, 2.19, 2.08, 3.21]);
+        let points: Vec<_> = found.iter().map(|row| row.paper_points.unwrap()).collect();
+        assert_eq!(points, [24.06, 2.07, 2.27, 3.68]);
         let another = fractions.map(|fraction| MadeRun::new("add", fraction, 0).batch_size(64).memorized(40));
         assert!(
             rows(&another).iter().all(|row| row.ours.is_some()

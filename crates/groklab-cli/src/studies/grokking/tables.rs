@@ -14,6 +14,8 @@ use crate::{
 };
 
 const NEVER: &str = "–";
+/// What stands before a mean that leaves out runs.
+const AT_LEAST: &str = "≥: the mean over all seeds of the group, those that did not grok counted at their last epoch; after it, over those that did.";
 
 /// RMSE of k95 against k_pred, ours and the paper's, four cells a pool.
 ///
@@ -75,6 +77,14 @@ pub fn rmse_table(rows: &[RmseRow], runs: &[RunSummary]) -> Table {
                 Some(format!("{:.2} ± {:.2}", row.paper.as_ref()?.rmse, row.paper.as_ref()?.half_ci))
             };
             line("", "", "paper", cells(paper));
+            if pool.iter().any(|row| row.paper_points.is_some()) {
+                line(
+                    "",
+                    "",
+                    "points of its Fig. 3b",
+                    cells(|row| row.paper_points.map(|rmse| format!("{rmse:.2}"))),
+                );
+            }
             table.notes.extend(ends(&pool[0], runs));
         }
     }
@@ -154,13 +164,17 @@ pub fn task_table(experiment: &str, groups: &[Group<'_>]) -> Table {
         };
         let [memorized, grokked, last] = Checkpoint::ALL.map(|checkpoint| group.means(checkpoint));
         row.push(cell(memorized.map(|m| m.epoch), paper.and_then(|p| p.memorized_epoch_mean), 0));
-        row.push(cell(grokked.map(|m| m.epoch), paper.and_then(|p| p.grokked_epoch_mean), 0));
+        let when = cell(grokked.map(|m| m.epoch), paper.and_then(|p| p.grokked_epoch_mean), 0);
+        row.push(group.grokked_at_least().map_or(when.clone(), |least| format!("≥ {least:.0}; {when}")));
         row.push(cell(memorized.map(|m| m.lar), paper.and_then(|p| p.lar_memorized), 3));
         row.push(cell(grokked.map(|m| m.lar), paper.and_then(|p| p.lar_grokked), 3));
         row.push(cell(last.map(|m| m.lar), paper.and_then(|p| p.lar_final), 3));
         row
     });
     let mut notes = vec!["Epochs and LAR are means over the seeds that got there.".to_owned()];
+    if groups.iter().any(|group| group.grokked_at_least().is_some()) {
+        notes.push(AT_LEAST.to_owned());
+    }
     if own.iter().zip(groups).any(|(settings, group)| settings.len() < group.variant.len()) {
         notes.push(SHARED.to_owned());
     }

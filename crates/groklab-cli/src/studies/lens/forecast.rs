@@ -10,6 +10,7 @@ use crate::{
     analysis::{
         claims::{Claim, Range, Sample, judge},
         general::Run,
+        rank::{PERMUTATIONS, holm},
     },
     probe::spearman,
     store::RunState,
@@ -23,8 +24,7 @@ pub const EARLY_TOKENS: f64 = 81_920.0;
 const BESIDE: f64 = 0.1;
 /// Runs of a family at least.
 const LEAST: usize = 8;
-/// Random orders behind a p-value, and the seed that draws them.
-const PERMUTATIONS: usize = 9_999;
+/// The seed of the random orders behind a p-value.
 const SEED: u64 = 2605_05683;
 /// The number of the claim, and the one that it has to beat.
 pub const TAIL: &str = "activation.alpha_tail";
@@ -154,19 +154,6 @@ fn permuted(x: &[f64], y: &[f64]) -> Correlation {
     Correlation { rho, p }
 }
 
-/// Holm's step-down adjustment (Holm 1979); NaN stays and does not count.
-fn holm(p: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p.len()).filter(|&i| p[i].is_finite()).collect();
-    order.sort_by(|&i, &j| p[i].total_cmp(&p[j]));
-    let mut adjusted = vec![f64::NAN; p.len()];
-    let mut most: f64 = 0.0;
-    for (rank, &i) in order.iter().enumerate() {
-        most = most.max((order.len() - rank) as f64 * p[i]).min(1.0);
-        adjusted[i] = most;
-    }
-    adjusted
-}
-
 /// Root mean square error of ln ratio in each family, forecast by the line through all other families' runs that reached
 /// their targets; none where there is no such line.
 fn left_out(families: &[Family], predictor: usize) -> Vec<Option<f64>> {
@@ -246,17 +233,6 @@ pub fn early_rivals(families: &[Family]) -> Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn holm_multiplies_the_least_most_and_never_falls() {
-        let adjusted = holm(&[0.01, 0.04, f64::NAN, 0.03, 0.9]);
-        // of four: 4·0.01, 3·0.03, then 2·0.04 = 0.08 raised to 0.09, then 0.9
-        let expected = [0.04, 0.09, f64::NAN, 0.09, 0.9];
-        for (a, b) in adjusted.iter().zip(expected) {
-            assert!((a - b).abs() < 1e-15 || (a.is_nan() && b.is_nan()), "{adjusted:?}");
-        }
-        assert_eq!(holm(&[0.9, 0.6]), [1.0, 1.0]);
-    }
 
     /// Of eight in order, 2 of 8! orders are as extreme; of four 2 of 24.
     #[test]

@@ -5,14 +5,17 @@
 //! batch size, is answered for all batch sizes together. `docs/claims.md` says the same in prose, with what each test cannot see.
 
 mod correlation;
+mod course;
 mod dimension;
 mod dip;
 mod grok;
 mod lar;
+mod overhead;
+mod sigma;
 
 pub use grok::times_to_grok;
 
-use super::{Group, Pool};
+use super::{Group, Pool, paper::Reference};
 use crate::analysis::claims::{Answers, Claim, Sample};
 
 /// The answers of each of the pools of an experiment. If these differ in the batch size, what compares batch sizes comes
@@ -24,14 +27,17 @@ pub fn answers(pools: &[Pool<'_>]) -> Vec<Answers> {
         setting,
         pooled: Vec::new(),
         runs: groups.iter().map(|group| group.runs.len()).sum(),
-        claims: vec![dip::early_dip(&groups)],
+        claims: dip::compared(&groups),
         time_to_grok: Vec::new(),
     });
     let alone = pools.iter().map(|pool| Answers {
         setting: pool.setting.clone(),
         pooled: pool.pooled.clone(),
         runs: pool.runs().count(),
-        claims: claims(pool).into_iter().filter(|claim| !(is_compared && claim.id == dip::ID)).collect(),
+        claims: claims(pool)
+            .into_iter()
+            .filter(|claim| !(is_compared && dip::IDS.contains(&claim.id)))
+            .collect(),
         time_to_grok: times_to_grok(&pool.groups),
     });
     compared.chain(alone).collect()
@@ -43,14 +49,22 @@ fn claims(pool: &Pool<'_>) -> Vec<Claim> {
     vec![
         lar::half_at_start(groups),
         dip::early_dip(groups),
+        dip::deeper_at_larger_ratios(groups),
+        course::returns(groups),
+        course::rises(groups),
         lar::climbs(groups),
+        course::stays_in_range(groups),
+        sigma::grows(groups),
         dimension::k95_above_k_pred(groups),
+        dimension::k95_falls(groups),
         dimension::k_pred_becomes_k95(groups),
         dimension::table_1(pool),
         lar::no_grok_ends_lower(groups),
         lar::threshold(groups),
         correlation::p_and_q_correlate(groups),
+        correlation::same_directions(groups),
         grok::which_grok(groups),
+        overhead::overhead(groups),
     ]
 }
 
@@ -66,6 +80,13 @@ fn values(
         samples.extend(values.map(|value| Sample { group: label.clone(), value }));
     }
     samples
+}
+
+/// `value` of the paper's own points for these groups: each a mean over five seeds.
+fn paper_values(groups: &[Group<'_>], value: impl Fn(&Reference) -> Option<f64>) -> Vec<Sample> {
+    let sample =
+        |group: &Group<'_>| Some(Sample { group: group.label(), value: value(group.paper.as_ref()?)? });
+    groups.iter().filter_map(sample).collect()
 }
 
 #[cfg(test)]
@@ -187,9 +208,9 @@ mod tests {
         let apart = answered(&study, Pooling::PerSetting);
         let settings: Vec<_> = apart.iter().map(|a| (&*a.setting, a.runs, a.claims.len())).collect();
         let expected = [
-            ("all values of data.batch_size", 6, 1),
-            ("data.batch_size=64", 3, 9),
-            ("data.batch_size=512", 3, 9),
+            ("all values of data.batch_size", 6, 2),
+            ("data.batch_size=64", 3, 16),
+            ("data.batch_size=512", 3, 16),
         ];
         assert_eq!(settings, expected);
         // three runs each are not enough; six pooled ones would be
