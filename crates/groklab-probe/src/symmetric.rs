@@ -1,18 +1,10 @@
 //! A symmetric matrix by its lower triangle, and W's Gram matrix in it.
 
 use gemm::{Parallelism, gemm};
-use std::{
-    cell::Cell,
-    ops::{Deref, DerefMut, Range},
-};
+use std::ops::{Deref, DerefMut};
 
 /// Columns begin at cache lines of so many numbers.
 pub(super) const LINE: usize = 8;
-
-thread_local! {
-    /// Room that was last given back: memory that is new for every matrix costs as much as a pass over it, and more.
-    static ROOM: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
-}
 
 /// Zeros from a cache line on.
 pub(super) struct Lines {
@@ -22,29 +14,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Numbers whose room is kept for the next ones: up to 16 MB a thread.
-    const KEPT: Range<usize> = 1 << 16..1 << 21;
-
     /// `count` of them.
     pub fn zeros(count: usize) -> Self {
-        let mut numbers = Vec::new();
-        if Self::KEPT.contains(&count) {
-            numbers = ROOM.take();
-            numbers.clear();
-        }
-        numbers.resize(count + LINE, 0.0);
+        let numbers = vec![0.0; count + LINE];
         // where it cannot be said, loads are slower and no more
         let start = numbers.as_ptr().align_offset(size_of::<[f64; LINE]>()).min(LINE);
         Self { start, count, numbers }
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        if Self::KEPT.contains(&self.count) {
-            // a thread that ends has no room any more
-            let _ = ROOM.try_with(|room| room.set(std::mem::take(&mut self.numbers)));
-        }
     }
 }
 
