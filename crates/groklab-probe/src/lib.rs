@@ -69,6 +69,7 @@ mod activations;
 mod attention;
 mod bulk;
 mod classes;
+mod columns;
 mod correlation;
 mod decay;
 #[cfg(test)]
@@ -86,9 +87,11 @@ mod lar;
 mod lens_tests;
 mod moments;
 mod pool;
+mod reduction;
 mod scatter;
 mod shuffled;
 mod spectra;
+mod symmetric;
 mod tail;
 #[cfg(feature = "candle")]
 mod tensor;

@@ -17,6 +17,7 @@ pub struct Shuffled {
 /// The same numbers in an order that depends on `seed` alone: Fisher & Yates, driven by SplitMix64 (Steele, Lea & Flood
 /// 2014).
 pub fn shuffle(numbers: &mut [f64], seed: u64) {
+    const AHEAD: usize = 64;
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -25,11 +26,35 @@ pub fn shuffle(numbers: &mut [f64], seed: u64) {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     };
-    for i in (1..numbers.len()).rev() {
-        // a product's upper half: even to one part in 2⁶⁴/i
-        let j = (u128::from(next()) * (i as u128 + 1)) >> 64;
-        numbers.swap(i, j as usize);
+    // The places are drawn ahead, and what lies there is asked for: a matrix is larger than the second cache.
+    let mut places = [0; AHEAD];
+    let mut left = numbers.len();
+    while left > 1 {
+        let places = &mut places[..AHEAD.min(left - 1)];
+        for (i, place) in (0..left).rev().zip(places.iter_mut()) {
+            // a product's upper half: even to one part in 2⁶⁴/i
+            *place = ((u128::from(next()) * (i as u128 + 1)) >> 64) as usize;
+            ask_for(&numbers[*place]);
+        }
+        for (i, &place) in (0..left).rev().zip(places.iter()) {
+            numbers.swap(i, place);
+        }
+        left -= places.len();
     }
+}
+
+/// A hint that a number will be needed.
+#[inline(always)]
+fn ask_for(number: &f64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE, which every such processor has; a hint takes any address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+            std::ptr::from_ref(number).cast(),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = number;
 }
 
 /// Compares two spectra of one shape, both descending eigenvalues of WᵀW: of W, and of its shuffled entries.

@@ -5,11 +5,8 @@ use super::{
     moments::check_length,
     spectra::{check_finite, singular_values},
     square_sum, stable_rank,
+    symmetric::Symmetric,
     tridiagonal::eigenvalues,
-};
-use faer::{
-    Accum, Mat, MatRef, Par,
-    linalg::matmul::triangular::{BlockStructure, matmul},
 };
 
 /// The singular values of a matrix, and how well they are known.
@@ -100,12 +97,8 @@ pub fn weight_spectrum_by_gram(w: &[f64], m: usize, n: usize) -> Result<Option<W
     if short == 0 {
         return Ok(None);
     }
-    let w = MatRef::from_row_major_slice(w, m, n);
-    let w = if m < n { w.transpose() } else { w };
-    let mut gram = Mat::<f64>::zeros(short, short);
-    let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(gram.as_mut(), lower, Accum::Replace, w.transpose(), full, w, full, 1.0, Par::Seq);
-    let square_sum: f64 = (0..short).map(|i| gram[(i, i)]).sum();
+    let gram = Symmetric::gram(w, m, n);
+    let square_sum: f64 = gram.diagonal().sum();
     if !square_sum.is_normal() {
         return Ok(None);
     }

@@ -167,15 +167,19 @@ fn side(
 ) -> Result<Side, Failure> {
     let outputs = engine.mlp().outputs();
     let (mut sum, mut right, mut zeros) = (0.0, 0, 0);
-    let mut gradient = vec![0.0; outputs];
+    let mut losses = Vec::new();
     let blocks = samples.inputs().chunks(BLOCK * samples.width()).zip(samples.labels().chunks(BLOCK));
-    for (inputs, labels) in blocks {
-        let logits = engine.forward(params, inputs)?;
+    for (block, (inputs, labels)) in blocks.enumerate() {
+        // weights are packed once for all blocks
+        let logits = match block {
+            0 => engine.forward(params, inputs)?,
+            _ => engine.forward_again(params, inputs)?,
+        };
         right += correct(logits, outputs, labels);
-        for (logits, label) in logits.chunks_exact(outputs).zip(labels) {
-            let row = loss.gradient(logits, outputs, std::slice::from_ref(label), &mut gradient)?;
+        loss.of_rows(logits, outputs, labels, &mut losses)?;
+        for row in &losses {
             sum += row;
-            zeros += usize::from(row as f32 == 0.0);
+            zeros += usize::from(*row as f32 == 0.0);
         }
         for (l, moments) in pooled.iter_mut().enumerate() {
             let x = if l == 0 { inputs } else { engine.activations(l - 1) };

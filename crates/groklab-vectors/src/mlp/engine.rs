@@ -86,18 +86,31 @@ impl Engine {
     /// [`ModelError::Length`] if a buffer does not fit.
     pub fn forward(&mut self, params: &[f32], inputs: &[f32]) -> Result<&[f32], ModelError> {
         check_length("parameters", params.len(), self.mlp.parameters())?;
+        for (l, packed) in self.kernels.forward.iter_mut().enumerate() {
+            let shape = [self.mlp.widths()[l + 1], self.mlp.widths()[l]];
+            packed.pack(Matrix::new(&params[self.mlp.weight(l)], shape)?.transposed());
+        }
+        self.kernels.backward_is_packed = false;
+        self.forward_again(params, inputs)
+    }
+
+    /// The same for other inputs at the parameters of the last [`forward`](Self::forward), which `params` must still be: its
+    /// packed weights are used again.
+    ///
+    /// # Errors
+    /// [`ModelError::Length`] if a buffer does not fit.
+    pub fn forward_again(&mut self, params: &[f32], inputs: &[f32]) -> Result<&[f32], ModelError> {
+        check_length("parameters", params.len(), self.mlp.parameters())?;
         let rows = inputs.len() / self.mlp.inputs();
         check_length("inputs", inputs.len(), rows * self.mlp.inputs())?;
         self.make_room(rows);
         self.rows = rows;
-        self.kernels.backward_is_packed = false;
         let layers = self.mlp.layers();
         for l in 0..layers {
             let (width, next) = (self.mlp.widths()[l], self.mlp.widths()[l + 1]);
             let (before, after) = self.outputs.split_at_mut(l);
             let from = before.last().map_or(inputs, |v| &v[..rows * width]);
-            let packed = &mut self.kernels.forward[l];
-            packed.pack(Matrix::new(&params[self.mlp.weight(l)], [next, width])?.transposed());
+            let packed = &self.kernels.forward[l];
             let row = self.mlp.bias(l).map(|range| &params[range]);
             let finish = Finish { row, relu: l + 1 < layers, ..Finish::default() };
             let to = MatrixMut::new(&mut after[0][..rows * next], [rows, next])?;

@@ -28,24 +28,38 @@ impl Loss {
         labels: &[u32],
         gradient: &mut [f32],
     ) -> Result<f64, ModelError> {
+        self.check_batch(logits, outputs, labels)?;
+        check_length("gradient of the logits", gradient.len(), logits.len())?;
+        let mut total = 0.0;
+        let share = 1.0 / labels.len() as f32;
+        let rows = logits.chunks_exact(outputs).zip(gradient.chunks_exact_mut(outputs)).zip(labels);
+        for ((row, gradient), &label) in rows {
+            total += self.of_row(row, label, share, gradient);
+        }
+        Ok(total / labels.len() as f64)
+    }
+
+    /// Loss of a row, and `share` of its gradient.
+    pub(super) fn of_row(self, row: &[f32], label: u32, share: f32, gradient: &mut [f32]) -> f64 {
+        match self {
+            Self::CrossEntropy => cross_entropy(row, label as usize, share, gradient),
+            Self::Mse => mse(row, label, share, gradient),
+            Self::Logistic => logistic(row[0], sign(label), share, &mut gradient[0]),
+        }
+    }
+
+    pub(super) fn check_batch(
+        self,
+        logits: &[f32],
+        outputs: usize,
+        labels: &[u32],
+    ) -> Result<(), ModelError> {
         self.check(outputs)?;
         if labels.is_empty() {
             return Err(ModelError::Setting { name: "rows", value: 0.0, wanted: "a batch has a row" });
         }
         check_length("logits", logits.len(), labels.len() * outputs)?;
-        check_length("gradient of the logits", gradient.len(), logits.len())?;
-        check_labels(labels, outputs)?;
-        let mut total = 0.0;
-        let share = 1.0 / labels.len() as f32;
-        let rows = logits.chunks_exact(outputs).zip(gradient.chunks_exact_mut(outputs)).zip(labels);
-        for ((row, gradient), &label) in rows {
-            total += match self {
-                Self::CrossEntropy => cross_entropy(row, label as usize, share, gradient),
-                Self::Mse => mse(row, label, share, gradient),
-                Self::Logistic => logistic(row[0], sign(label), share, &mut gradient[0]),
-            };
-        }
-        Ok(total / labels.len() as f64)
+        check_labels(labels, outputs)
     }
 
     fn check(self, outputs: usize) -> Result<(), ModelError> {

@@ -10,6 +10,7 @@ mod init;
 mod layout;
 mod loss;
 mod penalty;
+mod rows;
 
 pub use engine::{Engine, Value};
 pub use error::ModelError;

@@ -27,8 +27,9 @@ pub(super) fn measure(
     let found = catalog.matrices();
     let mut all = All { matrices: Vec::new(), skipped: Vec::new() };
     let one = named.map(|name| called(catalog, &found, name)).transpose()?;
+    let mut numbers = Vec::new();
     for view in one.map_or(&found.views[..], std::slice::from_ref) {
-        match measure_one(view, method, shuffles) {
+        match measure_one(view, method, shuffles, &mut numbers) {
             Ok(measured) => all.matrices.push(measured),
             Err(error) => all.skipped.push(Skipped {
                 tensor: view.name.clone(),
@@ -43,8 +44,13 @@ pub(super) fn measure(
     Ok(all)
 }
 
-/// Measures one matrix.
-pub(super) fn measure_one(view: &View<'_>, method: Method, shuffles: bool) -> miette::Result<Measured> {
+/// Measures one matrix; `numbers` is room that the next one uses again.
+pub(super) fn measure_one(
+    view: &View<'_>,
+    method: Method,
+    shuffles: bool,
+    numbers: &mut Vec<f64>,
+) -> miette::Result<Measured> {
     /// Numbers that are held at once to be shuffled: 2 GB.
     const HELD: usize = 1 << 28;
     // Singular values are those of the transpose; the smaller Gram matrix is the one to form.
@@ -53,11 +59,11 @@ pub(super) fn measure_one(view: &View<'_>, method: Method, shuffles: bool) -> mi
     let (m, n) = (matrix.rows(), matrix.columns());
     let is_small = method == Method::Svd || method == Method::Auto && work(m, n) <= SECONDS;
     let (spectrum, after) = if is_small {
-        let mut numbers = whole(&mut matrix)?;
-        let spectrum = of_numbers(&numbers, m, n, method)?;
+        matrix.read_rows(0..m, numbers)?;
+        let spectrum = of_numbers(numbers, m, n, method)?;
         let after = shuffles.then(|| {
-            shuffle(&mut numbers, SEED);
-            of_numbers(&numbers, m, n, method)
+            shuffle(numbers, SEED);
+            of_numbers(numbers, m, n, method)
         });
         (spectrum, after.transpose()?)
     } else {

@@ -26,12 +26,12 @@ pub(super) fn measure(args: &ProbeArgs) -> miette::Result<Series> {
         .filter(|(step, _)| !checkpoints.contains_key(step))
         .map(|(step, location)| format!("{} has no checkpoint of step {step}", location.path.display()))
         .collect();
-    let mut steps = Vec::new();
+    let (mut steps, mut numbers) = (Vec::new(), Vec::new());
     for (&step, location) in &checkpoints {
         let catalog = Catalog::open(std::slice::from_ref(location))?;
         let matrices = catalog.matrices();
         let chosen = choose::weights(&catalog, &matrices, named(std::slice::from_ref(location))?)?;
-        let measured = all::measure_one(chosen.view, args.method, false)?;
+        let measured = all::measure_one(chosen.view, args.method, false, &mut numbers)?;
         let mut row = Step {
             step,
             file: location.path.display().to_string(),
