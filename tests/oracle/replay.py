@@ -3,6 +3,11 @@
     cargo run --release -- trace add --steps 20 --out trace.safetensors
     python3 tests/oracle/replay.py trace.safetensors tests/oracle/replay-paper.json
 
+`replay-epsilon.json` is of a run whose gradients are all below 1e-9, so that ε = 1e-8 sets the steps; its losses do
+not move, its parameters do:
+
+    cargo run --release -- trace add --steps 20 --set model.output_scale=1e-8 --set optim.weight_decay=0 --out trace.safetensors
+
 Needs torch, safetensors and Python 3.11 (tomllib). The model is written with torch.nn.functional and the
 optimiser is torch.optim.AdamW; nothing is taken from groklab but the numbers in the file. It computes in
 float64, the fairer judge: with preset `power`, PyTorch's own float32 is 1e-4 from its float64 after 20 steps
@@ -77,7 +82,7 @@ def forward(params, rows, config, n_symbols):
     if model["final_norm"]:
         x = norm("final_norm", x)
     w = params["embed.token.weight"][:n_symbols] if model["tied"] else params["unembed.weight"]
-    return x @ w.T
+    return model.get("output_scale", 1) * (x @ w.T)
 
 
 def main(trace, out):
@@ -100,13 +105,15 @@ def main(trace, out):
         eps=optim["epsilon"],
         weight_decay=optim["weight_decay"],
     )
-    losses, start = [], 0
+    initial = {name: p.detach().clone() for name, p in params.items()}
+    losses, largest, start = [], 0.0, 0
     for size, lr in zip(tensors["batch_sizes"].tolist(), tensors["learning_rates"].tolist()):
         rows = tensors["equations"][tensors["batch_rows"][start : start + size]]
         start += size
         loss = F.cross_entropy(forward(params, rows, config, n_symbols), rows[:, 2])
         optimizer.zero_grad()
         loss.backward()
+        largest = max(largest, *(p.grad.abs().max().item() for p in params.values()))
         for group in optimizer.param_groups:
             group["lr"] = lr
         optimizer.step()
@@ -120,6 +127,9 @@ def main(trace, out):
         "framework": f"PyTorch {torch.__version__}",
         "config": config,
         "losses": losses,
+        "largest_gradient": largest,
+        # of each parameter, how far its first eight entries went
+        "moved": {n: (p.detach() - initial[n]).flatten()[:8].tolist() for n, p in params.items()},
         "largest_difference": {
             "loss": difference,
             "final parameter": worst("final.", {n: p.detach() for n, p in params.items()}),

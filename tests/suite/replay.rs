@@ -30,6 +30,43 @@ fn twenty_steps_have_pytorchs_losses() {
     }
 }
 
+/// Gradients below 1e-9, so that every step is lr·m̂/(√v̂ + ε) with ε = 1e-8 far above √v̂: how far the shifts of the
+/// norms go, which begin at 0, is PyTorch's to a thousandth. Without ε, with its root or with 1,000·ε it is at least ten times
+/// another.
+#[test]
+fn epsilon_is_where_pytorch_has_it() {
+    let record: Value = serde_json::from_str(include_str!("../oracle/replay-epsilon.json")).unwrap();
+    assert!(record["largest_gradient"].as_f64().unwrap() < 1e-9);
+    for engine in ["plain", "auto"] {
+        let dir = tempfile::tempdir().unwrap();
+        let set = ["--set", "model.output_scale=1e-8", "--set", "optim.weight_decay=0"];
+        let trace = ["trace", "add", "--steps", "20", "--engine", engine, "--out", "t"];
+        super::succeed(dir.path(), &[&trace[..], &set].concat());
+        let bytes = std::fs::read(dir.path().join("t")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut compared = 0;
+        for (name, moved) in record["moved"].as_object().unwrap() {
+            let theirs: Vec<f64> = moved.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            let largest = theirs.iter().fold(0f64, |a, b| a.max(b.abs()));
+            if !name.contains("norm") || !name.ends_with("bias") {
+                continue;
+            }
+            assert!(largest > 1e-8, "{name} did not move");
+            let read = |kind: &str| -> Vec<f64> {
+                let tensor = file.tensor(&format!("{kind}.{name}")).unwrap();
+                let floats = tensor.data().chunks_exact(4).take(theirs.len());
+                floats.map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()
+            };
+            for ((to, from), theirs) in read("final").iter().zip(read("initial")).zip(&theirs) {
+                let ours = to - from;
+                assert!((ours - theirs).abs() < 1e-3 * largest, "{engine}, {name}: {ours} against {theirs}");
+            }
+            compared += 1;
+        }
+        assert_eq!(compared, 5);
+    }
+}
+
 #[test]
 fn metrics_of_every_step_are_at_the_end_of_an_epoch_those_of_a_run() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,10 +5,9 @@ use crate::{
     kinds::operations::config::{Preset, RunConfig},
     kinds::operations::engine::{
         EngineError, Precision, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape,
-        cpu::FactoredEngine,
         cuda::{
             CudaReplicas, device_name,
-            measure::{Timed, limits},
+            measure::{Timed, flops, limits},
             open,
         },
     },
@@ -86,9 +85,10 @@ pub fn measure(
 ) -> Result<CudaReport, BenchError> {
     let config = RunConfig { precision, ..preset.config("add", 0.5, 0) };
     let Subject { run, order, .. } = Subject::new(config.clone())?;
-    let engine = FactoredEngine::new(&config.model, run.task.n_symbols)?;
     let steps = order.steps() as f64;
-    let gflop = order.batches().map(|rows| engine.flops(rows.len())).sum::<f64>() / steps / 1e9;
+    let gflop = order.batches().map(|rows| flops(&config.model, run.task.n_symbols, rows.len())).sum::<f64>()
+        / steps
+        / 1e9;
     let [product, copy] = limits(device, precision, PEAK_SIDE, ROUNDS)?.map(median);
     let side = PEAK_SIDE as f64;
     let (peak_gflops, bandwidth) = (2e-9 * side.powi(3) / product, 2.0 * 4e-9 * side * side / copy);

@@ -205,7 +205,7 @@ pub fn measure(preset: Preset, seconds: f64, threads: usize) -> Result<Report, B
         plains.push(timed(|| subject.step(&mut plain))?);
     }
     let (step, plain) = (median(steps), median(plains));
-    let gflop = factored.flops(subject.batch.len()) / 1e9;
+    let gflop = factored.flops(&subject.batch) / 1e9;
     let (peak_gflops, product_gflops) =
         (2e-9 / median(peaks), 2e-9 * (SIDE * SIDE * SIDE) as f64 / median(products));
     let bandwidth = 12e-9 * subject.params.len() as f64 / median(sums);
@@ -279,7 +279,7 @@ fn stages(
         engine.loss_and_gradients(&subject.params, &subject.batch, &mut subject.grads)?;
         adamw += timed(|| Ok(subject.adamw.step(&mut subject.params, &subject.grads, 1e-3)?))?;
     }
-    let work = engine.work(subject.batch.len());
+    let work = engine.work(&subject.batch);
     let mut stages: Vec<(String, f64, Work)> = work
         .map(|(stage, work)| (format!("{stage:?}").to_lowercase(), engine.times().seconds(stage), work))
         .into();

@@ -1,6 +1,9 @@
 //! How much memory a run takes, before it takes any: what cannot be had should be refused in one line.
 
-use super::{EVALUATION_ROWS, Shape, cpu::rows::Counts};
+use super::{
+    EVALUATION_ROWS, Shape,
+    cpu::{ROWS_AT_ONCE, rows::Counts},
+};
 use crate::{
     kinds::operations::config::{Activation, RunConfig, train_rows},
     kinds::operations::model::ParamLayout,
@@ -15,13 +18,19 @@ pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
     let (v, d, m) = (n_symbols, model.d_model, model.d_mlp);
     let batch =
         config.data.batch_size.min(train_rows(rows, config.train_fraction)).max(EVALUATION_ROWS.min(rows));
-    // by input row: norm, query, key and value; by output row: weights of 4 positions, attended, two sums, norm, MLP
     let hidden = if model.activation == Activation::Gelu { 2 * m } else { m };
-    let (by_input, by_output) = (4 * d, 4 * d + 4 * model.n_heads + hidden);
-    let layer = |c: Counts| c.inputs * by_input + c.outputs * by_output;
-    let activations: usize = Counts::of_layers(model.n_layers, [v, batch]).map(layer).sum();
-    let backward = (2 * v + 2 * batch) * 6 * d;
-    let head = batch * (2 * d + v);
+    let some = batch.min(ROWS_AT_ONCE);
+    // by input row: norm, query, key and value, and in the first layer projected values; in the last layer the norm alone.
+    // By output row: weights of 4 positions, two sums, norm, MLP, and between the first and the last layer what was attended
+    let layer = |(l, c): (usize, Counts)| {
+        let (first, last) = (l == 0, l + 1 == model.n_layers);
+        let by_input = if first { (4 + model.n_heads) * d } else { [4 * d, d][usize::from(last)] };
+        let by_output = 3 * d + 4 * model.n_heads + hidden + if first || last { 0 } else { d };
+        c.inputs * by_input + if last { some } else { c.outputs } * by_output
+    };
+    let activations: usize = Counts::of_layers(model.n_layers, [v, batch]).enumerate().map(layer).sum();
+    let backward = (2 * v + 2 * batch) * 3 * d;
+    let head = some * (2 * d + v);
     let packed = 2 * (model.n_layers * (4 * d * d + 2 * d * m) + v * d);
     let parameters = 5 * ParamLayout::new(model, v).len() + packed;
     let probe = 4 * d * d + 3 * v * d;

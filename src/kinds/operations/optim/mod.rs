@@ -4,6 +4,8 @@
 mod adamw;
 mod candle;
 mod frozen;
+#[cfg(test)]
+mod oracle_tests;
 mod schedule;
 mod sgd;
 

@@ -17,7 +17,7 @@ pub(in crate::kinds::operations::engine) struct Heads {
 }
 
 impl Heads {
-    fn d_model(self) -> usize {
+    pub fn d_model(self) -> usize {
         self.n_heads * self.d_head
     }
 
@@ -26,7 +26,7 @@ impl Heads {
         4 * self.n_heads
     }
 
-    fn scale(self) -> f32 {
+    pub fn scale(self) -> f32 {
         1.0 / (self.d_head as f32).sqrt()
     }
 }

@@ -99,6 +99,17 @@ impl Params {
         })
     }
 
+    /// Those that are multiplied whole: not those of which an [`Attention`](super::attend::Attention) takes a head at a time.
+    pub fn whole_linears(&self) -> impl Iterator<Item = &Linear> {
+        let last = self.blocks.len() - 1;
+        let blocks = self.blocks.iter().enumerate().flat_map(move |(l, b)| {
+            let kv = (l == 0 || l < last).then_some(&b.kv);
+            let o = (l > 0).then_some(&b.o);
+            [Some(&b.q), kv, o, Some(&b.up), Some(&b.down)].into_iter().flatten()
+        });
+        blocks.chain([&self.unembed])
+    }
+
     /// Every linear layer, in the order of their slots.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         let blocks = self.blocks.iter().flat_map(|b| [&b.q, &b.kv, &b.o, &b.up, &b.down]);

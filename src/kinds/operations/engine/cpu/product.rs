@@ -31,35 +31,101 @@ impl Products {
 
     /// Packs W, stored (rows, columns), as the right factor W, or Wᵀ.
     pub fn pack(&self, to: &mut Packed, w: &[f32], columns: usize, transposed: bool) {
-        pack(self.precision, to, w, columns, transposed);
+        self.pack_part(to, Part::rows(w, columns), transposed);
+    }
+
+    /// Packs a part of a matrix as it is, or transposed.
+    pub fn pack_part(&self, to: &mut Packed, w: Part<'_>, transposed: bool) {
+        pack(self.precision, to, w, transposed);
     }
 
     /// y = finish(x · b), both row-major and without gaps.
     pub fn rows(&mut self, x: &[f32], b: &Packed, y: &mut [f32], finish: &Finish<'_>) {
         let [k, n] = b.shape();
-        let x = rounded(self.precision, x);
         let rows = y.len() / n.max(1);
-        fitting(
-            MatrixMut::new(y, [rows, n])
-                .and_then(|y| multiply(y, Matrix::new(&x, [rows, k])?, b, finish, &mut self.workspace)),
-        );
+        let x = Part { data: x, shape: [rows, k], stride: k };
+        self.rows_part(x, b, PartMut { data: y, shape: [rows, n], stride: n }, finish);
+    }
+
+    /// y = finish(x · b)
+    pub fn rows_part(&mut self, x: Part<'_>, b: &Packed, y: PartMut<'_>, finish: &Finish<'_>) {
+        let data = rounded(self.precision, x.data);
+        let x = Part { data: &data, ..x };
+        fitting(y.matrix().and_then(|y| multiply(y, x.matrix()?, b, finish, &mut self.workspace)));
     }
 
     /// w (m, n) = aᵀ · b, or added to it, for a (k, m) and b (k, n), all row-major and without gaps.
     pub fn outer(&mut self, a: &[f32], b: &[f32], w: &mut [f32], [m, k, n]: [usize; 3], keep: bool) {
-        pack(self.precision, &mut self.right, b, n, false);
-        let a = rounded(self.precision, a);
+        let (a, b) = (Part { data: a, shape: [k, m], stride: m }, Part { data: b, shape: [k, n], stride: n });
+        self.outer_part(a, b, PartMut { data: w, shape: [m, n], stride: n }, keep);
+    }
+
+    /// w = aᵀ · b, or added to it.
+    pub fn outer_part(&mut self, a: Part<'_>, b: Part<'_>, w: PartMut<'_>, keep: bool) {
+        pack(self.precision, &mut self.right, b, false);
+        let data = rounded(self.precision, a.data);
+        let a = Part { data: &data, ..a };
         let finish = Finish { keep, ..Finish::default() };
-        fitting(MatrixMut::new(w, [m, n]).and_then(|w| {
-            let a = Matrix::new(&a, [k, m])?.transposed();
-            multiply(w, a, &self.right, &finish, &mut self.workspace)
-        }));
+        fitting(
+            w.matrix().and_then(|w| {
+                multiply(w, a.matrix()?.transposed(), &self.right, &finish, &mut self.workspace)
+            }),
+        );
     }
 }
 
-fn pack(precision: Precision, to: &mut Packed, w: &[f32], columns: usize, transposed: bool) {
-    let w = rounded(precision, w);
-    let matrix = fitting(Matrix::new(&w, [w.len() / columns.max(1), columns]));
+/// Rows of a row-major matrix, or some columns of them: `data` begins at the first entry, rows are `stride` apart.
+#[derive(Clone, Copy)]
+pub(in crate::kinds::operations::engine) struct Part<'a> {
+    pub data: &'a [f32],
+    pub shape: [usize; 2],
+    pub stride: usize,
+}
+
+/// A [`Part`] to write.
+pub(in crate::kinds::operations::engine) struct PartMut<'a> {
+    pub data: &'a mut [f32],
+    pub shape: [usize; 2],
+    pub stride: usize,
+}
+
+/// Numbers from the first entry of a part to its last.
+fn reach([rows, columns]: [usize; 2], stride: usize) -> usize {
+    rows.checked_sub(1).map_or(0, |below| below * stride + columns)
+}
+
+impl<'a> Part<'a> {
+    /// The part of `data` that begins at `start`.
+    pub fn of(data: &'a [f32], start: usize, shape: [usize; 2], stride: usize) -> Self {
+        let data = if shape[0] == 0 { &[] } else { &data[start..][..reach(shape, stride)] };
+        Self { data, shape, stride }
+    }
+
+    /// All of a matrix without gaps.
+    fn rows(data: &'a [f32], columns: usize) -> Self {
+        Self { data, shape: [data.len() / columns.max(1), columns], stride: columns }
+    }
+
+    fn matrix(self) -> Result<Matrix<'a>, SizeError> {
+        Matrix::strided(self.data, self.shape, [self.stride, 1])
+    }
+}
+
+impl<'a> PartMut<'a> {
+    /// The part of `data` that begins at `start`.
+    pub fn of(data: &'a mut [f32], start: usize, shape: [usize; 2], stride: usize) -> Self {
+        let data = if shape[0] == 0 { &mut [][..] } else { &mut data[start..][..reach(shape, stride)] };
+        Self { data, shape, stride }
+    }
+
+    fn matrix(self) -> Result<MatrixMut<'a>, SizeError> {
+        MatrixMut::strided(self.data, self.shape, self.stride)
+    }
+}
+
+fn pack(precision: Precision, to: &mut Packed, w: Part<'_>, transposed: bool) {
+    let data = rounded(precision, w.data);
+    let matrix = fitting(Part { data: &data, ..w }.matrix());
     to.pack(if transposed { matrix.transposed() } else { matrix });
 }
 

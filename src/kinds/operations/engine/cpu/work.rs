@@ -1,8 +1,12 @@
 //! How much a step has to do, counted from its shapes: arithmetic where the arithmetic units set the pace, bytes where
 //! memory does. What `groklab bench` divides by the time each stage takes.
 
-use super::{FactoredEngine, Stage, params::Params, rows::Counts};
-use crate::kinds::operations::config::{Activation, Norm};
+use super::{FactoredEngine, Stage, params::Params};
+use crate::kinds::operations::{
+    config::{Activation, Norm},
+    task::Equation,
+};
+use std::collections::BTreeSet;
 
 /// What bounds a stage, and how much of it there is in a training step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,44 +17,90 @@ pub enum Work {
     Bytes(f64),
 }
 
+/// What a layer's attention does, in multiply-adds forward; backward takes twice as many.
+#[derive(Clone, Copy, Debug, Default)]
+struct LayerWork {
+    inputs: usize,
+    outputs: usize,
+    /// Of products.
+    projections: usize,
+    /// Of the loops over rows.
+    attention: usize,
+}
+
 impl FactoredEngine {
-    /// Floating-point operations of the matrix products of one training step, forward and backward.
-    pub fn flops(&self, batch: usize) -> f64 {
-        let p = &self.params;
-        let (v, d, m, b) = (p.n_symbols, p.d_model, p.d_mlp, batch);
-        let mut forward = b * d * v;
-        for Counts { inputs, outputs, queries } in Counts::of_layers(self.blocks.len(), [v, b]) {
-            forward += inputs * 2 * d * d + queries.len() * d * d + outputs * (d * d + 2 * d * m);
-        }
+    /// Floating-point operations of the matrix products of one training step on `batch`, forward and backward.
+    pub fn flops(&self, batch: &[Equation]) -> f64 {
+        let (d, m, v) = (self.params.d_model, self.params.d_mlp, self.params.n_symbols);
+        let layers: usize = self.layers(batch).iter().map(|l| l.projections + l.outputs * 2 * d * m).sum();
         // backward: the gradients of both factors
-        3.0 * 2.0 * forward as f64
+        3.0 * 2.0 * (layers + batch.len() * d * v) as f64
     }
 
-    /// The work of one training step by stage, in the order of [`Stage::ALL`].
-    pub fn work(&self, batch: usize) -> [(Stage, Work); Stage::ALL.len()] {
+    fn layers(&self, batch: &[Equation]) -> Vec<LayerWork> {
+        let (d, heads, b) = (self.params.d_model, self.params.heads.n_heads, batch.len());
+        let x = batch.iter().map(|e| e.x).collect::<BTreeSet<_>>().len();
+        let y = batch.iter().map(|e| e.y).collect::<BTreeSet<_>>().len();
+        let n_layers = self.blocks.len();
+        let inner = 2 * x + 2 * b;
+        // rows attend to 1, 2, 3 and 4 positions
+        let keys = x + 2 * x + 3 * b + 4 * b;
+        let layer = |l: usize| match (l == 0, l + 1 == n_layers) {
+            (true, last) => {
+                let inputs = x + y + 2;
+                // keys, values and projected values of all; queries of the operator, y and `=`, or of `=` alone
+                let queries = if last { 1 } else { y + 2 };
+                // in the tables: `=` and every input; the operator and x and itself; y and the operator and itself
+                let (scores, keys) = match last {
+                    true => (inputs, 4 * b),
+                    false => (inputs + x + 1 + 2 * y + b, keys),
+                };
+                LayerWork {
+                    inputs,
+                    outputs: if last { b } else { inner },
+                    projections: (3 * inputs + queries) * d * d,
+                    attention: scores * d + keys * heads * d,
+                }
+            }
+            (false, false) => LayerWork {
+                inputs: inner,
+                outputs: inner,
+                projections: 4 * inner * d * d,
+                attention: 2 * keys * d,
+            },
+            // query, key query, values and output of a row; scores and mixed inputs are d wide for each head
+            (false, true) => LayerWork {
+                inputs: inner,
+                outputs: b,
+                projections: 4 * b * d * d,
+                attention: 2 * 4 * b * heads * d,
+            },
+        };
+        (0..n_layers).map(layer).collect()
+    }
+
+    /// The work of one training step on `batch` by stage, in the order of [`Stage::ALL`].
+    pub fn work(&self, batch: &[Equation]) -> [(Stage, Work); Stage::ALL.len()] {
         let p = &self.params;
-        let (v, d, m, b) = (p.n_symbols, p.d_model, p.d_mlp, batch);
-        let layers: Vec<Counts> = Counts::of_layers(self.blocks.len(), [v, b]).collect();
-        let each = |f: &dyn Fn(&Counts) -> usize| layers.iter().map(f).sum::<usize>();
+        let (v, d, m, b) = (p.n_symbols, p.d_model, p.d_mlp, batch.len());
+        let layers = self.layers(batch);
+        let each = |f: &dyn Fn(&LayerWork) -> usize| layers.iter().map(f).sum::<usize>();
 
         // packing in both directions; embedding and its gradient; residual rows out of and back into a layer's input
         let weights: usize = p.linears().map(|linear| linear.weight.len()).sum();
-        let gather =
-            4 * weights + 6 * d * (2 * v + 2) + each(&|c| d * (2 * c.outputs + c.inputs + 3 * c.outputs));
+        let embedded = 6 * d * layers.first().map_or(0, |l| l.inputs);
+        let gather = 4 * weights + embedded + each(&|l| d * (2 * l.outputs + l.inputs + 3 * l.outputs));
         // forward: in, out; backward: in, gradient in, gradient out twice
-        let norms = 6 * d * (each(&|c| norm_rows(p, c)) + if p.final_norm.is_some() { b } else { 0 });
-        // rows attend to 1, 2, 3 and 4 positions: two multiply-adds an entry of a key forward, four backward
-        let all = v + 2 * v + 3 * b + 4 * b;
-        let keys = layers.iter().map(|c| if c.outputs == b { 4 * b } else { all }).sum::<usize>();
+        let norms = 6 * d * (each(&|l| norm_rows(p, l)) + if p.final_norm.is_some() { b } else { 0 });
         // GELU: pre-activation in, value and derivative out; all else is done while a tile is in registers
-        let activation = if self.activation == Activation::Gelu { 3 * m * each(&|c| c.outputs) } else { 0 };
+        let activation = if self.activation == Activation::Gelu { 3 * m * each(&|l| l.outputs) } else { 0 };
 
         let bytes = |numbers: usize| Work::Bytes(4.0 * numbers as f64);
         Stage::ALL.map(|stage| {
             let work = match stage {
                 Stage::Gather => bytes(gather),
                 Stage::Norms => bytes(norms),
-                Stage::Attention => Work::Flop(2.0 * 6.0 * (keys * d) as f64),
+                Stage::Attention => Work::Flop(3.0 * 2.0 * each(&|l| l.attention) as f64),
                 Stage::Products => Work::Flop(self.flops(batch)),
                 Stage::Activation => bytes(activation),
                 Stage::Loss => bytes(3 * b * v),
@@ -61,10 +111,10 @@ impl FactoredEngine {
 }
 
 /// Rows that a layer's norms take.
-fn norm_rows(p: &Params, c: &Counts) -> usize {
+fn norm_rows(p: &Params, l: &LayerWork) -> usize {
     match p.norm {
-        Norm::Pre => c.inputs + c.outputs,
-        Norm::Post => 2 * c.outputs,
+        Norm::Pre => l.inputs + l.outputs,
+        Norm::Post => 2 * l.outputs,
         Norm::None => 0,
     }
 }
@@ -74,16 +124,32 @@ mod tests {
     use super::*;
     use crate::{kinds::operations::config::Preset, kinds::operations::engine::cpu::FactoredEngine};
 
+    /// Every symbol occurs as x and as y.
+    fn batch(n: u16) -> Vec<Equation> {
+        (0..n).map(|i| Equation { x: i % 97, y: (i + i / 97) % 97, answer: 0 }).collect()
+    }
+
     #[test]
     fn the_papers_step_has_the_arithmetic_counted_by_hand() {
         let engine = FactoredEngine::new(&Preset::Paper.config("add", 0.5, 0).model, 97).unwrap();
-        // d = 128, 512 hidden, V = 97, B = 512; multiply-adds forward
-        let first = 196 * 3 * 128 * 128 + 1218 * (128 * 128 + 2 * 128 * 512);
-        let last = 1218 * 2 * 128 * 128 + 512 * (2 * 128 * 128 + 2 * 128 * 512);
+        // d = 128, 4 heads, 512 hidden, V = 97, B = 512; multiply-adds forward
+        let first = (196 * 3 + 99) * 128 * 128 + 1218 * 2 * 128 * 512;
+        let last = 512 * (4 * 128 * 128 + 2 * 128 * 512);
         let forward = first + last + 512 * 128 * 97;
-        assert_eq!(engine.flops(512), 6.0 * f64::from(forward));
-        // keys: 97 · 3 + 512 · 7 in the first layer, 512 · 4 in the last
-        let attention = engine.work(512).into_iter().find(|(stage, _)| *stage == Stage::Attention);
-        assert_eq!(attention.unwrap().1, Work::Flop(12.0 * 128.0 * f64::from(97 * 3 + 512 * 7 + 512 * 4)));
+        assert_eq!(engine.flops(&batch(512)), 6.0 * f64::from(forward));
+        // scores of the tables, weighted projected values; scores and mixed inputs of four heads over four rows
+        let first = (196 + 98 + 2 * 97 + 512) * 128 + (97 * 3 + 512 * 7) * 4 * 128;
+        let last = 2 * 512 * 4 * 4 * 128;
+        let work = engine.work(&batch(512));
+        let attention = work.into_iter().find(|(stage, _)| *stage == Stage::Attention);
+        assert_eq!(attention.unwrap().1, Work::Flop(6.0 * f64::from(first + last)));
+    }
+
+    #[test]
+    fn symbols_that_do_not_occur_are_not_counted() {
+        let engine = FactoredEngine::new(&Preset::Paper.config("add", 0.5, 0).model, 97).unwrap();
+        let one = Equation { x: 3, y: 5, answer: 8 };
+        let forward = (4 * 3 + 3) * 128 * 128 + 18 * 2 * 128 * 512 + 8 * (4 * 128 * 128 + 2 * 128 * 512);
+        assert_eq!(engine.flops(&[one; 8]), 6.0 * f64::from(forward + 8 * 128 * 97));
     }
 }

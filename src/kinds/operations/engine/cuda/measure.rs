@@ -4,7 +4,10 @@ use super::{
     CudaReplicas, Precision,
     device::{Gpu, Matrix, Work},
 };
-use crate::kinds::operations::engine::EngineError;
+use crate::kinds::operations::{
+    config::ModelConfig,
+    engine::{EngineError, cpu::rows::Counts},
+};
 use candle_core::cuda_backend::CudaDevice;
 use std::{collections::BTreeMap, time::Instant};
 
@@ -17,6 +20,16 @@ pub struct Timed {
     pub ms: f64,
     /// What has to be read and written, each float once.
     pub bytes: f64,
+}
+
+/// Floating-point operations of the matrix products of one replica's training step, forward and backward: keys and
+/// values of every input, and every symbol has its rows.
+pub fn flops(model: &ModelConfig, n_symbols: usize, batch: usize) -> f64 {
+    let (d, m) = (model.d_model, model.d_mlp);
+    let layers = Counts::of_layers(model.n_layers, [n_symbols, batch]);
+    let layer = |c: Counts| c.inputs * 2 * d * d + c.queries.len() * d * d + c.outputs * (d * d + 2 * d * m);
+    // backward: the gradients of both factors
+    3.0 * 2.0 * (layers.map(layer).sum::<usize>() + batch * d * n_symbols) as f64
 }
 
 /// Seconds of each of `rounds` products of square matrices of `side`, and of as many copies of such a matrix within

@@ -97,7 +97,9 @@ fn tables_csv_and_figure_say_the_same_of_every_number() {
     assert_eq!((&*rows[0]["number"], rows[0]["tau"].parse().ok()), ("lar", lar.within));
     assert_eq!((&*rows[1]["group"], rows[1]["tau"].parse().ok()), ("lot 0", lar.of_lots[0].0));
     let drawn = crate::render::figure::svg(&figure::page(&found).unwrap()[0]).unwrap();
-    assert!(NUMBERS.iter().all(|number| drawn.contains(number.name)) && drawn.contains("memorized + 80 epochs"));
+    assert!(
+        NUMBERS.iter().all(|number| drawn.contains(number.name)) && drawn.contains("memorized + 80 epochs")
+    );
     assert!(figure::page(&findings(&[])).is_err());
     assert!(table::crossings(&lots).is_none());
 }
