@@ -4,6 +4,9 @@ use super::{Output, PlainModel};
 use crate::kinds::operations::config::Pull;
 use candle_core::{DType, Result, Tensor};
 
+/// Matrices whose log norms are summed, each with its factor.
+type Norms<'a> = &'a [(f64, &'a Tensor)];
+
 impl PlainModel<'_> {
     /// −λ·LAR − μ·(1 + ½ log_n Σp²) + ν·log_n ‖W‖ of the rows of `output`, a scalar with gradients; a term that is not defined,
     /// of a matrix of zeros, is left out.
@@ -14,7 +17,7 @@ impl PlainModel<'_> {
         let w = self.unembedding()?; // (V, d)
         let gram = w.t()?.matmul(&w)?;
         let lar = [(1.0, &output.products), (-1.0, &output.x), (-1.0, &w)];
-        let terms: [(f64, f64, &[(f64, &Tensor)]); 3] = [
+        let terms: [(f64, f64, Norms); 3] = [
             (-pull.lar, 1.0, &lar),
             (-pull.sigma_p, 1.0, &[(1.0, &gram), (-2.0, &w)]),
             (pull.norm, 0.0, &[(1.0, &w)]),
@@ -33,7 +36,7 @@ impl PlainModel<'_> {
 }
 
 /// Σ c·ln ‖A‖_F; none if a matrix is zero.
-fn log_norms(norms: &[(f64, &Tensor)]) -> Result<Option<Tensor>> {
+fn log_norms(norms: Norms) -> Result<Option<Tensor>> {
     let mut sum: Option<Tensor> = None;
     for (factor, a) in norms {
         let square = a.sqr()?.sum_all()?;
