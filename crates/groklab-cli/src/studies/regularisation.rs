@@ -98,7 +98,13 @@ fn claims(study: &general::Study) -> Vec<Claim> {
     let arms = arms(study);
     match study.kind.name() {
         "text" => language_models(&arms),
-        _ => vec![sooner(&arms), later(&arms), lar_itself(&arms), after(&arms), counterexample(&arms)],
+        _ => vec![
+            whole(&arms, true),
+            whole(&arms, false),
+            lar_itself(&arms),
+            after(&arms),
+            counterexample(&arms),
+        ],
     }
 }
 
@@ -138,24 +144,20 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
     ]
 }
 
-fn sooner(arms: &[Arm]) -> Claim {
-    let strengths = values(arms.iter().filter(|arm| arm.is_lar() && arm.lar > 0.0).map(|arm| arm.lar));
+/// A pull at LAR beside none, strength by strength: those that raise it, or those that lower it.
+fn whole(arms: &[Arm], raises: bool) -> Claim {
+    let (id, claim, range) = if raises {
+        ("reg-sooner", "a pull that raises LAR makes a transformer grok sooner", Range::Above(0.0))
+    } else {
+        ("reg-later", "a pull that lowers LAR makes it grok later", Range::Below(0.0))
+    };
+    let strengths =
+        values(arms.iter().filter(|arm| arm.is_lar() && (arm.lar > 0.0) == raises).map(|arm| arm.lar));
     let part = |s: &f64| {
         let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
-        judge(&format!("ln(epochs to grokking, λ 0 / λ {s})"), Range::Above(0.0), ratios(&pairs))
+        judge(&format!("ln(epochs to grokking, λ 0 / λ {s})"), range, ratios(&pairs))
     };
-    let claim = "a pull that raises LAR makes a transformer grok sooner";
-    Claim::new("reg-sooner", claim, "own", strengths.iter().map(part).collect())
-}
-
-fn later(arms: &[Arm]) -> Claim {
-    let strengths = values(arms.iter().filter(|arm| arm.is_lar() && arm.lar < 0.0).map(|arm| arm.lar));
-    let part = |s: &f64| {
-        let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
-        judge(&format!("ln(epochs to grokking, λ 0 / λ {s})"), Range::Below(0.0), ratios(&pairs))
-    };
-    let claim = "a pull that lowers LAR makes it grok later";
-    Claim::new("reg-later", claim, "own", strengths.iter().map(part).collect())
+    Claim::new(id, claim, "own", strengths.iter().map(part).collect())
 }
 
 /// Against controls of the same strength on what LAR is made of.
