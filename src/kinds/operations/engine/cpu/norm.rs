@@ -81,17 +81,20 @@ impl WithSimd for Backward<'_> {
         let rows = self.x.chunks_exact(d).zip(self.dy.chunks_exact(d)).zip(self.dx.chunks_exact_mut(d));
         for (((x, dy), dx), stats) in rows.zip(self.stats) {
             let (mean, inv_std) = (s.splat_f32s(stats.mean), s.splat_f32s(stats.inv_std));
-            // with g = dy·gain and n = (x − mean)·inv_std: dx = inv_std·(g − mean(g) − n·mean(g·n))
-            let (sum_g, sum_gn) = sums(s, [dy, x, gain], (mean, inv_std), (&mut *d_gain, &mut *d_shift));
-            let (mean_g, mean_gn) = (s.splat_f32s(sum_g / d as f32), s.splat_f32s(sum_gn / d as f32));
+            // with g = dy·gain and n = (x − mean)·inv_std: dx = inv_std·(g − mean(g) − n·mean(g·n)). The rounded mean leaves
+            // n a mean of its own, large beside what the cancellation leaves of dx where few columns are far from zero
+            let [sum_g, sum_n, sum_gn] = sums(s, [dy, x, gain], *stats, (&mut *d_gain, &mut *d_shift));
+            let [mean_g, mean_n, mean_gn] = [sum_g, sum_n, sum_gn].map(|sum| sum / d as f32);
+            let slope = mean_gn - mean_g * mean_n;
+            let (offset, slope) = (s.splat_f32s(mean_g - mean_n * slope), s.splat_f32s(slope));
             zip3(
                 s,
                 dx,
                 [dy, gain, x],
                 #[inline(always)]
                 |dx, dy, gain, x| {
-                    let g = s.sub_f32s(s.mul_f32s(dy, gain), mean_g);
-                    let inner = s.sub_f32s(g, s.mul_f32s(normed(s, x, mean, inv_std), mean_gn));
+                    let g = s.sub_f32s(s.mul_f32s(dy, gain), offset);
+                    let inner = s.sub_f32s(g, s.mul_f32s(normed(s, x, mean, inv_std), slope));
                     s.mul_add_e_f32s(inner, inv_std, dx)
                 },
             );
@@ -117,53 +120,78 @@ fn center<S: Simd>(s: S, x: &[f32], mean: S::f32s, y: &mut [f32]) -> f32 {
     sum
 }
 
-/// Adds dy·n to `d_gain` and dy to `d_shift`; returns Σ g and Σ g·n.
+/// Adds dy·n to `d_gain` and dy to `d_shift`; returns Σ g, Σ n and Σ g·n.
 #[inline(always)]
 fn sums<S: Simd>(
     s: S,
     [dy, x, gain]: [&[f32]; 3],
-    (mean, inv_std): (S::f32s, S::f32s),
+    stats: Stats,
     (d_gain, d_shift): (&mut [f32], &mut [f32]),
-) -> (f32, f32) {
+) -> [f32; 3] {
     let (dy, dy_tail) = S::as_simd_f32s(dy);
     let (x, x_tail) = S::as_simd_f32s(x);
     let (gain, gain_tail) = S::as_simd_f32s(gain);
     let (d_gain, d_gain_tail) = S::as_mut_simd_f32s(d_gain);
     let (d_shift, d_shift_tail) = S::as_mut_simd_f32s(d_shift);
-    let (mut sum_g, mut sum_gn) = (s.splat_f32s(0.0), s.splat_f32s(0.0));
+    let (mean, inv_std) = (s.splat_f32s(stats.mean), s.splat_f32s(stats.inv_std));
+    let [mut sum_g, mut sum_n, mut sum_gn] = [s.splat_f32s(0.0); 3];
     let rows = dy.iter().zip(x).zip(gain).zip(d_gain).zip(d_shift);
     for ((((&dy, &x), &gain), d_gain), d_shift) in rows {
-        let (g, dy_n, g_n) = products(s, [dy, x, gain], mean, inv_std);
+        let n = normed(s, x, mean, inv_std);
+        let (g, dy_n) = (s.mul_f32s(dy, gain), s.mul_f32s(dy, n));
         *d_gain = s.add_f32s(*d_gain, dy_n);
         *d_shift = s.add_f32s(*d_shift, dy);
-        (sum_g, sum_gn) = (s.add_f32s(sum_g, g), s.add_f32s(sum_gn, g_n));
+        sum_g = s.add_f32s(sum_g, g);
+        sum_n = s.add_f32s(sum_n, n);
+        sum_gn = s.mul_add_e_f32s(dy_n, gain, sum_gn);
     }
-    if !dy_tail.is_empty() {
-        // lanes beyond the end: dy = 0, so all three products are 0
-        let dy = s.partial_load_f32s(dy_tail);
-        let (x, gain) = (s.partial_load_f32s(x_tail), s.partial_load_f32s(gain_tail));
-        let (g, dy_n, g_n) = products(s, [dy, x, gain], mean, inv_std);
-        s.partial_store_f32s(d_gain_tail, s.add_f32s(s.partial_load_f32s(d_gain_tail), dy_n));
-        s.partial_store_f32s(d_shift_tail, s.add_f32s(s.partial_load_f32s(d_shift_tail), dy));
-        (sum_g, sum_gn) = (s.add_f32s(sum_g, g), s.add_f32s(sum_gn, g_n));
+    let mut sums = [sum_g, sum_n, sum_gn].map(|sum| s.reduce_sum_f32s(sum));
+    let tails = dy_tail.iter().zip(x_tail).zip(gain_tail).zip(d_gain_tail).zip(d_shift_tail);
+    for ((((&dy, &x), &gain), d_gain), d_shift) in tails {
+        let n = (x - stats.mean) * stats.inv_std;
+        *d_gain += dy * n;
+        *d_shift += dy;
+        sums = [sums[0] + dy * gain, sums[1] + n, sums[2] + dy * n * gain];
     }
-    (s.reduce_sum_f32s(sum_g), s.reduce_sum_f32s(sum_gn))
-}
-
-/// g = dy·gain, dy·n and g·n
-#[inline(always)]
-fn products<S: Simd>(
-    s: S,
-    [dy, x, gain]: [S::f32s; 3],
-    mean: S::f32s,
-    inv_std: S::f32s,
-) -> (S::f32s, S::f32s, S::f32s) {
-    let (g, dy_n) = (s.mul_f32s(dy, gain), s.mul_f32s(dy, normed(s, x, mean, inv_std)));
-    (g, dy_n, s.mul_f32s(dy_n, gain))
+    sums
 }
 
 /// (x − mean)/√(var + ε)
 #[inline(always)]
 fn normed<S: Simd>(s: S, x: S::f32s, mean: S::f32s, inv_std: S::f32s) -> S::f32s {
     s.mul_f32s(s.sub_f32s(x, mean), inv_std)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Two columns leave ε/(var + ε) of the gradient: the mean's rounding must not leave more.
+    #[test]
+    fn rows_far_from_zero_have_the_gradient_of_f64() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for _ in 0..1000 {
+            let middle = 3.0 + rng.random::<f32>();
+            let x = [middle + 0.02 * rng.random_range(0.5..1.0f32), middle];
+            let [gain, dy] = [(); 2].map(|()| [(); 2].map(|()| rng.random_range(0.5..1.5f32)));
+            let (affine, mut y, mut stats) = ([gain, [0.0; 2]].concat(), [0.0; 2], [Stats::default()]);
+            forward(Arch::new(), &x, &affine, &mut y, &mut stats);
+            let (mut dx, mut d_affine) = ([0.0; 2], [0.0; 4]);
+            backward(Arch::new(), (&x, &stats), &affine, &dy, &mut dx, &mut d_affine);
+
+            let [x, gain, dy] = [x, gain, dy].map(|pair| pair.map(f64::from));
+            let (half, epsilon) = ((x[0] - x[1]) / 2.0, f64::from(NORM_EPSILON as f32));
+            let std = (half * half + epsilon).sqrt();
+            // of y = gain·(±half)/std: d half/dx = ±1/2, d(half/std)/d half = ε/std³
+            let through = (gain[0] * dy[0] - gain[1] * dy[1]) / 2.0;
+            let exact = through * epsilon / std.powi(3);
+            let scale = (gain[0] * dy[0]).max(gain[1] * dy[1]) / std;
+            for (dx, exact) in dx.iter().zip([exact, -exact]) {
+                let error = (f64::from(*dx) - exact).abs() / scale;
+                assert!(error < 1e-6, "{dx}, {exact}: {error:.1e} of the gradient that comes in");
+            }
+        }
+    }
 }

@@ -13,6 +13,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 type Id = usize;
+type Row = Vec<Id>;
 
 /// Scalars with the partial derivatives to what they were computed from.
 #[derive(Default)]
@@ -92,6 +93,12 @@ impl Tape {
         self.push(y, [(a, y)])
     }
 
+    /// a − max a, the maximum as a constant: of scores of −360 the softmax's 1/y² would be beyond f64.
+    fn below_max(&mut self, a: &[Id]) -> Row {
+        let max = a.iter().map(|&a| self.values[a]).fold(f64::NEG_INFINITY, f64::max);
+        a.iter().map(|&a| self.push(self.values[a] - max, [(a, 1.0)])).collect()
+    }
+
     fn ln(&mut self, a: Id) -> Id {
         let x = self.values[a];
         self.push(x.ln(), [(a, 1.0 / x)])
@@ -138,8 +145,6 @@ struct Model<'a> {
     layout: ParamLayout,
     v: usize,
 }
-
-type Row = Vec<Id>;
 
 impl Model<'_> {
     /// A parameter as rows; parameters are the first ids of the tape.
@@ -212,13 +217,13 @@ impl Model<'_> {
                 for head in 0..self.config.n_heads {
                     let cols = head * width..(head + 1) * width;
                     let t = &mut self.tape;
-                    let exps: Row = (0..=i)
+                    let scores: Row = (0..=i)
                         .map(|j| {
                             let score = t.dot(&q[i][cols.clone()], &k[j][cols.clone()]);
-                            let score = t.scale(score, 1.0 / (width as f64).sqrt());
-                            t.exp(score)
+                            t.scale(score, 1.0 / (width as f64).sqrt())
                         })
                         .collect();
+                    let exps: Row = t.below_max(&scores).into_iter().map(|a| t.exp(a)).collect();
                     let total = t.sum(&exps);
                     let weights: Row = exps.iter().map(|&e| t.div(e, total)).collect();
                     for c in cols {
@@ -308,6 +313,7 @@ fn forward_backward(
             let z = model.logits(e);
             let t = &mut model.tape;
             logits.push(z.iter().map(|&z| t.values[z]).collect());
+            let z = t.below_max(&z);
             let exps: Row = z.iter().map(|&z| t.exp(z)).collect();
             let total = t.sum(&exps);
             let log_total = t.ln(total);

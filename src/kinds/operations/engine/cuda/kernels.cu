@@ -120,7 +120,8 @@ extern "C" __global__ void norm_forward(Dims s, const float* x, const float* aff
 }
 
 // Blocks of NORM_WARPS. dx = (add ? dx : 0) + the gradient through the norm; partial (chunks, 2d) gets the sums of dy·n and dy over the chunk.
-// With g = dy·gain and n = (x - mean)·inverse: dx = inverse (g - mean(g) - n·mean(g·n)).
+// With g = dy·gain and n = (x - mean)·inverse: dx = inverse (g - mean(g) - n·mean(g·n)). The rounded mean leaves n a mean of
+// its own, large beside what the cancellation leaves of dx where few columns are far from zero.
 const int NORM_WARPS = 8;
 extern "C" __global__ void __launch_bounds__(32 * NORM_WARPS) norm_backward(Dims s, const float* x, const float* stats, const float* affine, const float* dy,
                                          float* dx, float* partial, int rows, int chunk, int add) {
@@ -130,17 +131,19 @@ extern "C" __global__ void __launch_bounds__(32 * NORM_WARPS) norm_backward(Dims
   x = own(x, s.stride);
   dy = own(dy, s.stride);
   for (int row = begin + warp; row < end; row += NORM_WARPS) {
-    float mean = of[2 * row], inverse = of[2 * row + 1], sum_g = 0, sum_gn = 0;
+    float mean = of[2 * row], inverse = of[2 * row + 1], sum_g = 0, sum_n = 0, sum_gn = 0;
     for (int c = lane; c < d; c += 32) {
-      float g = dy[row * d + c] * gain[c];
+      float g = dy[row * d + c] * gain[c], n = (x[row * d + c] - mean) * inverse;
       sum_g += g;
-      sum_gn += g * ((x[row * d + c] - mean) * inverse);
+      sum_n += n;
+      sum_gn += g * n;
     }
-    float mean_g = warp_sum(sum_g) / d, mean_gn = warp_sum(sum_gn) / d;
+    float mean_g = warp_sum(sum_g) / d, mean_n = warp_sum(sum_n) / d;
+    float along = warp_sum(sum_gn) / d - mean_g * mean_n, offset = mean_g - mean_n * along;
     float* to = own(dx, s.stride) + row * d;
     for (int c = lane; c < d; c += 32) {
       float n = (x[row * d + c] - mean) * inverse;
-      float slope = inverse * (dy[row * d + c] * gain[c] - mean_g - n * mean_gn);
+      float slope = inverse * (dy[row * d + c] * gain[c] - offset - n * along);
       to[c] = add ? to[c] + slope : slope;
     }
   }
