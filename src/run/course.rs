@@ -26,6 +26,8 @@ impl Cadence {
 pub enum Pass {
     /// All of them.
     Complete,
+    /// All of them, and what the run is after was reached: the round is evaluated, whatever the cadence.
+    Reached,
     /// Until a loss was not finite.
     NotFinite,
     /// Until it was asked to stop; the others are still to do.
@@ -100,7 +102,11 @@ impl Course {
 
     /// Whether the round whose steps are done is evaluated.
     pub fn is_due(&self, pass: Pass) -> bool {
-        self.stop_reason().is_some() || pass == Pass::NotFinite || self.cadence.is_due(self.next_epoch)
+        self.stop_reason().is_some() || self.is_in_trajectory(pass)
+    }
+
+    fn is_in_trajectory(&self, pass: Pass) -> bool {
+        matches!(pass, Pass::NotFinite | Pass::Reached) || self.cadence.is_due(self.next_epoch)
     }
 
     /// Whether the run ends with the round whose steps are done, and why. Only an evaluation brings a reason that was
@@ -118,13 +124,13 @@ impl Course {
         let mut milestones = self.milestones.clone();
         let mut checkpoints = Vec::new();
         // what a budget's end brings to light must not change what comes after it
-        let is_due = pass == Pass::NotFinite || self.cadence.is_due(mark.epoch);
+        let is_due = self.is_in_trajectory(pass);
         let part = if is_due { Part::Trajectory } else { Part::End };
         if mark.epoch == 0 {
             checkpoints.push((part, "initial"));
         }
         let diverged = [DIVERGED.name];
-        for &name in if is_finite && pass == Pass::Complete { seen } else { &diverged } {
+        for &name in if is_finite && pass != Pass::NotFinite { seen } else { &diverged } {
             let has_spectra = self.kinds.iter().any(|kind| kind.name == name && kind.has_spectra);
             if milestones.note(name, mark) && has_spectra {
                 checkpoints.push((part, name));

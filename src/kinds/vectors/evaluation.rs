@@ -1,12 +1,13 @@
 //! What an evaluation sees: both sides of the split, the last layer's alignment, and the dearer probes that are asked for.
 
 use super::{
-    config::{Config, Diagnostic},
+    TARGET,
+    config::{Config, Diagnostic, Quantity, TargetConfig},
     train::Trainer,
 };
 use crate::{
     probe::{Moments, Probe, Spectra, probe, weight_norm},
-    run::Failure,
+    run::{Failure, Planned},
 };
 use groklab_vectors::{
     mlp::{Engine, Loss, Mlp, correct, directions},
@@ -42,6 +43,17 @@ pub(super) struct Side {
     pub zero_loss_share: f64,
 }
 
+impl Side {
+    /// Whether these rows reach the target, if it is of them.
+    pub fn reaches(&self, target: &TargetConfig) -> bool {
+        match target.quantity {
+            Quantity::None => false,
+            Quantity::TrainAccuracy | Quantity::ValAccuracy => self.accuracy >= target.at,
+            Quantity::TrainLoss => self.loss <= target.at,
+        }
+    }
+}
+
 /// Where the neurons of a network of two layers point; means of those for which it is defined.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Neurons {
@@ -65,6 +77,19 @@ impl Seen {
 }
 
 impl Trainer<'_> {
+    /// Whether the target, which is looked at between evaluations, is reached for the first time.
+    pub(super) fn reaches_target(&mut self) -> Result<bool, Failure> {
+        let (config, epoch) = (&self.run.config, self.course.next_epoch);
+        let target = &config.target;
+        let is_looked_at = target.every > 0 && epoch.is_multiple_of(target.every);
+        if !is_looked_at || self.run.cadence().is_due(epoch) || self.course.milestones.get(TARGET).is_some() {
+            return Ok(false);
+        }
+        let samples = if target.quantity.is_of_train() { &self.train } else { &self.val };
+        let side = side(&mut self.engine, &self.params, samples, config.model.loss(), &mut [])?;
+        Ok(side.reaches(target))
+    }
+
     /// Evaluates at the present parameters; the spectra are those of the last layer, where it has any. Changes nothing.
     pub(super) fn see(&mut self) -> Result<(Seen, Pooled, Option<Spectra>), Failure> {
         let config = &self.run.config;

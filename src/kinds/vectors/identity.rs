@@ -46,6 +46,7 @@ pub(super) const LEFT_OUT: LeftOut = &[
     ("probe.pgd", "[0.1,0.25]"),
     ("probe.rows", "500"),
     ("target.at", "0.85"),
+    ("target.every", "0"),
     ("target.quantity", "\"val-accuracy\""),
 ];
 

@@ -35,6 +35,8 @@ pub static VECTORS: Vectors = Vectors;
 #[derive(Debug)]
 pub struct Vectors;
 
+/// The milestone of `target.quantity`.
+const TARGET: &str = "target";
 /// Training accuracy at which a run has fitted.
 const FITTED: f64 = 0.99;
 /// Logistic loss at which outputs are no longer those of the start, ln 2 = 0.693.
@@ -55,7 +57,7 @@ static MILESTONES: [Milestone; 3] = [
         stop: Stop::Never,
     },
     Milestone {
-        name: "target",
+        name: TARGET,
         about: "the quantity target.quantity has reached target.at; the run ends train.patience epochs later",
         has_spectra: true,
         stop: Stop::AfterPatience,

@@ -1,7 +1,7 @@
 //! Keys that mean nothing beside the words chosen elsewhere.
 
 use super::super::{
-    config::{Config, Diagnostic, OptimizerName},
+    config::{Config, Diagnostic, OptimizerName, Quantity},
     identity::{LEFT_OUT, recipe},
     source::Source,
 };
@@ -31,6 +31,11 @@ pub(super) fn check(config: &Config, source: &Source) -> Result<(), ConfigError>
         ("optim.beta1", !sgd, "beta1 is 0.9 unless optim.name is adamw; sgd has momentum"),
         ("optim.beta2", !sgd, "beta2 is 0.999 unless optim.name is adamw"),
         ("optim.epsilon", !sgd, "epsilon is 1e-8 unless optim.name is adamw"),
+        (
+            "target.every",
+            config.target.quantity != Quantity::None,
+            "every is 0 unless target.quantity names one",
+        ),
         ("probe.rows", rows, "rows is 500 unless probe.diagnostics has alignment, noise or pgd"),
         (
             "probe.jacobian_rows",

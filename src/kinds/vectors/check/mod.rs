@@ -36,6 +36,7 @@ fn integers(config: &Config) -> Vec<Rule> {
         ("data.pixel_seed", config.data.pixel_seed),
         ("train.max_epochs", config.train.max_epochs),
         ("train.patience", config.train.patience),
+        ("target.every", config.target.every),
         ("probe.every", config.probe.every),
         ("probe.dense_until", config.probe.dense_until),
     ];

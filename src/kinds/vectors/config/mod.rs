@@ -53,6 +53,8 @@ pub struct TargetConfig {
     pub quantity: Quantity,
     /// An accuracy reaches it from below, a loss from above.
     pub at: f64,
+    /// Looked at every so many epochs, with an evaluation where it is reached; 0 looks at evaluations alone.
+    pub every: u64,
 }
 
 /// What a target is of.
@@ -64,6 +66,13 @@ pub enum Quantity {
     TrainAccuracy,
     ValAccuracy,
     TrainLoss,
+}
+
+impl Quantity {
+    /// Whether it is of the training rows.
+    pub fn is_of_train(self) -> bool {
+        matches!(self, Self::TrainAccuracy | Self::TrainLoss)
+    }
 }
 
 /// When to evaluate, and what to record. Epochs 0 and 1 and the last one always count.

@@ -38,6 +38,7 @@ const RUNS: [(&str, &[&str]); 6] = [
             "optim.momentum=0.9",
             "optim.weight_decay=0.01",
             "train.max_epochs=5",
+            "probe.every=2",
         ],
     ),
     (
@@ -50,6 +51,7 @@ const RUNS: [(&str, &[&str]); 6] = [
             "train.max_epochs=5",
             "target.quantity=train-loss",
             "target.at=2.3",
+            "train.patience=2",
         ],
     ),
     (

@@ -93,7 +93,13 @@ fn scaling_the_output_at_a_rate_over_the_scale_is_scaling_the_start() {
 #[test]
 fn a_target_ends_a_run_where_it_is_first_seen_and_need_not_be_reached() {
     let at = |target: &str, settings: &[&str]| {
-        let mut all = vec!["optim.learning_rate=0.05", "train.max_epochs=60", "target.at=0.6"];
+        let mut all = vec![
+            "optim.learning_rate=0.05",
+            "train.max_epochs=60",
+            "target.at=0.6",
+            "target.every=0",
+            "probe.every=1",
+        ];
         let target = format!("target.quantity={target}");
         all.push(&target);
         all.extend(settings);
@@ -111,6 +117,51 @@ fn a_target_ends_a_run_where_it_is_first_seen_and_need_not_be_reached() {
     assert_eq!((reason.as_str(), notebook.rows.len()), ("target", first + 1 + 3));
     let (notebook, reason, _) = at("val-accuracy", &["target.at=0.99", "train.max_epochs=9"]);
     assert_eq!((reason.as_str(), notebook.rows.len()), ("budget", 10));
+}
+
+/// Looks between evaluations find what an evaluation after every epoch finds, and change nothing.
+#[test]
+fn a_target_is_looked_at_between_evaluations() {
+    let at = |settings: &[&str]| {
+        let common = ["optim.learning_rate=0.05", "train.max_epochs=60", "train.patience=2"];
+        let all: Vec<_> = common.iter().chain(settings).copied().collect();
+        run("strength-digits", &all)
+    };
+    for target in [
+        ["target.quantity=train-loss", "target.at=0.6"],
+        ["target.quantity=train-accuracy", "target.at=0.7"],
+        ["target.quantity=val-accuracy", "target.at=0.3"],
+    ] {
+        let every = |probe: &str, look: &str| at(&[target[0], target[1], probe, look]);
+        let (dense, reason, params) = every("probe.every=1", "target.every=0");
+        let (sparse, same_reason, same_params) = every("probe.every=50", "target.every=1");
+        assert_eq!((reason.as_str(), &same_reason, &same_params), ("target", &reason, &params), "{target:?}");
+        let (last, reached) = (dense.rows.len() - 1, dense.rows.len() - 3);
+        assert!(reached > 2 && reached < 48, "{reached}");
+        let epochs: Vec<_> = sparse.rows.iter().map(|(mark, _)| mark.epoch as usize).collect();
+        assert_eq!(epochs, [0, 1, reached, last]);
+        for (line, epoch) in sparse.lines.iter().filter(|line| line.starts_with("row")).zip(epochs) {
+            let rows: Vec<_> = dense.lines.iter().filter(|line| line.starts_with("row")).collect();
+            assert_eq!(line.replace("End", "Trajectory"), rows[epoch].replace("End", "Trajectory"));
+        }
+        // where it is looked at every fourth epoch alone
+        let (coarse, ..) = every("probe.every=50", "target.every=4");
+        let seen = coarse.rows[2].0.epoch as usize;
+        assert!(seen.is_multiple_of(4) && seen >= reached, "{seen} {reached}");
+    }
+    // within a budget that ends before it, and at it, the trajectory is the same
+    let (whole, ..) = at(&["target.at=0.7", "probe.every=50"]);
+    let reached = whole.rows[2].0.epoch;
+    for budget in [reached - 1, reached] {
+        let settings = ["target.at=0.7", "probe.every=50", &format!("train.max_epochs={budget}")];
+        let (short, ..) = at(&settings);
+        let trajectory = |notebook: &Notebook| -> Vec<String> {
+            let of = notebook.lines.iter().filter(|line| line.starts_with("row Trajectory"));
+            of.take(if budget == reached { 3 } else { 2 }).cloned().collect()
+        };
+        assert_eq!(trajectory(&short), trajectory(&whole));
+        assert_eq!(short.rows.last().unwrap().0.epoch, budget);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod state;
 
 use super::{
     MILESTONES,
-    config::{Config, LossName, OptimizerName, Quantity},
+    config::{Config, LossName, OptimizerName},
     evaluation::Seen,
     layers,
     plan::VectorsRun,
@@ -138,17 +138,12 @@ impl<'a> Trainer<'a> {
     /// The milestones that an evaluation sees.
     fn milestones(&self, seen: &Seen) -> Vec<&'static str> {
         let Config { target, model, .. } = &self.run.config;
-        let is_at_target = match target.quantity {
-            Quantity::None => false,
-            Quantity::TrainAccuracy => seen.train.accuracy >= target.at,
-            Quantity::ValAccuracy => seen.val.accuracy >= target.at,
-            Quantity::TrainLoss => seen.train.loss <= target.at,
-        };
+        let side = if target.quantity.is_of_train() { &seen.train } else { &seen.val };
         let is_aligned = model.loss == LossName::Logistic && seen.train.loss < super::ALIGNED;
         let marks = [
             ("aligned", is_aligned),
             ("fitted", seen.train.accuracy >= super::FITTED),
-            ("target", is_at_target),
+            (super::TARGET, side.reaches(target)),
         ];
         marks.into_iter().filter(|(_, is_seen)| *is_seen).map(|(name, _)| name).collect()
     }
@@ -182,7 +177,10 @@ impl Learner for Trainer<'_> {
         let start = Instant::now();
         let pass = self.steps(go_on)?;
         self.course.clock.training += start.elapsed();
-        Ok(pass)
+        let start = Instant::now();
+        let has_reached = pass == Pass::Complete && self.reaches_target()?;
+        self.course.clock.evaluation += start.elapsed();
+        Ok(if has_reached { Pass::Reached } else { pass })
     }
 
     fn observe(&mut self, pass: Pass, record: &mut dyn Record) -> Result<(), Failure> {
