@@ -13,12 +13,14 @@ use crate::{
 
 /// Predictors that the forecast shows, of [`PREDICTORS`].
 const SHOWN: [usize; 4] = [0, 2, 5, 7];
+/// Divergences of equal spectra are the rounding of their entropies: drawn as this, far below any floor.
+const EQUAL: f64 = 1e-6;
 /// Numbers of a spectrum that are shown over the loss.
 const SHAPE: [&str; 4] = ["rankme", "top10", "alpha_head", "alpha_tail"];
 
 pub fn figures(study: &Study) -> Vec<Figure> {
     let toys = toys(study);
-    let number = "Jensen–Shannon divergence at matched loss, nats";
+    let number = "Jensen–Shannon divergence at matched loss, nats (10⁻⁶: that or less)";
     let floors = ["two seeds, mean", "two sample sets, mean"];
     let divergence = dots::page(&divergences(&toys), number, "a matched pair", floors);
     let divergence = divergence.map_err(|_| Undrawn::NoMatch);
@@ -90,7 +92,7 @@ fn divergences(toys: &[Toy]) -> Vec<dots::Row> {
         }
         let seeds = mean([seed_floor(a), seed_floor(b)].into_iter().flatten());
         let samples = mean(all.iter().map(|pair| pair.sampling).filter(|floor| floor.is_finite()));
-        let values = all.iter().map(|pair| pair.js).collect();
+        let values = all.iter().map(|pair| pair.js.max(EQUAL)).collect();
         rows.push(dots::Row { label, values, floors: [seeds, samples] });
     };
     for batch in BATCHES {
