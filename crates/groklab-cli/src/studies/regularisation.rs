@@ -114,15 +114,15 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
         run.curve.column("val_loss")?.map(|(_, loss)| loss).filter(|loss| loss.is_finite()).reduce(f64::min)
     };
     let end = |run: &Run| run.value(FINAL, "val_loss");
-    let parts = |what: &str, of: &dyn Fn(&Run) -> Option<f64>| -> Vec<Part> {
+    let parts = |what: &str, change: &dyn Fn(&Run, &Run) -> Option<f64>| -> Vec<Part> {
         let strengths = values(arms.iter().filter(|a| a.is_lar() && a.lar > 0.0).map(|a| a.lar));
         let part = |s: &f64| {
             let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
             let samples = pairs.iter().flat_map(|&(base, arm)| {
-                let change = |(base, run): (&Run, &Run)| {
-                    Some(Sample { group: arm.group.clone(), value: of(run)? - of(base)? })
+                let sample = |(base, run): (&Run, &Run)| {
+                    Some(Sample { group: arm.group.clone(), value: change(base, run)? })
                 };
-                contrast::pairs(&base.runs, &arm.runs).into_iter().filter_map(change).collect::<Vec<_>>()
+                contrast::pairs(&base.runs, &arm.runs).into_iter().filter_map(sample).collect::<Vec<_>>()
             });
             judge(&format!("{what}, λ {s} − λ 0, nats"), Range::Below(0.0), samples.collect())
         };
@@ -133,15 +133,32 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
             "reg-text-overfitting",
             "a pull that raises LAR holds the overfitting of a language model back",
             "own",
-            parts("validation loss at the end", &end),
+            parts("validation loss at the end", &|base, run| Some(end(run)? - end(base)?)),
         ),
         Claim::new(
             "reg-text-loss",
             "and brings it to a lower validation loss on its way",
             "own",
-            parts("least validation loss", &least),
+            parts("least validation loss", &|base, run| Some(least(run)? - least(base)?)),
+        ),
+        Claim::new(
+            "reg-text-equal-fit",
+            "and not by fitting the training rows more slowly alone",
+            "own",
+            parts("validation loss at the end, at equal loss of training rows", &|base, run| {
+                Some(end(run)? - at_equal_fit(base, run.value(FINAL, "pool_loss")?)?)
+            }),
         ),
     ]
+}
+
+/// Validation loss of a run where its loss of training rows first came down to `fit`, in proportion between two evaluations.
+fn at_equal_fit(run: &Run, fit: f64) -> Option<f64> {
+    let [fits, losses] = ["pool_loss", "val_loss"].map(|name| run.curve.column(name));
+    let rows: Vec<_> = fits?.zip(losses?).map(|((_, fit), (_, loss))| (fit, loss)).collect();
+    let (before, after) =
+        rows.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| a.0 > fit && b.0 <= fit)?;
+    Some(before.1 + (after.1 - before.1) * (before.0 - fit) / (before.0 - after.0))
 }
 
 /// A pull at LAR beside none, strength by strength: those that raise it, or those that lower it.

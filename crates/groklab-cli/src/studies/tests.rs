@@ -1,5 +1,7 @@
 //! The claims on made-up runs whose answers are known beforehand.
 
+mod pull;
+
 use super::{grokalign, pretraining, regularisation, strength};
 use crate::{
     analysis::{
@@ -406,90 +408,4 @@ fn the_smaller_scale_groks_sooner_where_it_was_made_to() {
     assert_eq!(table.rows.len(), 3);
     assert_eq!(table.rows[1][1..], ["5", "0/5", "5/5 @ 102", "–", "0.700", "0.700", "–", "–"]);
     assert_eq!(table.rows[2][3], "0/5");
-}
-
-/// A run with these pulls (λ, μ, ν, from) that memorized at 40 and grokked then, or was given 1,000 epochs in vain, and its LAR at
-/// the end.
-fn pulled(seed: u64, [lar, sigma_p, norm, from]: [f64; 4], grokked: Option<u64>, end: f64) -> RunRecord {
-    let marks: Vec<_> =
-        [Some(("memorized", 40)), grokked.map(|e| ("grokked", e))].into_iter().flatten().collect();
-    let rows = [(0, vec![0.5]), (40, vec![0.55]), (grokked.unwrap_or(1000), vec![end])];
-    let settings = [
-        ("alignment", "lar_strength", lar.into()),
-        ("alignment", "sigma_p_strength", sigma_p.into()),
-        ("alignment", "norm_strength", norm.into()),
-        ("alignment", "from_epoch", Value::Integer(from as i64)),
-        ("alignment", "to_epoch", Value::Integer(0)),
-    ];
-    run(seed, &settings, &marks, &["lar"], &rows)
-}
-
-#[test]
-fn a_pull_at_lar_is_compared_with_none_and_with_the_same_pull_elsewhere() {
-    let made = |epochs: fn([f64; 4]) -> Option<u64>, end: fn([f64; 4]) -> f64| {
-        let arms = [
-            [0.0, 0.0, 0.0, 1.0],
-            [-1.0, 0.0, 0.0, 1.0],
-            [1.0, 0.0, 0.0, 1.0],
-            [0.0, 1.0, 0.0, 1.0],
-            [0.0, 0.0, 1.0, 1.0],
-            [1.0, 0.0, 0.0, 60.0],
-        ];
-        let runs = (0..5).flat_map(|seed| {
-            arms.map(|arm| pulled(seed, arm, epochs(arm).map(|e| e + seed), end(arm) + 0.001 * seed as f64))
-        });
-        study("operations", runs.collect())
-    };
-    let verdicts = |study: &Study| -> Vec<Verdict> {
-        (regularisation::STUDY.claims)(study).iter().map(|claim| claim.verdict).collect()
-    };
-    // the whole pull halves the time, the late one takes a fifth off, and nothing else does anything
-    let cause = made(
-        |[lar, _, _, from]| {
-            Some(if lar > 0.0 && from == 1.0 {
-                100
-            } else if lar > 0.0 {
-                160
-            } else if lar < 0.0 {
-                400
-            } else {
-                200
-            })
-        },
-        |[lar, ..]| 0.7 + 0.1 * lar,
-    );
-    use Verdict::{No, NotEnoughData, Yes};
-    assert_eq!(verdicts(&cause), [Yes, Yes, Yes, Yes, NotEnoughData]);
-    let claims = (regularisation::STUDY.claims)(&cause);
-    assert_eq!(claims[2].parts.len(), 2);
-    assert!((claims[1].parts[0].mean.unwrap() + 2f64.ln()).abs() < 0.01, "{:?}", claims[1]);
-    // the pull moves LAR, and the network never groks
-    let symptom = made(|[lar, ..]| (lar <= 0.0).then_some(200), |[lar, ..]| 0.7 + 0.1 * lar);
-    assert_eq!(verdicts(&symptom)[..2], [No, No]);
-    assert_eq!(verdicts(&symptom)[4], No);
-    let table = &(regularisation::STUDY.tables)(&cause)[0];
-    assert_eq!((table.rows.len(), table.rows[0].len()), (6, table.columns.len()));
-    assert_eq!((regularisation::STUDY.figures)(&cause)[0].name, "pull");
-}
-
-#[test]
-fn a_pull_on_language_models_is_judged_by_their_validation_loss() {
-    let made = |gain: f64, best: f64| {
-        let runs = (0..5).flat_map(|seed| {
-            [0.0, 0.5].map(|lar: f64| {
-                let shift = 0.01 * seed as f64;
-                let rows = [
-                    (0, vec![6.0, 0.5]),
-                    (100, vec![4.0 + shift - best * lar, 0.6]),
-                    (400, vec![5.0 + shift - gain * lar, 0.6]),
-                ];
-                run(seed, &[("alignment", "lar_strength", lar.into())], &[], &["val_loss", "lar"], &rows)
-            })
-        });
-        (regularisation::STUDY.claims)(&study("text", runs.collect()))
-    };
-    let held = made(0.4, -0.1);
-    assert_eq!(held.iter().map(|claim| claim.verdict).collect::<Vec<_>>(), [Verdict::Yes, Verdict::No]);
-    assert!((held[0].parts[0].mean.unwrap() + 0.2).abs() < 1e-12, "{held:?}");
-    assert!((held[1].parts[0].mean.unwrap() - 0.05).abs() < 1e-12, "{held:?}");
 }
