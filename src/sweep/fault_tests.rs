@@ -221,22 +221,11 @@ struct Watched<F> {
 }
 
 impl<F: Fn(u64) -> Result<(), EngineError> + Send> Engine for Watched<F> {
-    fn loss_and_gradients(
-        &mut self,
-        params: &[f32],
-        batch: &[Equation],
-        grads: &mut [f32],
-    ) -> Result<f32, EngineError> {
-        self.steps += 1;
-        (self.at_step)(self.steps)?;
-        self.inner.loss_and_gradients(params, batch, grads)
-    }
-
     fn pulled(
         &mut self,
         params: &[f32],
         batch: &[Equation],
-        pull: Pull,
+        pull: Option<Pull>,
         grads: &mut [f32],
     ) -> Result<f32, EngineError> {
         self.steps += 1;

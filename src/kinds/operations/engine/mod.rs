@@ -53,7 +53,9 @@ pub trait Engine: Send {
         params: &[f32],
         batch: &[Equation],
         grads: &mut [f32],
-    ) -> Result<f32, EngineError>;
+    ) -> Result<f32, EngineError> {
+        self.pulled(params, batch, None, grads)
+    }
 
     /// The same with the Jacobian term along `directions`, (batch, n_symbols), one on the unit sphere for each equation: the
     /// loss is cross-entropy + λ·R, or + λ·|R − level|.
@@ -71,12 +73,12 @@ pub trait Engine: Send {
         Err(EngineError::JacobianIsForPlain)
     }
 
-    /// Mean cross-entropy of `batch`; overwrites `grads` with the gradient of cross-entropy and the terms of `pull`.
+    /// Mean cross-entropy of `batch`; overwrites `grads` with the gradient of cross-entropy and the terms of `pull`, if any.
     fn pulled(
         &mut self,
         params: &[f32],
         batch: &[Equation],
-        pull: Pull,
+        pull: Option<Pull>,
         grads: &mut [f32],
     ) -> Result<f32, EngineError>;
 

@@ -54,18 +54,6 @@ fn tracked(vars: &[Var]) -> Vec<Tensor> {
 }
 
 impl Engine for PlainEngine {
-    fn loss_and_gradients(
-        &mut self,
-        params: &[f32],
-        batch: &[Equation],
-        grads: &mut [f32],
-    ) -> Result<f32, EngineError> {
-        let vars = self.variables(params)?;
-        let loss = self.model(tracked(&vars)).loss(batch)?;
-        self.gradients(&loss, &vars, grads)?;
-        Ok(loss.to_scalar()?)
-    }
-
     fn penalised(
         &mut self,
         params: &[f32],
@@ -85,14 +73,18 @@ impl Engine for PlainEngine {
         &mut self,
         params: &[f32],
         batch: &[Equation],
-        pull: Pull,
+        pull: Option<Pull>,
         grads: &mut [f32],
     ) -> Result<f32, EngineError> {
         let vars = self.variables(params)?;
         let model = self.model(tracked(&vars));
         let output = model.forward(batch)?;
         let loss = model.loss_of(&output, batch)?;
-        self.gradients(&(&loss + model.pull(&output, pull)?)?, &vars, grads)?;
+        let whole = match pull {
+            Some(pull) => (&loss + model.pull(&output, pull)?)?,
+            None => loss.clone(),
+        };
+        self.gradients(&whole, &vars, grads)?;
         Ok(loss.to_scalar()?)
     }
 

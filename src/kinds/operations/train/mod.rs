@@ -132,10 +132,9 @@ impl<'a> Trainer<'a> {
             self.batch.clear();
             self.batch.extend(rows.iter().map(|&i| self.split.train[i as usize]));
             let (params, batch, grads) = (&self.params, &self.batch, &mut self.grads);
-            let loss = match (&mut self.term, pull) {
-                (Some(term), _) => term.gradient(engine, self.course.step, params, batch, grads)?,
-                (None, Some(pull)) => engine.pulled(params, batch, pull, grads)?,
-                (None, None) => engine.loss_and_gradients(params, batch, grads)?,
+            let loss = match &mut self.term {
+                Some(term) => term.gradient(engine, self.course.step, params, batch, grads)?,
+                None => engine.pulled(params, batch, pull, grads)?,
             };
             seen(rows, loss);
             if !loss.is_finite() {

@@ -56,7 +56,7 @@ fn the_gradients_of_both_engines_are_those_of_autograd_in_f64() {
             let engines: [&mut dyn Engine; 2] = [&mut factored, &mut plain];
             for engine in engines {
                 let mut grads = vec![f32::NAN; params.len()];
-                let pulled = engine.pulled(&params, &batch, pull, &mut grads).unwrap();
+                let pulled = engine.pulled(&params, &batch, Some(pull), &mut grads).unwrap();
                 assert!((pulled - loss).abs() < 1e-5 * loss, "the loss is the cross-entropy");
                 for (got, expected) in grads.iter().zip(&expected) {
                     assert!((f64::from(*got) - expected).abs() < 1e-5 * largest, "{config:?} {pull:?}");

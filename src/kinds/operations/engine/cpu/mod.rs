@@ -312,9 +312,10 @@ impl FactoredEngine {
         }
         self.times.mark(Stage::Gather);
     }
+}
 
-    /// Loss of a batch and its gradients, with those of the terms of `pull`.
-    fn step(
+impl Engine for FactoredEngine {
+    fn pulled(
         &mut self,
         params: &[f32],
         batch: &[Equation],
@@ -343,27 +344,6 @@ impl FactoredEngine {
         self.backward_blocks(params, grads);
         self.backward_embedding(grads);
         Ok(tally.evaluation().loss as f32)
-    }
-}
-
-impl Engine for FactoredEngine {
-    fn loss_and_gradients(
-        &mut self,
-        params: &[f32],
-        batch: &[Equation],
-        grads: &mut [f32],
-    ) -> Result<f32, EngineError> {
-        self.step(params, batch, None, grads)
-    }
-
-    fn pulled(
-        &mut self,
-        params: &[f32],
-        batch: &[Equation],
-        pull: Pull,
-        grads: &mut [f32],
-    ) -> Result<f32, EngineError> {
-        self.step(params, batch, Some(pull), grads)
     }
 
     fn evaluate(

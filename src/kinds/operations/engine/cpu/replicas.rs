@@ -3,7 +3,9 @@
 use super::FactoredEngine;
 use crate::{
     kinds::operations::config::{OptimConfig, Preset},
-    kinds::operations::engine::{EngineError, Evaluated, ReplicaEpoch, ReplicaState, Replicas, Shape},
+    kinds::operations::engine::{
+        Engine, EngineError, Evaluated, ReplicaEpoch, ReplicaState, Replicas, Shape,
+    },
     kinds::operations::model::ParamLayout,
     kinds::operations::optim::AdamW,
     kinds::operations::task::Equation,
@@ -60,7 +62,7 @@ impl CpuReplicas {
             assert!(!steps.is_empty(), "an epoch without steps");
             for step in steps {
                 assert!(step.batch.len() <= self.shape.batch_size);
-                let loss = self.engine.step(params, &step.batch, step.pull, &mut self.grads)?;
+                let loss = self.engine.pulled(params, &step.batch, step.pull, &mut self.grads)?;
                 losses.push(loss);
                 if !loss.is_finite() {
                     break;

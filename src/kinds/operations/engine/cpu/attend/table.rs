@@ -17,7 +17,7 @@ use crate::kinds::operations::engine::cpu::{
     vector::add,
 };
 use groklab_kernels::Finish;
-use loops::{Backward, Forward, Scores, ScoresBackward};
+use loops::{Ask, Backward, Forward, Scores, ScoresBackward};
 use pulp::{Simd, WithSimd};
 
 mod loops;
@@ -146,18 +146,15 @@ impl Table {
         );
         self.o.to_outputs(step.products, n_in, from, to, None);
         step.times.mark(Stage::Products);
-        step.arch.dispatch(Scores { heads, layout, q, kv, to: &mut self.scores });
+        step.arch.dispatch(Scores { ask: Ask { heads, layout, q, kv }, to: &mut self.scores });
         step.times.mark(Stage::Attention);
     }
 
     pub fn forward(&mut self, step: &mut Step<'_>, p: &BlockParams, span: &Span, sum: &mut [f32]) {
         let heads = step.params.heads;
         step.arch.dispatch(Forward {
-            heads,
-            layout: Layout::new(step.rows, self.last),
+            ask: Ask { heads, layout: Layout::new(step.rows, self.last), q: &self.q, kv: &self.kv },
             rows: &step.rows.outputs(true, self.last)[span.rows.clone()],
-            q: &self.q,
-            kv: &self.kv,
             projected: &self.projected,
             scores: &self.scores,
             weights: &mut self.weights[at(&span.at, heads.n_weights())],
@@ -190,11 +187,8 @@ impl Table {
             step.arch.dispatch(AddRows { sum: &mut grads[bias.clone()], rows: d_sum });
         }
         step.arch.dispatch(Backward {
-            heads,
-            layout: Layout::new(step.rows, self.last),
+            ask: Ask { heads, layout: Layout::new(step.rows, self.last), q: &self.q, kv: &self.kv },
             rows: &step.rows.outputs(true, self.last)[span.rows.clone()],
-            q: &self.q,
-            kv: &self.kv,
             projected: &self.projected,
             weights: &self.weights[at(&span.at, heads.n_weights())],
             d_sum,
@@ -220,7 +214,8 @@ impl Table {
         let (d_q, d_kv) = (&mut self.d_q[..n_q * d], &mut self.d_kv[..n_in * 2 * d]);
         let (q, kv) = (&self.q[..n_q * d], &self.kv[..n_in * 2 * d]);
         let d_scores = &self.d_scores;
-        arch.dispatch(ScoresBackward { heads, layout, q, kv, d_scores, d_q: &mut *d_q, d_kv: &mut *d_kv });
+        let ask = Ask { heads, layout, q, kv };
+        arch.dispatch(ScoresBackward { ask, d_scores, d_q: &mut *d_q, d_kv: &mut *d_kv });
         step.times.mark(Stage::Attention);
 
         let d_projected = Columns { data: &self.d_projected, stride: wide, start: 0 };

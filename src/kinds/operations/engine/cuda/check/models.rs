@@ -109,19 +109,6 @@ const PULLS: [Option<Pull>; 3] = [
     Some(Pull { lar: -9.0, sigma_p: 0.0, norm: 0.0 }),
 ];
 
-/// By an engine for one run: its loss, and the gradient of loss and pull.
-fn gradient(
-    engine: &mut FactoredEngine,
-    (params, batch): (&[f32], &[Equation]),
-    pull: Option<Pull>,
-    grads: &mut [f32],
-) -> Result<f32, EngineError> {
-    match pull {
-        Some(pull) => engine.pulled(params, batch, pull, grads),
-        None => engine.loss_and_gradients(params, batch, grads),
-    }
-}
-
 /// Model, symbols, batch size.
 type Setting = (ModelConfig, usize, usize);
 
@@ -253,11 +240,11 @@ impl On<'_> {
         let mut errors = Vec::new();
         for (slot, (params, batch)) in runs.iter().enumerate() {
             let (mut expected, mut got) = (vec![0.0; params.len()], vec![0.0; params.len()]);
-            let loss = gradient(&mut engine, (params, batch), pulls[slot], &mut expected)?;
+            let loss = engine.pulled(params, batch, pulls[slot], &mut expected)?;
             replicas.read_gradients(slot, &mut got)?;
             if self.precision == Precision::Tf32 {
                 let mut f32s = vec![0.0; params.len()];
-                let exact_loss = gradient(&mut exact, (params, batch), pulls[slot], &mut f32s)?;
+                let exact_loss = exact.pulled(params, batch, pulls[slot], &mut f32s)?;
                 let ours = squared(&got, &f32s) + squared(&losses[slot], &[exact_loss]);
                 let cpus = squared(&expected, &f32s) + squared(&[loss], &[exact_loss]);
                 errors.push((ours / cpus).sqrt());

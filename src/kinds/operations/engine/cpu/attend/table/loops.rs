@@ -11,10 +11,7 @@ use pulp::{Simd, WithSimd};
 
 /// The tables of scores, scaled.
 pub(super) struct Scores<'a> {
-    pub heads: Heads,
-    pub layout: Layout,
-    pub q: &'a [f32],
-    pub kv: &'a [f32],
+    pub ask: Ask<'a>,
     pub to: &'a mut Tables,
 }
 
@@ -22,9 +19,8 @@ impl WithSimd for Scores<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { heads, layout, q, kv, to } = self;
-        let ask = Ask { heads, layout, q, kv };
-        let n = heads.n_heads;
+        let Self { ask, to } = self;
+        let (layout, n) = (ask.layout, ask.heads.n_heads);
         for key in 0..layout.n_inputs() {
             ask.scores(s, layout.equals, key, &mut to.equals[key * n..][..n]);
         }
@@ -43,11 +39,11 @@ impl WithSimd for Scores<'_> {
 
 /// Queries and keys by input row.
 #[derive(Clone, Copy)]
-struct Ask<'a> {
-    heads: Heads,
-    layout: Layout,
-    q: &'a [f32],
-    kv: &'a [f32],
+pub(super) struct Ask<'a> {
+    pub heads: Heads,
+    pub layout: Layout,
+    pub q: &'a [f32],
+    pub kv: &'a [f32],
 }
 
 impl<'a> Ask<'a> {
@@ -97,11 +93,8 @@ impl Ask<'_> {
 }
 
 pub(super) struct Forward<'a> {
-    pub heads: Heads,
-    pub layout: Layout,
+    pub ask: Ask<'a>,
     pub rows: &'a [Row],
-    pub q: &'a [f32],
-    pub kv: &'a [f32],
     pub projected: &'a [f32],
     pub scores: &'a Tables,
     pub weights: &'a mut [f32],
@@ -112,8 +105,8 @@ impl WithSimd for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { heads, layout, rows, q, kv, projected, scores: tables, weights, sum } = self;
-        let ask = Ask { heads, layout, q, kv };
+        let Self { ask, rows, projected, scores: tables, weights, sum } = self;
+        let Ask { heads, layout, .. } = ask;
         let (d, n) = (heads.d_model(), heads.n_heads);
         let wide = n * d;
         let rows = rows.iter().zip(sum.chunks_exact_mut(d));
@@ -181,11 +174,8 @@ fn quarters(v: &[f32], d: usize) -> [&[f32]; 4] {
 }
 
 pub(super) struct Backward<'a> {
-    pub heads: Heads,
-    pub layout: Layout,
+    pub ask: Ask<'a>,
     pub rows: &'a [Row],
-    pub q: &'a [f32],
-    pub kv: &'a [f32],
     pub projected: &'a [f32],
     pub weights: &'a [f32],
     pub d_sum: &'a [f32],
@@ -201,22 +191,8 @@ impl WithSimd for Backward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self {
-            heads,
-            layout,
-            rows,
-            q,
-            kv,
-            projected,
-            weights,
-            d_sum,
-            d_weights,
-            d_q,
-            d_kv,
-            d_projected,
-            d_scores,
-        } = self;
-        let ask = Ask { heads, layout, q, kv };
+        let Self { ask, rows, projected, weights, d_sum, d_weights, d_q, d_kv, d_projected, d_scores } = self;
+        let Ask { heads, layout, .. } = ask;
         let (d, n) = (heads.d_model(), heads.n_heads);
         let wide = n * d;
         let rows = rows.iter().zip(d_sum.chunks_exact(d));
@@ -283,10 +259,7 @@ fn plus(sum: &mut [f32], terms: &[f32]) {
 
 /// From the gradients of the tables to those of queries and keys.
 pub(super) struct ScoresBackward<'a> {
-    pub heads: Heads,
-    pub layout: Layout,
-    pub q: &'a [f32],
-    pub kv: &'a [f32],
+    pub ask: Ask<'a>,
     pub d_scores: &'a Tables,
     pub d_q: &'a mut [f32],
     pub d_kv: &'a mut [f32],
@@ -296,9 +269,8 @@ impl WithSimd for ScoresBackward<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { heads, layout, q, kv, d_scores, d_q, d_kv } = self;
-        let ask = Ask { heads, layout, q, kv };
-        let n = heads.n_heads;
+        let Self { ask, d_scores, d_q, d_kv } = self;
+        let (layout, n) = (ask.layout, ask.heads.n_heads);
         for key in 0..layout.n_inputs() {
             ask.backward(s, (layout.equals, key), (&mut *d_q, &mut *d_kv), &d_scores.equals[key * n..][..n]);
         }
