@@ -50,6 +50,7 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "add-fractions",
     "batch-dip",
     "settings",
+    "settings-sequence",
     "settings-test",
     "predict",
     "predict-sub",

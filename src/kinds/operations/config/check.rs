@@ -42,6 +42,9 @@ impl RunConfig {
         if let Some(Value::Table(model)) = table.get_mut("model") {
             model.entry("output_scale").or_insert_with(|| self.model.output_scale.into());
             model.entry("position_scale").or_insert_with(|| self.model.position_scale.into());
+            if let Ok(sequence) = Value::try_from(self.model.sequence) {
+                model.entry("sequence").or_insert(sequence);
+            }
         }
         if let Some(Value::Table(optim)) = table.get_mut("optim") {
             optim.entry("frozen").or_insert_with(|| "none".into());

@@ -33,6 +33,7 @@ const LEFT_OUT: LeftOut = &[
     ("model.output_scale", "1.0"),
     ("model.position_scale", "1.0"),
     ("model.positions", "\"learned\""),
+    ("model.sequence", "\"x op y =\""),
     ("model.tied", "false"),
     ("optim.beta1", "0.9"),
     ("optim.beta2", "0.98"),
@@ -103,11 +104,12 @@ mod tests {
     }
 
     /// Keys that are left out of files at their defaults.
-    const LATER: [&str; 6] = [
+    const LATER: [&str; 7] = [
         "probe.diagnostics=[]",
         "data.label_noise=0.5",
         "model.output_scale=0.5",
         "model.position_scale=0.5",
+        "model.sequence=x y =",
         "optim.frozen=embedding",
         "jacobian.strength=0.1",
     ];
@@ -139,6 +141,7 @@ mod tests {
             "data.label_noise=0.1",
             "model.output_scale=0.5",
             "model.position_scale=0.5",
+            "model.sequence=x y =",
             "optim.frozen=embedding",
             "jacobian.strength=1e-3",
             "alignment.lar_strength=0.3",

@@ -115,6 +115,38 @@ pub struct ModelConfig {
     /// out of files.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub position_scale: f64,
+    /// The tokens of an equation. The key came after the first studies: at `x op y =` it is left out of files.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sequence: Sequence,
+}
+
+/// The tokens of an equation in their order; the answer is read at `=`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sequence {
+    /// Four, as in Power et al. 2022.
+    #[default]
+    #[serde(rename = "x op y =")]
+    WithOperator,
+    /// Three: without the operator, which is the same in every equation.
+    #[serde(rename = "x y =")]
+    WithoutOperator,
+}
+
+impl Sequence {
+    /// Operators in it: 1 or 0.
+    pub fn operators(self) -> usize {
+        usize::from(self == Self::WithOperator)
+    }
+
+    /// Tokens of an equation.
+    pub fn positions(self) -> usize {
+        3 + self.operators()
+    }
+
+    /// Tokens there are: `n_symbols` operands, the operator if there is one, and `=`.
+    pub fn vocabulary(self, n_symbols: usize) -> usize {
+        n_symbols + self.operators() + 1
+    }
 }
 
 /// Where LayerNorm stands.

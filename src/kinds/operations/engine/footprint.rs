@@ -28,8 +28,9 @@ pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
         let by_output = 3 * d + 4 * model.n_heads + hidden + if first || last { 0 } else { d };
         c.inputs * by_input + if last { some } else { c.outputs } * by_output
     };
-    let activations: usize = Counts::of_layers(model.n_layers, [v, batch]).enumerate().map(layer).sum();
-    let backward = (2 * v + 2 * batch) * 3 * d;
+    let activations: usize =
+        Counts::of_layers(model.n_layers, model.sequence, [v, batch]).enumerate().map(layer).sum();
+    let backward = ((1 + model.sequence.operators()) * v + 2 * batch) * 3 * d;
     let head = some * (2 * d + v);
     let packed = 2 * (model.n_layers * (4 * d * d + 2 * d * m) + v * d);
     let parameters = 5 * ParamLayout::new(model, v).len() + packed;

@@ -3,7 +3,7 @@
 //! Promises: values are those of the plain model, which stays the readable one; of the last block only what the last position
 //! needs is computed. Tangents are ordinary candle operations, so that a backward pass goes through them.
 
-use super::{N_CTX, PlainModel, plain::NORM_EPSILON, plain::causal_mask};
+use super::{PlainModel, plain::NORM_EPSILON, plain::causal_mask};
 use crate::kinds::operations::config::{Activation, Norm};
 use candle_core::{D, Result, Tensor};
 use std::f64::consts::{FRAC_1_SQRT_2, TAU};
@@ -97,7 +97,7 @@ impl PlainModel<'_> {
     /// (B, T, d), of the last block (B, 1, d).
     fn dual_block(&self, l: usize, h: &Dual, is_last: bool) -> Result<Dual> {
         let read = |h: &Dual| {
-            if is_last { h.map(|h| h.narrow(1, N_CTX - 1, 1)?.contiguous()) } else { Ok(h.clone()) }
+            if is_last { h.map(|h| h.narrow(1, h.dim(1)? - 1, 1)?.contiguous()) } else { Ok(h.clone()) }
         };
         let norm = |i: usize, h: &Dual| self.dual_norm(&format!("blocks.{l}.norm{i}"), h);
         let attended = |h: &Dual| self.dual_attention(l, &read(h)?, h);

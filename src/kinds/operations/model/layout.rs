@@ -8,9 +8,6 @@ use crate::kinds::operations::config::{ModelConfig, Norm, Positions};
 use crate::run::Layout;
 use std::ops::Range;
 
-/// Number of positions of the input `x op y =`.
-pub const N_CTX: usize = 4;
-
 /// What a parameter is; decides its initial distribution and whether `decay = "matrices"` reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamKind {
@@ -49,13 +46,21 @@ pub struct ParamLayout {
 }
 
 impl ParamLayout {
-    /// Layout for `n_symbols` operands; the vocabulary has two tokens more, the operator (`n_symbols`) and `=` (`n_symbols + 1`).
+    /// Layout for `n_symbols` operands; behind them in the vocabulary come the operator, if there is one, and `=`.
     pub fn new(config: &ModelConfig, n_symbols: usize) -> Self {
         let (d, m) = (config.d_model, config.d_mlp);
         let mut layout = Self { params: Vec::new() };
-        layout.push("embed.token.weight".into(), &[n_symbols + 2, d], ParamKind::Embedding);
+        layout.push(
+            "embed.token.weight".into(),
+            &[config.sequence.vocabulary(n_symbols), d],
+            ParamKind::Embedding,
+        );
         if config.positions == Positions::Learned {
-            layout.push("embed.position.weight".into(), &[N_CTX, d], ParamKind::Embedding);
+            layout.push(
+                "embed.position.weight".into(),
+                &[config.sequence.positions(), d],
+                ParamKind::Embedding,
+            );
         }
         for l in 0..config.n_layers {
             if config.norm != Norm::None {

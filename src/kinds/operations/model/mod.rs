@@ -14,5 +14,5 @@ mod plain;
 
 pub use init::initial_parameters;
 pub use jacobian::{Jacobian, WithTerm};
-pub use layout::{N_CTX, Param, ParamKind, ParamLayout};
+pub use layout::{Param, ParamKind, ParamLayout};
 pub use plain::{NORM_EPSILON, Output, PlainModel, Seen, sinusoidal_positions, tensors};

@@ -1,11 +1,11 @@
 //! The transformer in ordinary candle operations: the readable reference that every engine must agree with.
 //!
-//! Input `x op y =` under a causal mask; logits are read at the last position.
-//! Shapes in comments: B rows, T = 4 positions, d = d_model, H heads of width d_head, V symbols.
+//! Input `x op y =` or `x y =` under a causal mask; logits are read at the last position.
+//! Shapes in comments: B rows, T = 4 or 3 positions, d = d_model, H heads of width d_head, V symbols.
 
-use super::{N_CTX, ParamLayout};
+use super::ParamLayout;
 use crate::{
-    kinds::operations::config::{Activation, ModelConfig, Norm, Positions},
+    kinds::operations::config::{Activation, ModelConfig, Norm, Positions, Sequence},
     kinds::operations::task::Equation,
 };
 use candle_core::{D, DType, Device, Result, Tensor, bail};
@@ -81,7 +81,7 @@ impl<'a> PlainModel<'a> {
         for l in 0..self.config.n_layers {
             h = self.block(l, &h, eye)?;
         }
-        let mut x = h.narrow(1, N_CTX - 1, 1)?.squeeze(1)?.contiguous()?; // (B, d)
+        let mut x = h.narrow(1, h.dim(1)? - 1, 1)?.squeeze(1)?.contiguous()?; // (B, d)
         if self.config.final_norm {
             x = self.norm("final_norm", &x)?;
         }
@@ -109,23 +109,23 @@ impl<'a> PlainModel<'a> {
 
     /// x: the embedded tokens, (B, T, d).
     pub(super) fn embed(&self, rows: &[Equation]) -> Result<Tensor> {
-        let (operator, equals) = (self.n_symbols as u32, self.n_symbols as u32 + 1);
-        let tokens: Vec<u32> = rows.iter().flat_map(|r| [r.x.into(), operator, r.y.into(), equals]).collect();
-        let table = self.get("embed.token.weight")?; // (V + 2, d)
-        let tokens = Tensor::from_vec(tokens, rows.len() * N_CTX, table.device())?;
+        let (sequence, d) = (self.config.sequence, self.config.d_model);
+        let (v, n_ctx) = (self.n_symbols as u32, sequence.positions());
+        let tokens: Vec<u32> = match sequence {
+            Sequence::WithOperator => rows.iter().flat_map(|r| [r.x.into(), v, r.y.into(), v + 1]).collect(),
+            Sequence::WithoutOperator => rows.iter().flat_map(|r| [r.x.into(), r.y.into(), v]).collect(),
+        };
+        let table = self.get("embed.token.weight")?; // (vocabulary, d)
+        let tokens = Tensor::from_vec(tokens, rows.len() * n_ctx, table.device())?;
         let positions = match self.config.positions {
             Positions::Learned => self.get("embed.position.weight")?.clone(),
             Positions::Sinusoidal => {
-                let values = sinusoidal_positions(self.config.d_model);
-                Tensor::from_vec(values, (N_CTX, self.config.d_model), &Device::Cpu)?
+                Tensor::from_vec(sinusoidal_positions(n_ctx, d), (n_ctx, d), &Device::Cpu)?
                     .to_dtype(table.dtype())?
                     .to_device(table.device())?
             }
         };
-        table
-            .index_select(&tokens, 0)?
-            .reshape((rows.len(), N_CTX, self.config.d_model))?
-            .broadcast_add(&positions)
+        table.index_select(&tokens, 0)?.reshape((rows.len(), n_ctx, d))?.broadcast_add(&positions)
     }
 
     fn block(&self, l: usize, h: &Tensor, eye: &mut Eye) -> Result<Tensor> {
@@ -230,9 +230,9 @@ pub(super) fn causal_mask(t: usize, like: &Tensor) -> Result<Tensor> {
 }
 
 /// sin(t/10000^(i/d)) in even columns i, cos(t/10000^((i−1)/d)) in odd ones; (T, d) row-major (Vaswani et al. 2017, §3.5).
-pub fn sinusoidal_positions(d_model: usize) -> Vec<f64> {
+pub fn sinusoidal_positions(n_ctx: usize, d_model: usize) -> Vec<f64> {
     let angle = |t: usize, i: usize| t as f64 / 10_000f64.powf((i - i % 2) as f64 / d_model as f64);
-    (0..N_CTX)
+    (0..n_ctx)
         .flat_map(|t| {
             (0..d_model).map(move |i| if i % 2 == 0 { angle(t, i).sin() } else { angle(t, i).cos() })
         })
@@ -278,6 +278,11 @@ pub(super) mod tests {
             ),
             ("output scale", ModelConfig { output_scale: 0.3, ..small(Preset::Power) }),
             ("tied, one layer", ModelConfig { tied: true, n_layers: 1, ..paper.clone() }),
+            ("no operator", ModelConfig { sequence: Sequence::WithoutOperator, tied: true, ..paper.clone() }),
+            (
+                "no operator, sinusoids",
+                ModelConfig { sequence: Sequence::WithoutOperator, ..small(Preset::Power) },
+            ),
             (
                 "post, biases, three layers, other init",
                 ModelConfig {
@@ -366,7 +371,7 @@ pub(super) mod tests {
         let one = |x, y| {
             let h = model.embed(&[Equation { x, y, answer: 0 }]).unwrap();
             let h = model.block(0, &h, &mut |_| Ok(())).unwrap();
-            (0..N_CTX)
+            (0..4)
                 .map(|t| h.narrow(1, t, 1).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
                 .collect::<Vec<_>>()
         };
@@ -378,7 +383,7 @@ pub(super) mod tests {
 
     #[test]
     fn sinusoids_are_the_closed_form() {
-        let p = sinusoidal_positions(6);
+        let p = sinusoidal_positions(4, 6);
         assert_eq!(p[..6], [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
         let expected = (3.0 / 10_000f64.powf(2.0 / 6.0)).cos();
         assert!((p[3 * 6 + 3] - expected).abs() < 1e-15);

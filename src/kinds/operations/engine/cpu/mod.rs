@@ -1,7 +1,7 @@
 //! The exact factored training step on one core: the plain model's mathematics with 2.9 times less arithmetic.
 //!
 //! Two facts make most rows of the plain model superfluous, at any depth:
-//! - under the causal mask, positions 0 and 1 of `x op y =` depend on x alone, so they have a row a symbol, not a
+//! - under the causal mask, what stands at `x` and `op` of `x op y =` depends on x alone, so it has a row a symbol, not a
 //!   row an equation; the inputs of the first layer depend on token and position alone (see `rows`), and what attention
 //!   makes of them is a table (`attend`);
 //! - only the last position is read, so the last layer has the rows of that position only, and neither keys nor values
@@ -92,9 +92,9 @@ pub struct FactoredEngine {
 /// Which rows a forward pass computes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Positions 0 and 1: the same for every batch.
+    /// Those of x and the operator: the same for every batch.
     Symbols,
-    /// Positions 2 and 3, from the symbols' rows.
+    /// Those of y and `=`, from the symbols' rows.
     Batch,
 }
 
@@ -141,13 +141,16 @@ impl FactoredEngine {
         let products = Products::new(arch, precision);
         let sinusoids = match config.positions {
             Positions::Learned => Vec::new(),
-            Positions::Sinusoidal => sinusoidal_positions(config.d_model).iter().map(|&p| p as f32).collect(),
+            Positions::Sinusoidal => {
+                let positions = sinusoidal_positions(config.sequence.positions(), config.d_model);
+                positions.iter().map(|&p| p as f32).collect()
+            }
         };
         let layers = config.n_layers;
         Ok(Self {
             arch,
             activation: config.activation,
-            rows: Rows::new(n_symbols),
+            rows: Rows::new(config.sequence, n_symbols),
             batch: Vec::new(),
             sinusoids,
             packed: params.linears().map(|_| PackedLinear::new(&products)).collect(),

@@ -2,7 +2,7 @@
 
 use super::{attention::Heads, linear::Linear};
 use crate::{
-    kinds::operations::config::{ModelConfig, Norm},
+    kinds::operations::config::{ModelConfig, Norm, Sequence},
     kinds::operations::engine::EngineError,
     kinds::operations::model::{ParamKind, ParamLayout},
 };
@@ -24,6 +24,7 @@ pub(in crate::kinds::operations::engine) struct BlockParams {
 #[derive(Clone, Debug)]
 pub(in crate::kinds::operations::engine) struct Params {
     pub n_symbols: usize,
+    pub sequence: Sequence,
     pub d_model: usize,
     pub d_mlp: usize,
     pub heads: Heads,
@@ -85,6 +86,7 @@ impl Params {
         let weight = layout.unembedding(n_symbols, d);
         Ok(Self {
             n_symbols,
+            sequence: config.sequence,
             d_model: d,
             d_mlp: m,
             heads: Heads { n_heads: config.n_heads, d_head: config.d_head() },

@@ -1,11 +1,11 @@
-//! An independent oracle in f64: the plain four-position transformer, one scalar at a time, on a reverse-mode tape.
+//! An independent oracle in f64: the plain transformer over `x op y =` or `x y =`, one scalar at a time, on a reverse-mode tape.
 //!
 //! Nothing here is shared with the engine but the layout of the parameters. On request every operation, forward and
 //! backward, is off by a random share of f32's rounding, or of what the engine promises of exp and GELU (Monte Carlo arithmetic,
 //! Parker 1997): the spread of such results is what f32 can do at a given case, whatever the order of operations.
 
 use crate::{
-    kinds::operations::config::{Activation, ModelConfig, Norm, Positions},
+    kinds::operations::config::{Activation, ModelConfig, Norm, Positions, Sequence},
     kinds::operations::model::ParamLayout,
     kinds::operations::task::Equation,
 };
@@ -189,7 +189,7 @@ impl Model<'_> {
             .collect()
     }
 
-    fn embed(&mut self, tokens: [usize; 4]) -> Vec<Row> {
+    fn embed(&mut self, tokens: &[usize]) -> Vec<Row> {
         let table = self.param("embed.token.weight").unwrap();
         let d = self.config.d_model;
         let positions = match self.config.positions {
@@ -211,7 +211,7 @@ impl Model<'_> {
             x.iter().map(|x| self.linear(&format!("blocks.{l}.attn.{name}"), x)).collect::<Vec<_>>()
         });
         let width = self.config.d_model / self.config.n_heads;
-        (0..4)
+        (0..x.len())
             .map(|i| {
                 let mut mixed = Row::new();
                 for head in 0..self.config.n_heads {
@@ -266,11 +266,15 @@ impl Model<'_> {
     }
 
     fn logits(&mut self, e: &Equation) -> Row {
-        let mut h = self.embed([usize::from(e.x), self.v, usize::from(e.y), self.v + 1]);
+        let (x, y, v) = (usize::from(e.x), usize::from(e.y), self.v);
+        let mut h = match self.config.sequence {
+            Sequence::WithOperator => self.embed(&[x, v, y, v + 1]),
+            Sequence::WithoutOperator => self.embed(&[x, y, v]),
+        };
         for l in 0..self.config.n_layers {
             h = self.block(l, h);
         }
-        let x = self.norm("final_norm", &h[3]);
+        let x = self.norm("final_norm", &h[h.len() - 1]);
         let head = self.param("unembed.weight").or_else(|| self.param("embed.token.weight")).unwrap();
         head[..self.v].iter().map(|w| self.tape.dot(w, &x)).collect()
     }

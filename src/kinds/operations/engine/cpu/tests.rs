@@ -6,7 +6,7 @@ use super::{
     *,
 };
 use crate::{
-    kinds::operations::config::{Norm, Preset},
+    kinds::operations::config::{Norm, Preset, Sequence},
     kinds::operations::engine::{
         PlainEngine,
         samples::{random_batch, random_params, small_model},
@@ -16,6 +16,8 @@ use crate::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+
+const SEQUENCES: [Sequence; 2] = [Sequence::WithOperator, Sequence::WithoutOperator];
 
 fn tiny(n_layers: usize) -> ModelConfig {
     ModelConfig { d_model: 16, n_heads: 2, d_mlp: 24, ..small_model(n_layers) }
@@ -66,9 +68,12 @@ fn check(config: &ModelConfig, v: usize, n: usize, seed: u64) {
 #[test]
 fn both_presets_at_every_depth() {
     for preset in [Preset::Paper, Preset::Power] {
-        for n_layers in 1..=3 {
-            let model = preset.config("", 0.5, 0).model;
-            check(&ModelConfig { n_layers, d_model: 32, n_heads: 4, d_mlp: 48, ..model }, 7, 20, 1);
+        for sequence in SEQUENCES {
+            for n_layers in 1..=3 {
+                let model = preset.config("", 0.5, 0).model;
+                let config = ModelConfig { n_layers, sequence, d_model: 32, n_heads: 4, d_mlp: 48, ..model };
+                check(&config, 7, 20, 1);
+            }
         }
     }
 }
@@ -79,7 +84,7 @@ fn every_combination_of_the_choices() {
     for n_layers in 1..=2 {
         for norm in [Norm::Pre, Norm::Post, Norm::None] {
             for activation in [Activation::Relu, Activation::Gelu] {
-                for bits in 0..16 {
+                for bits in 0..32 {
                     let config = ModelConfig {
                         norm,
                         activation,
@@ -87,6 +92,7 @@ fn every_combination_of_the_choices() {
                         bias: bits & 2 == 0,
                         tied: bits & 4 == 0,
                         positions: if bits & 8 == 0 { Positions::Learned } else { Positions::Sinusoidal },
+                        sequence: SEQUENCES[bits / 16],
                         d_model: 8,
                         d_mlp: 12,
                         ..tiny(n_layers)
@@ -138,6 +144,7 @@ fn an_output_scale_is_a_factor_on_the_logits() {
 #[test]
 fn the_vocabularies_of_the_study() {
     check(&tiny(2), 97, 40, 3);
+    check(&ModelConfig { sequence: Sequence::WithoutOperator, ..tiny(2) }, 97, 40, 3);
     check(&ModelConfig { tied: true, ..tiny(2) }, 120, 40, 4);
 }
 
@@ -149,7 +156,10 @@ fn repeated_operands_single_rows_and_every_instruction_set() {
     for arch in instruction_sets() {
         for n_layers in 1..=3 {
             for batch in [&same_x, &same_y, &twice, &twice[..1].to_vec()] {
-                assert_matches_reference(&tiny(n_layers), 11, batch, 5, arch);
+                for sequence in SEQUENCES {
+                    let config = ModelConfig { sequence, ..tiny(n_layers) };
+                    assert_matches_reference(&config, 11, batch, 5, arch);
+                }
             }
         }
     }
@@ -190,7 +200,8 @@ fn errors_of_shape(seed: u64) -> [f64; 2] {
     // errors near a singularity have heavy tails: few measurements of them bound nothing
     const ROUNDINGS: usize = 4096;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (config, v, n) = any_small_model(&mut rng);
+    let (mut config, v, n) = any_small_model(&mut rng);
+    config.sequence = SEQUENCES[(seed % 2) as usize];
     let (params, batch) = (random_params(&config, v, &mut rng), random_batch(v, n, &mut rng));
     let wide: Vec<f64> = params.iter().map(|&p| f64::from(p)).collect();
     let (_, exact, _) = loss_gradient_logits(&config, v, &wide, &batch);
@@ -362,4 +373,6 @@ fn assert_matches_plain(config: &ModelConfig, v: usize, n: usize, seed: u64) {
 fn the_full_shapes_match_the_plain_model() {
     assert_matches_plain(&Preset::Paper.config("", 0.5, 0).model, 97, 512, 1);
     assert_matches_plain(&Preset::Power.config("", 0.5, 0).model, 120, 96, 2);
+    let paper = Preset::Paper.config("", 0.5, 0).model;
+    assert_matches_plain(&ModelConfig { sequence: Sequence::WithoutOperator, ..paper }, 97, 512, 3);
 }

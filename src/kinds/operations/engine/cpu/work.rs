@@ -42,18 +42,20 @@ impl FactoredEngine {
         let x = batch.iter().map(|e| e.x).collect::<BTreeSet<_>>().len();
         let y = batch.iter().map(|e| e.y).collect::<BTreeSet<_>>().len();
         let n_layers = self.blocks.len();
-        let inner = 2 * x + 2 * b;
-        // rows attend to 1, 2, 3 and 4 positions
-        let keys = x + 2 * x + 3 * b + 4 * b;
+        let operators = self.params.sequence.operators();
+        let positions = self.params.sequence.positions();
+        let inner = (1 + operators) * x + 2 * b;
+        // rows attend to 1, 2, 3 and 4 positions, without an operator to 1, 2 and 3
+        let keys = x + 2 * operators * x + (positions - 1) * b + positions * b;
         let layer = |l: usize| match (l == 0, l + 1 == n_layers) {
             (true, last) => {
-                let inputs = x + y + 2;
+                let inputs = x + y + operators + 1;
                 // keys, values and projected values of all; queries of the operator, y and `=`, or of `=` alone
-                let queries = if last { 1 } else { y + 2 };
+                let queries = if last { 1 } else { y + operators + 1 };
                 // in the tables: `=` and every input; the operator and x and itself; y and the operator and itself
                 let (scores, keys) = match last {
-                    true => (inputs, 4 * b),
-                    false => (inputs + x + 1 + 2 * y + b, keys),
+                    true => (inputs, positions * b),
+                    false => (inputs + operators * (x + 1 + y) + y + b, keys),
                 };
                 LayerWork {
                     inputs,

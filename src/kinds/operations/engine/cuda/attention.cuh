@@ -93,7 +93,7 @@ extern "C" __global__ void scores_backward(Dims s, const u16* batches, const flo
 
 // Which of a layer's input rows `inputs_backward` is to take. Mirrors `Inputs` in step.rs.
 enum Inputs {
-  SYMBOLS,   // those of one symbol, read by all equations that have it: positions 0 and 2 of a first layer, else 0 and 1
+  SYMBOLS,   // those of one symbol, read by all equations that have it: x and y of a first layer, else x and the operator
   SIGNS,     // the operator and `=`, which the first layer has once each: read by all equations
   EQUATIONS, // those of one equation, behind the first layer: read by two rows at most
 };
@@ -104,7 +104,8 @@ __device__ void inputs_backward_by(const Dims& s, const u16* batches, const Upda
                                    float* d_q, float* d_kv, float* d_h, int inputs, int rows, float (*part)[1024]) {
   int d = s.d, column = (blockIdx.z * 32 + threadIdx.x) * W;
   int n = blockIdx.x * blockDim.z + threadIdx.z;
-  int j = inputs == SIGNS ? s.v + n * (s.v + 1) : inputs == EQUATIONS ? 2 * s.v + n : n + (s.first && n >= s.v ? 1 : 0);
+  int j = inputs == EQUATIONS ? symbol_rows(s) + n : n + (s.first && n >= s.v ? s.operators : 0);
+  if (inputs == SIGNS) j = n < s.operators ? s.v : 2 * s.v + s.operators;
   bool live = n < rows && column < d;
   Vec<W> sums[4]; // gradients of key, value, input and query
   for (int k = 0; k < 4; k++) sums[k] = Vec<W>::zero();

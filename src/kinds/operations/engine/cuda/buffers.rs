@@ -127,14 +127,15 @@ impl Buffers {
     pub fn new(params: &Params, room: Room) -> Self {
         let (v, d, m, c) = (params.n_symbols, params.d_model, params.d_mlp, room.rows);
         let heads = params.heads.n_heads;
-        let all = 2 * v + 2 * c;
+        let operators = params.sequence.operators();
+        let all = (1 + operators) * v + 2 * c;
         let mut p = Places(0);
         let mut buffers = Self {
             params: p.floats(params.len),
             grads: p.floats(params.len),
             m: p.floats(params.len),
             v: p.floats(params.len),
-            embedded: p.floats((2 * v + 2) * d),
+            embedded: p.floats((2 * v + operators + 1) * d),
             layers: Vec::new(),
             normed: p.floats(c * d),
             stats: p.floats(2 * c),
@@ -156,7 +157,9 @@ impl Buffers {
             moments: p.floats(2 * moments_len(d)),
             stride: 0,
         };
-        for Counts { inputs: n_in, outputs: n_out, .. } in Counts::of_layers(params.blocks.len(), [v, c]) {
+        for Counts { inputs: n_in, outputs: n_out, .. } in
+            Counts::of_layers(params.blocks.len(), params.sequence, [v, c])
+        {
             let (n_norm1, n_norm2) = match params.norm {
                 Norm::Pre => (n_in, n_out),
                 Norm::Post => (n_out, n_out),
@@ -197,7 +200,7 @@ impl Shared {
             means: p.floats(room.steps * replicas),
             stopped: p.floats(replicas),
             decayed: p.bytes(params.len),
-            sinusoids: p.floats(4 * params.d_model),
+            sinusoids: p.floats(params.sequence.positions() * params.d_model),
             pieces: p.bytes(2 * 2 * replicas * room.pieces * batch_stride(room.rows, v)),
             piece_rows: p.bytes(2 * room.pieces * replicas * UPDATE_BYTES),
             bytes: p.0,

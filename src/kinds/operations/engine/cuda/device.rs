@@ -67,6 +67,7 @@ pub(super) struct Dims {
     pub capacity: i32,
     pub first: i32,
     pub last: i32,
+    pub operators: i32,
 }
 
 // SAFETY: plain numbers in C's layout, without pointers.

@@ -12,35 +12,36 @@
 // ---- embedding ----
 
 // Token and position of an input row of the first layer.
-__device__ __forceinline__ void embedding_of(int v, int row, int* token, int* position) {
-  *position = row < v ? 0 : row == v ? 1 : row <= 2 * v ? 2 : 3;
-  *token = row < v ? row : row == v ? v : row <= 2 * v ? row - v - 1 : v + 1;
+__device__ __forceinline__ void embedding_of(const Dims& s, int row, int* token, int* position) {
+  int v = s.v, o = s.operators;
+  *position = row < v ? 0 : row < v + o ? 1 : (row < 2 * v + o ? 1 : 2) + o;
+  *token = row < v ? row : row < v + o ? v : row < 2 * v + o ? row - v - o : v + o;
 }
 
 extern "C" __global__ void embed(Dims s, const float* tokens, const float* positions, long long positions_stride,
                                  float* out) {
   int i = blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= (2 * s.v + 2) * s.d) return;
+  if (i >= (2 * s.v + signs(s)) * s.d) return;
   int token, position, column = i % s.d;
-  embedding_of(s.v, i / s.d, &token, &position);
+  embedding_of(s, i / s.d, &token, &position);
   own(out, s.stride)[i] =
       own(tokens, s.stride)[token * s.d + column] + own(positions, positions_stride)[position * s.d + column];
 }
 
 // One thread a column of one token's row, then of one position's. `tied`: the unembedding's gradient is there already.
 extern "C" __global__ void embed_backward(Dims s, const float* d_embedded, float* d_tokens, float* d_positions, int tied) {
-  int i = blockIdx.x * blockDim.x + threadIdx.x, v = s.v, d = s.d;
+  int i = blockIdx.x * blockDim.x + threadIdx.x, v = s.v, d = s.d, o = s.operators;
   const float* from = own(d_embedded, s.stride);
-  int token = i / d, column = i % d;
-  if (token < v + 2) {
-    float sum = token < v ? from[token * d + column] + from[(v + 1 + token) * d + column]
-                          : from[(token == v ? v : 2 * v + 1) * d + column];
+  int token = i / d, column = i % d, tokens = v + signs(s);
+  if (token < tokens) {
+    float sum = token < v ? from[token * d + column] + from[(v + o + token) * d + column]
+                          : from[(token < v + o ? v : 2 * v + o) * d + column];
     float* to = own(d_tokens, s.stride) + i;
     *to = tied && token < v ? *to + sum : sum;
-  } else if (token < v + 6 && d_positions) {
-    int position = token - v - 2;
-    int begin = position == 0 ? 0 : position == 1 ? v : position == 2 ? v + 1 : 2 * v + 1;
-    int rows = position == 0 || position == 2 ? v : 1;
+  } else if (token < tokens + 3 + o && d_positions) {
+    int position = token - tokens;
+    int begin = position == 0 ? 0 : position <= o ? v : position == 1 + o ? v + o : 2 * v + o;
+    int rows = position == 0 || position == 1 + o ? v : 1;
     float sum = 0;
     for (int r = begin; r < begin + rows; r++) sum += from[r * d + column];
     own(d_positions, s.stride)[position * d + column] = sum;

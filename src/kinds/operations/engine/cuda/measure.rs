@@ -26,7 +26,7 @@ pub struct Timed {
 /// values of every input, and every symbol has its rows.
 pub fn flops(model: &ModelConfig, n_symbols: usize, batch: usize) -> f64 {
     let (d, m) = (model.d_model, model.d_mlp);
-    let layers = Counts::of_layers(model.n_layers, [n_symbols, batch]);
+    let layers = Counts::of_layers(model.n_layers, model.sequence, [n_symbols, batch]);
     let layer = |c: Counts| c.inputs * 2 * d * d + c.queries.len() * d * d + c.outputs * (d * d + 2 * d * m);
     // backward: the gradients of both factors
     3.0 * 2.0 * (layers.map(layer).sum::<usize>() + batch * d * n_symbols) as f64

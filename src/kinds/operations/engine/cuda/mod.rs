@@ -129,7 +129,10 @@ pub fn open(
     gpu.upload(shared.decayed, &decayed)?;
     let has_sinusoids = shape.model.positions == Positions::Sinusoidal;
     if has_sinusoids {
-        let table: Vec<f32> = sinusoidal_positions(shape.model.d_model).iter().map(|&p| p as f32).collect();
+        let table: Vec<f32> = sinusoidal_positions(shape.model.sequence.positions(), shape.model.d_model)
+            .iter()
+            .map(|&p| p as f32)
+            .collect();
         gpu.upload(shared.sinusoids, bytemuck::cast_slice(&table))?;
     }
     let device = device_name(device)?;

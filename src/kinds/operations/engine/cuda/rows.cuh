@@ -13,8 +13,15 @@ struct Dims {
   int rows;               // equations computed: the most that any replica has in this step
   int capacity;           // equations there is room for
   int first;              // first layer: its inputs depend on token and position alone
-  int last;               // last layer: outputs of position 3 only
+  int last;               // last layer: outputs of `=` only
+  int operators;          // in an equation: 1, or 0 where the input is `x y =`
 };
+
+// Tokens beside the symbols: the operator, and `=`.
+__device__ __forceinline__ int signs(const Dims& s) { return s.operators + 1; }
+
+// Rows of x and of the operator behind it, by x.
+__device__ __forceinline__ int symbol_rows(const Dims& s) { return (1 + s.operators) * s.v; }
 
 // One step of one replica: its batch, the numbers of AdamW, and the pull at LAR. Mirrors `update_bytes` in batches.rs.
 struct Update {
@@ -86,34 +93,43 @@ struct Row {
 };
 
 __device__ Row row_of(const Dims& s, const Batch& batch, int i) {
-  if (s.last) i += 2 * s.v + s.rows;
+  int symbols = symbol_rows(s);
+  if (s.last) i += symbols + s.rows;
   Row row;
   int x, y = 0, e = 0;
-  if (i < 2 * s.v) {
+  if (i < symbols) {
     row.n = i < s.v ? 1 : 2;
     x = i < s.v ? i : i - s.v;
   } else {
-    e = i - 2 * s.v;
-    row.n = e < s.rows ? 3 : 4;
+    e = i - symbols;
+    row.n = (e < s.rows ? 2 : 3) + s.operators;
     if (e >= s.rows) e -= s.rows;
     x = batch.x[e];
     y = batch.y[e];
   }
+  // indices that the compiler knows keep the keys in registers
+  int of_y = s.first ? s.v + s.operators + y : symbols + e;
+  int of_equals = s.first ? 2 * s.v + s.operators : symbols + s.rows + e;
   row.keys[0] = x;
-  row.keys[1] = s.first ? s.v : s.v + x;
-  row.keys[2] = s.first ? s.v + 1 + y : 2 * s.v + e;
-  row.keys[3] = s.first ? 2 * s.v + 1 : 2 * s.v + s.rows + e;
+  row.keys[1] = !s.operators ? of_y : s.first ? s.v : s.v + x;
+  row.keys[2] = s.operators ? of_y : of_equals;
+  row.keys[3] = of_equals;
   return row;
 }
 
-__device__ __forceinline__ int input_rows(const Dims& s) { return s.first ? 2 * s.v + 2 : 2 * s.v + 2 * s.rows; }
+__device__ __forceinline__ int input_rows(const Dims& s) {
+  return s.first ? 2 * s.v + signs(s) : symbol_rows(s) + 2 * s.rows;
+}
 
 __device__ __forceinline__ int first_query(const Dims& s) {
   if (!s.last) return 0;
-  return s.first ? 2 * s.v + 1 : 2 * s.v + s.rows;
+  return s.first ? 2 * s.v + s.operators : symbol_rows(s) + s.rows;
 }
 
-// The output rows that attend to one input row: some of positions 0 and 1, then those of a list of equations.
+// Where in the equation a row stands.
+enum Place { X, OPERATOR, Y, EQUALS };
+
+// The output rows that attend to one input row: some of x and of the operator, then those of a list of equations.
 struct Readers {
   int slot; // which of their keys it is: its position
   int symbols, symbol, symbol_step;
@@ -121,26 +137,28 @@ struct Readers {
   const u16* list; // null: equations from `equation` on
   int per_equation, row, rows;
   __device__ Readers(const Dims& s, const Batch& batch, int batch_rows, int j) {
-    int v = s.v, x = j, y = 0, e = 0;
+    int v = s.v, all_x = symbol_rows(s), x = j, y = 0, e = 0;
+    Place place;
     if (j < v) {
-      slot = 0;
+      place = X;
     } else if (s.first) {
-      slot = j == v ? 1 : j <= 2 * v ? 2 : 3;
-      y = j - v - 1;
+      y = j - v - s.operators;
+      place = y < 0 ? OPERATOR : y < v ? Y : EQUALS;
     } else {
-      slot = j < 2 * v ? 1 : j < 2 * v + s.rows ? 2 : 3;
+      place = j < all_x ? OPERATOR : j < all_x + s.rows ? Y : EQUALS;
       x = j - v;
-      e = (j - 2 * v) % s.rows;
+      e = (j - all_x) % s.rows;
     }
-    symbols = s.last || slot > 1 ? 0 : slot == 0 ? 2 : s.first ? v : 1;
-    symbol = slot == 0 ? x : s.first ? v : v + x;
-    symbol_step = slot == 0 ? v : 1;
+    slot = place < Y ? (int)place : (int)place - 1 + s.operators;
+    symbols = s.last || place > OPERATOR ? 0 : place == X ? 1 + s.operators : s.first ? v : 1;
+    symbol = place == X ? x : s.first ? v : v + x;
+    symbol_step = place == X ? v : 1;
     list = 0;
     equation = 0;
-    if (slot == 0 || (slot == 1 && !s.first)) {
+    if (place == X || (place == OPERATOR && !s.first)) {
       list = batch.by_x + batch.x_start[x];
       equations = batch.x_start[x + 1] - batch.x_start[x];
-    } else if (slot == 2 && s.first) {
+    } else if (place == Y && s.first) {
       list = batch.by_y + batch.y_start[y];
       equations = batch.y_start[y + 1] - batch.y_start[y];
     } else if (s.first) {
@@ -149,8 +167,8 @@ struct Readers {
       equation = e;
       equations = 1;
     }
-    per_equation = s.last || slot == 3 ? 1 : 2;
-    row = s.last ? 0 : slot == 3 ? 2 * v + s.rows : 2 * v;
+    per_equation = s.last || place == EQUALS ? 1 : 2;
+    row = s.last ? 0 : place == EQUALS ? all_x + s.rows : all_x;
     rows = s.rows;
   }
   __device__ __forceinline__ int count() const { return symbols + equations * per_equation; }

@@ -7,7 +7,7 @@ use super::{
     device::{Arg, Dims, Gpu, Grid, Kernel, Matrix},
 };
 use crate::{
-    kinds::operations::config::{Activation, Norm},
+    kinds::operations::config::{Activation, Norm, Sequence},
     kinds::operations::engine::{
         EngineError,
         cpu::{BlockParams, Linear, Params, rows::Counts},
@@ -41,21 +41,21 @@ impl Inputs {
     /// among threads.
     pub fn of_layer(
         first: bool,
-        (v, n_in): (usize, usize),
+        (sequence, v, n_in): (Sequence, usize, usize),
         d: usize,
         vector: usize,
     ) -> Vec<(Self, usize, usize, Grid)> {
         let tiles = |vector: usize| d.div_ceil(32 * vector);
-        let symbols = Grid::tiles(2 * v, tiles(vector), (32, SYMBOL_READERS, 1));
-        // few rows with many readers: narrow tiles, so that more of the device has some
-        let signs = Grid::tiles(2, tiles(1), (32, SIGN_READERS, 1));
-        let equations = Grid::tiles((n_in - 2 * v).div_ceil(8), tiles(vector), (32, 1, 8));
+        let of_symbols = if first { 2 * v } else { (1 + sequence.operators()) * v };
+        let symbols = Grid::tiles(of_symbols, tiles(vector), (32, SYMBOL_READERS, 1));
+        let others = n_in - of_symbols;
         let rest = if first {
-            (Self::Signs, 2, 1, signs)
+            // few rows with many readers: narrow tiles, so that more of the device has some
+            (Self::Signs, others, 1, Grid::tiles(others, tiles(1), (32, SIGN_READERS, 1)))
         } else {
-            (Self::Equations, n_in - 2 * v, vector, equations)
+            (Self::Equations, others, vector, Grid::tiles(others.div_ceil(8), tiles(vector), (32, 1, 8)))
         };
-        vec![(Self::Symbols, 2 * v, vector, symbols), rest]
+        vec![(Self::Symbols, of_symbols, vector, symbols), rest]
     }
 }
 
@@ -111,12 +111,13 @@ impl Step<'_> {
             capacity: self.pass.capacity as i32,
             first: i32::from(l == 0),
             last: i32::from(l + 1 == self.params.blocks.len()),
+            operators: self.params.sequence.operators() as i32,
         }
     }
 
     fn counts(&self, l: usize) -> Counts {
         let sizes = [self.params.n_symbols, self.pass.rows];
-        Counts::new(sizes, (l == 0, l + 1 == self.params.blocks.len()))
+        Counts::new(self.params.sequence, sizes, (l == 0, l + 1 == self.params.blocks.len()))
     }
 
     pub fn launch(&mut self, l: usize, kernel: Kernel, grid: Grid, args: &[Arg]) -> Done {
@@ -241,7 +242,7 @@ impl Step<'_> {
             (None, Some(at)) => (Arg::At(at), 0),
             (None, None) => (Arg::Null, 0),
         };
-        let n = (2 * params.n_symbols + 2) * params.d_model;
+        let n = self.counts(0).inputs * params.d_model;
         let args = [Arg::At(tokens), positions, Arg::Long(stride as i64), Arg::At(b)];
         self.launch(0, Kernel::embed, Grid::elements(n).moving(3 * n), &args)?;
         let mut h = b;
@@ -358,8 +359,9 @@ impl Step<'_> {
         let tied = i32::from(params.tokens.contains(&params.unembed.weight.start));
         let positions = params.positions.as_ref().map_or(Arg::Null, |range| Arg::At(self.grad(range)));
         let args = [Arg::At(g), Arg::At(self.grad(&params.tokens)), positions, Arg::Int(tied)];
-        let n = (params.n_symbols + 6) * params.d_model;
-        let moved = n + 2 * (params.n_symbols + 1) * params.d_model;
+        let (vocabulary, d) = (params.sequence.vocabulary(params.n_symbols), params.d_model);
+        let n = (vocabulary + params.sequence.positions()) * d;
+        let moved = n + self.counts(0).inputs * d;
         self.launch(0, Kernel::embed_backward, Grid::elements(n).moving(moved), &args)
     }
 
@@ -440,7 +442,7 @@ impl Step<'_> {
         .map(Arg::At);
         // each reads the gradients of output rows, weights, scores, queries, keys and values
         let read = 2 * n_out * d + 8 * pairs + queries.len() * d + 2 * n_in * d;
-        let sizes = (self.params.n_symbols, n_in);
+        let sizes = (self.params.sequence, self.params.n_symbols, n_in);
         for (inputs, rows, vector, grid) in Inputs::of_layer(l == 0, sizes, d, vector) {
             let range = [inputs as i32, rows as i32, vector as i32].map(Arg::Int);
             // gradients of query, key, value and input of each of its rows

@@ -3,7 +3,7 @@
 use super::{Subject, linear_maps};
 use crate::{
     kinds::operations::engine::{EngineError, Tally},
-    kinds::operations::model::{N_CTX, PlainModel, Seen, tensors},
+    kinds::operations::model::{PlainModel, Seen, tensors},
     kinds::operations::task::Equation,
     probe::{self, ClassDistances, ClassSums, Fourier, attention_entropy},
 };
@@ -27,7 +27,7 @@ impl Activations {
     /// One pass.
     pub(super) fn new(subject: &Subject) -> Result<Self, EngineError> {
         let model = &subject.run.config.model;
-        let (n_layers, n_heads) = (model.n_layers, model.n_heads);
+        let (n_layers, n_heads, n_ctx) = (model.n_layers, model.n_heads, model.sequence.positions());
         let mut seen = Self {
             squares: BTreeMap::new(),
             entropies: vec![0.0; n_layers * n_heads],
@@ -37,17 +37,17 @@ impl Activations {
         for_chunks(subject, &subject.split.train, |plain, rows| {
             let output = plain.forward_seen(rows, &mut |what| match what {
                 Seen::Linear { name, input, output } => {
-                    let positions = positions_read(name, n_layers);
+                    let positions = positions_read(name, n_layers, n_ctx);
                     let squares = seen.squares.entry(name.to_owned()).or_default();
                     for (sum, tensor) in squares.iter_mut().zip([input, output]) {
-                        *sum += square_sum(tensor, rows.len(), positions.clone())?;
+                        *sum += square_sum(tensor, (rows.len(), n_ctx), positions.clone())?;
                     }
                     Ok(())
                 }
                 Seen::Attention { block, weights } => {
                     // of "=" alone, (B·H, T)
-                    let last = weights.narrow(2, N_CTX - 1, 1)?.flatten_all()?.to_vec1::<f32>()?;
-                    for (i, weights) in last.chunks_exact(N_CTX).enumerate() {
+                    let last = weights.narrow(2, n_ctx - 1, 1)?.flatten_all()?.to_vec1::<f32>()?;
+                    for (i, weights) in last.chunks_exact(n_ctx).enumerate() {
                         seen.entropies[block * n_heads + i % n_heads] += attention_entropy(weights);
                     }
                     Ok(())
@@ -71,7 +71,7 @@ impl Activations {
                 (_, param) => &params[param?.range.clone()],
             };
             let n = match name.as_str() {
-                "embed.token" => subject.run.task.n_symbols + 2,
+                "embed.token" => subject.run.config.model.sequence.vocabulary(subject.run.task.n_symbols),
                 "unembed" => subject.run.config.model.d_model,
                 _ => *layout.get(&format!("{name}.weight"))?.shape.get(1)?,
             };
@@ -139,28 +139,32 @@ fn for_chunks(
 
 /// The positions of a layer whose output reaches the loss: in the last block the keys and values of all, the rest at "="
 /// alone; before it all, but for the query of the first position, which has only itself to look at.
-fn positions_read(name: &str, n_layers: usize) -> Range<usize> {
+fn positions_read(name: &str, n_layers: usize, n_ctx: usize) -> Range<usize> {
     let last = format!("blocks.{}.", n_layers - 1);
     match name.strip_prefix(&last) {
-        Some("attn.k" | "attn.v") => 0..N_CTX,
-        Some(_) => N_CTX - 1..N_CTX,
-        None if name.ends_with("attn.q") => 1..N_CTX,
-        None => 0..N_CTX,
+        Some("attn.k" | "attn.v") => 0..n_ctx,
+        Some(_) => n_ctx - 1..n_ctx,
+        None if name.ends_with("attn.q") => 1..n_ctx,
+        None => 0..n_ctx,
     }
 }
 
 /// Σ a² of a tensor of `rows` equations over some of their positions. All of them also means the unembedding's only one.
-fn square_sum(tensor: &Tensor, rows: usize, positions: Range<usize>) -> candle_core::Result<f64> {
+fn square_sum(
+    tensor: &Tensor,
+    (rows, n_ctx): (usize, usize),
+    positions: Range<usize>,
+) -> candle_core::Result<f64> {
     let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-    if positions.len() == N_CTX {
+    if positions.len() == n_ctx {
         return Ok(probe::square_sum(&values));
     }
-    let width = values.len() / rows / N_CTX;
+    let width = values.len() / rows / n_ctx;
     let of_row = |row: &[f32]| probe::square_sum(&row[positions.start * width..positions.end * width]);
-    Ok(values.chunks_exact(N_CTX * width).map(of_row).sum())
+    Ok(values.chunks_exact(n_ctx * width).map(of_row).sum())
 }
 
-/// ‖X‖² and ‖X Wᵀ‖² of the token embedding: X holds four one-hot rows for each equation, X Wᵀ their embeddings.
+/// ‖X‖² and ‖X Wᵀ‖² of the token embedding: X holds a one-hot row for each token of an equation, X Wᵀ their embeddings.
 fn one_hot_squares(subject: &Subject) -> [f64; 2] {
     let (v, d) = (subject.run.task.n_symbols, subject.run.config.model.d_model);
     let table =
@@ -170,5 +174,6 @@ fn one_hot_squares(subject: &Subject) -> [f64; 2] {
     let operands: f64 =
         rows.iter().map(|row| squares[usize::from(row.x)] + squares[usize::from(row.y)]).sum();
     let count = rows.len() as f64;
-    [N_CTX as f64 * count, operands + count * (squares[v] + squares[v + 1])]
+    let signs: f64 = squares.iter().skip(v).sum();
+    [subject.run.config.model.sequence.positions() as f64 * count, operands + count * signs]
 }

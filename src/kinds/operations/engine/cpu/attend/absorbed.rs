@@ -157,7 +157,7 @@ impl Absorbed {
     }
 }
 
-/// The inputs that a row of the last position attends to: always four.
+/// The inputs that a row of the last position attends to; without an operator the fourth is anything.
 #[inline(always)]
 fn seen<'a>(row: &Row, x: &'a [f32], d: usize) -> [&'a [f32]; 4] {
     row.four().map(
@@ -186,7 +186,8 @@ impl WithSimd for Forward<'_> {
         for (((row, asked), mixed), weights) in rows.zip(weights.chunks_exact_mut(heads.n_weights())) {
             let x = seen(row, x, d);
             for (asked, scores) in asked.chunks_exact(d).zip(weights.chunks_exact_mut(4)) {
-                let dots = dot4(s, asked, x);
+                let mut dots = dot4(s, asked, x);
+                dots[row.keys().len()..].fill(f32::NEG_INFINITY);
                 let largest = dots.into_iter().fold(f32::NEG_INFINITY, f32::max);
                 for (score, dot) in scores.iter_mut().zip(dots) {
                     *score = scale * (dot - largest);
@@ -237,8 +238,9 @@ impl WithSimd for Backward<'_> {
                 let mean = (0..4).map(|k| w[k] * d_weights[k]).sum::<f32>();
                 let d_scores = [0, 1, 2, 3].map(|k| scale * w[k] * (d_weights[k] - mean));
                 gather4::<S, false>(s, d_asked, d_scores, x);
-                for (k, key) in row.four().into_iter().enumerate() {
-                    add2(s, &mut d_x[key * d..][..d], [w[k], d_scores[k]], [d_mixed, asked]);
+                for (k, &key) in row.keys().iter().enumerate() {
+                    let d_x = &mut d_x[key as usize * d..][..d];
+                    add2(s, d_x, [w[k], d_scores[k]], [d_mixed, asked]);
                 }
             }
         }

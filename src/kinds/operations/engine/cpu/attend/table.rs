@@ -1,9 +1,10 @@
-//! Attention of the first layer, whose inputs are token and position alone: 2V + 2 rows, where its outputs are 2V + 2B.
+//! Attention of the first layer, whose inputs are token and position alone: 2V + 2 rows, where its outputs are 2V + 2B
+//! (without an operator 2V + 1 and V + 2B).
 //!
 //! The output projection is applied to the values of each head before they are mixed: O Σ w v = Σ w (O v), so its
 //! product is of the inputs' rows. Of the scores only that of `y` for `x` belongs to an equation; all others are
 //! tables, because the operator and `=` are always the same: what `=` asks of every input, what the operator asks of
-//! x, and what y asks of the operator and of itself. Position 0 attends to itself alone and asks nothing.
+//! x, and what y asks of the operator and of itself. What stands at x attends to itself alone and asks nothing.
 
 use super::{Inputs, Span, grow};
 use crate::kinds::operations::engine::cpu::{
@@ -65,10 +66,11 @@ impl Tables {
     }
 }
 
-/// Where x, operator, y and `=` lie among the inputs, and which of them ask.
+/// Where the operator, y and `=` lie among the inputs, behind x, and which of them ask.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
-    operator: usize,
+    operator: Option<usize>,
+    first_y: usize,
     equals: usize,
     /// The first input with a query.
     first_query: usize,
@@ -76,8 +78,10 @@ struct Layout {
 
 impl Layout {
     fn new(rows: &Rows, last: bool) -> Self {
-        let (operator, equals) = (rows.n_x(), rows.n_inputs(true) - 1);
-        Self { operator, equals, first_query: if last { equals } else { operator } }
+        let (x, y) = (rows.n_x(), rows.first_y());
+        let operator = (rows.operators() > 0).then_some(x);
+        let first_query = if last { y.end } else { x };
+        Self { operator, first_y: y.start, equals: y.end, first_query }
     }
 
     fn n_inputs(self) -> usize {

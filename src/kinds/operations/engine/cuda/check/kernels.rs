@@ -6,7 +6,7 @@ use super::{
     worst, worst_f64,
 };
 use crate::{
-    kinds::operations::config::{Activation, Decay, ModelConfig, Preset},
+    kinds::operations::config::{Activation, Decay, ModelConfig, Preset, Sequence},
     kinds::operations::engine::{
         EngineError, Precision, Tally,
         cpu::{
@@ -36,27 +36,19 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, note: Note<'_>) {
     // two f32 computations of sums of some dozen terms
     const F32: f64 = 2e-6;
     let product = if precision == Precision::Tf32 { 2e-3 } else { F32 };
-    let rig = |name: &str| Rig::new(device, precision, name);
-    note("embedding", 0.0, rig("embed").and_then(Rig::embed));
-    note("gather, residual sum and bias", 0.0, rig("start_sum").and_then(Rig::start_sum));
+    let rig_of = |sequence, name: &str| Rig::new(device, precision, name, sequence);
+    let rig = |name: &str| rig_of(Sequence::WithOperator, name);
+    for (sequence, of) in [(Sequence::WithOperator, ""), (Sequence::WithoutOperator, " of x y =")] {
+        note(&format!("embedding{of}"), 0.0, rig_of(sequence, "embed").and_then(Rig::embed));
+        let name = format!("gather, residual sum and bias{of}");
+        note(&name, 0.0, rig_of(sequence, "start_sum").and_then(Rig::start_sum));
+        attention(&|| rig_of(sequence, "attention"), of, F32, note);
+    }
     note("product of gradients and slopes", 0.0, rig("multiply").and_then(Rig::multiply));
     note("column sums", F32, rig("chunks").and_then(Rig::chunks));
     note("LayerNorm and its gradients", F32, rig("norm").and_then(Rig::norm));
     for (name, kind) in [("GELU and its slope", Activation::Gelu), ("ReLU and its slope", Activation::Relu)] {
         note(name, F32, rig("activate").and_then(|rig| rig.activate(kind)));
-    }
-    for (first, last) in [(true, false), (false, false), (false, true), (true, true)] {
-        let layer = match (first, last) {
-            (true, true) => "an only",
-            (true, false) => "a first",
-            (false, false) => "a middle",
-            (false, true) => "a last",
-        };
-        let name = format!("attention of {layer} layer and its gradients");
-        // vectors of all lengths: which of them a model takes is its heads' width's
-        let attention = |vector| rig("attention")?.attention(first, last, vector);
-        let error = [1, 2, 4].into_iter().try_fold(0f64, |error, v| Ok(error.max(attention(v)?)));
-        note(&name, F32, error);
     }
     note("cross-entropy, its gradient and counts", F32, rig("loss").and_then(Rig::loss));
     note("Gram matrix and column sums in f64", 1e-13, rig("moments").and_then(Rig::moments));
@@ -64,19 +56,37 @@ pub(super) fn check(device: &CudaDevice, precision: Precision, note: Note<'_>) {
     note("the three kinds of batched products", product, rig("products").and_then(Rig::products));
 }
 
+/// Of every layer.
+fn attention(rig: &dyn Fn() -> Result<Rig, EngineError>, of: &str, tolerance: f64, note: Note<'_>) {
+    for (first, last) in [(true, false), (false, false), (false, true), (true, true)] {
+        let layer = match (first, last) {
+            (true, true) => "an only",
+            (true, false) => "a first",
+            (false, false) => "a middle",
+            (false, true) => "a last",
+        };
+        let name = format!("attention of {layer} layer{of} and its gradients");
+        // vectors of all lengths: which of them a model takes is its heads' width's
+        let attention = |vector| rig()?.attention(first, last, vector);
+        let error = [1, 2, 4].into_iter().try_fold(0f64, |error, v| Ok(error.max(attention(v)?)));
+        note(&name, tolerance, error);
+    }
+}
+
 impl Rig {
     fn embed(mut self) -> Checked {
-        let n = 2 * V + 2;
-        let (tokens, positions) = (self.draw((V + 2) * D), self.draw(4 * D));
+        let (operators, n_ctx) = (self.sequence.operators(), self.sequence.positions());
+        let (n, vocabulary) = (2 * V + operators + 1, self.sequence.vocabulary(V));
+        let (tokens, positions) = (self.draw(vocabulary * D), self.draw(n_ctx * D));
         let [t, p] = [self.put(&tokens)?, self.put(&positions)?];
         let out = self.place(n * D)?;
         let args = [Arg::At(t), Arg::At(p), Arg::Long(STRIDE as i64), Arg::At(out)];
         self.launch(Kernel::embed, (true, false), Grid::elements(n * D), &args)?;
-        // (token, position) of every row: x at 0, the operator at 1, y at 2, `=` at 3
+        // (token, position) of every row: x at 0, the operator if there is one, y, `=`
         let mut rows: Vec<(usize, usize)> = (0..V).map(|x| (x, 0)).collect();
-        rows.push((V, 1));
-        rows.extend((0..V).map(|y| (y, 2)));
-        rows.push((V + 1, 3));
+        rows.extend((0..operators).map(|_| (V, 1)));
+        rows.extend((0..V).map(|y| (y, n_ctx - 2)));
+        rows.push((vocabulary - 1, n_ctx - 1));
         let forward = [0, 1, 2].map(|r| {
             let sum = |&(token, position): &(usize, usize)| {
                 (0..D).map(|c| tokens[r][token * D + c] + positions[r][position * D + c]).collect::<Vec<_>>()
@@ -89,12 +99,13 @@ impl Rig {
         let slopes = self.draw(n * D).map(|v| v.iter().map(|x| (8.0 * x).round()).collect::<Vec<_>>());
         for tied in [false, true] {
             let before =
-                self.draw((V + 2) * D).map(|v| v.iter().map(|x| (8.0 * x).round()).collect::<Vec<_>>());
+                self.draw(vocabulary * D).map(|v| v.iter().map(|x| (8.0 * x).round()).collect::<Vec<_>>());
             let [from, d_tokens] = [self.put(&slopes)?, self.put(&before)?];
-            let d_positions = self.place(4 * D)?;
+            let d_positions = self.place(n_ctx * D)?;
             let args = [Arg::At(from), Arg::At(d_tokens), Arg::At(d_positions), Arg::Int(tied.into())];
-            self.launch(Kernel::embed_backward, (true, false), Grid::elements((V + 6) * D), &args)?;
-            let mut sums = [0, 1, 2].map(|r| (before[r].clone(), vec![0f32; 4 * D]));
+            let grid = Grid::elements((vocabulary + n_ctx) * D);
+            self.launch(Kernel::embed_backward, (true, false), grid, &args)?;
+            let mut sums = [0, 1, 2].map(|r| (before[r].clone(), vec![0f32; n_ctx * D]));
             for (r, (by_token, by_position)) in sums.iter_mut().enumerate() {
                 let kept = if tied { V * D } else { 0 };
                 by_token[kept..].fill(0.0);
@@ -112,7 +123,7 @@ impl Rig {
     }
 
     fn start_sum(mut self) -> Checked {
-        let n = 2 * V + 2 * ROWS;
+        let n = (1 + self.sequence.operators()) * V + 2 * ROWS;
         let (source, bias) = (self.draw(n * D), self.draw(D));
         let [from, b] = [self.put(&source)?, self.put(&bias)?];
         let mut error = 0f64;
@@ -129,7 +140,7 @@ impl Rig {
             let args = [places.as_slice(), &sizes].concat();
             self.launch(Kernel::start_sum, (first, false), Grid::elements(n * D / vector as usize), &args)?;
             let expected = [0, 1, 2].map(|r| {
-                let mut rows = Rows::new(V);
+                let mut rows = Rows::new(self.sequence, V);
                 rows.set_batch(&self.padded(r));
                 let outputs = rows.outputs(first, false);
                 let value = |i: usize| {
@@ -229,7 +240,7 @@ impl Rig {
     fn attention(mut self, first: bool, last: bool, vector: usize) -> Checked {
         let (arch, heads) = (Arch::new(), Heads { n_heads: HEADS, d_head: D / HEADS });
         let rows = [0, 1, 2].map(|r| {
-            let mut rows = Rows::new(V);
+            let mut rows = Rows::new(self.sequence, V);
             rows.set_batch(&self.padded(r));
             rows
         });
@@ -239,7 +250,7 @@ impl Rig {
         let (mut d_out, mut d_sum) = (self.draw(n_out * D), self.draw(n_out * D));
         for r in 0..3 {
             // equations that are not in the batch have no gradient
-            let symbols = if last { 0 } else { 2 * V };
+            let symbols = if last { 0 } else { (1 + self.sequence.operators()) * V };
             for i in (symbols..n_out).filter(|i| (i - symbols) % ROWS >= BATCHES[r]) {
                 d_out[r][i * D..][..D].fill(0.0);
                 d_sum[r][i * D..][..D].fill(0.0);
@@ -260,7 +271,7 @@ impl Rig {
         let places =
             [self.packed, self.updates, q_at, kv_at, weights, scores, d_out_at, d_sum_at, d_q, d_kv, d_h]
                 .map(Arg::At);
-        for (inputs, rows, vector, grid) in Inputs::of_layer(first, (V, n_in), D, vector) {
+        for (inputs, rows, vector, grid) in Inputs::of_layer(first, (self.sequence, V, n_in), D, vector) {
             let range = [inputs as i32, rows as i32, vector as i32].map(Arg::Int);
             let args = [places.as_slice(), &range].concat();
             self.launch(inputs.kernel(), (first, last), grid, &args)?;

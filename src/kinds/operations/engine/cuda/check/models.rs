@@ -2,7 +2,9 @@
 
 use super::{Note, random, worst, worst_f64};
 use crate::{
-    kinds::operations::config::{Activation, Decay, ModelConfig, Norm, OptimConfig, Positions, Preset, Pull},
+    kinds::operations::config::{
+        Activation, Decay, ModelConfig, Norm, OptimConfig, Positions, Preset, Pull, Sequence,
+    },
     kinds::operations::engine::{
         Engine, EngineError, Evaluated, Precision, ReplicaEpoch, ReplicaState, ReplicaStep, Replicas, Shape,
         cpu::FactoredEngine,
@@ -89,10 +91,12 @@ fn models() -> Vec<(String, ModelConfig)> {
                     ..base
                 };
                 let rest = if plain { "" } else { ", ReLU, sinusoids, biases, tied, no final norm" };
-                models.push((
-                    format!("{n_layers} layers, norm {}{rest}", format!("{norm:?}").to_lowercase()),
-                    model,
-                ));
+                let name = format!("{n_layers} layers, norm {}{rest}", format!("{norm:?}").to_lowercase());
+                if plain == (norm == Norm::Pre) {
+                    let sequence = Sequence::WithoutOperator;
+                    models.push((format!("{name}, x y ="), ModelConfig { sequence, ..model.clone() }));
+                }
+                models.push((name, model));
             }
         }
     }
@@ -100,7 +104,7 @@ fn models() -> Vec<(String, ModelConfig)> {
 }
 
 /// Draws of parameters and batches over which TF32 is compared.
-const TF32_DRAWS: u64 = 4;
+const TF32_DRAWS: u64 = 16;
 
 /// Of three replicas side by side, one without.
 const PULLS: [Option<Pull>; 3] = [

@@ -2,7 +2,7 @@
 
 use super::{numbers, random, worst};
 use crate::{
-    kinds::operations::config::Preset,
+    kinds::operations::config::{Preset, Sequence},
     kinds::operations::engine::{
         EngineError, Precision, ReplicaStep,
         cuda::{
@@ -32,6 +32,7 @@ pub(super) const STRIDE: usize = 1 << 17;
 /// Memory for three replicas, handed out piece by piece.
 pub(super) struct Rig {
     pub(super) gpu: Gpu,
+    pub(super) sequence: Sequence,
     next: usize,
     name: String,
     drawn: u64,
@@ -41,11 +42,17 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    pub(super) fn new(device: &CudaDevice, precision: Precision, name: &str) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        device: &CudaDevice,
+        precision: Precision,
+        name: &str,
+        sequence: Sequence,
+    ) -> Result<Self, EngineError> {
         let gpu = Gpu::new(device.cuda_stream().context(), (3 * STRIDE + STRIDE) * 4, precision)?;
         let mut rng = random(name, 0);
         let batches = BATCHES.map(|n| random_batch(V, n, &mut rng));
-        let mut rig = Self { gpu, next: 0, name: name.into(), drawn: 0, batches, packed: 0, updates: 0 };
+        let name = name.into();
+        let mut rig = Self { gpu, sequence, next: 0, name, drawn: 0, batches, packed: 0, updates: 0 };
         // behind the replicas
         let stride = batch_stride(CAPACITY, V);
         let (mut packed, mut updates) = (vec![0u16; 3 * stride], vec![0u8; 3 * UPDATE_BYTES]);
@@ -122,6 +129,7 @@ impl Rig {
             capacity: CAPACITY as i32,
             first: first.into(),
             last: last.into(),
+            operators: self.sequence.operators() as i32,
         };
         let args: Vec<Arg> = std::iter::once(Arg::Dims(dims)).chain(args.iter().copied()).collect();
         self.gpu.launch(kernel, grid, 3, &args)

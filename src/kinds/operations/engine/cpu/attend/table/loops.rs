@@ -4,7 +4,7 @@ use super::{Layout, Tables};
 use crate::kinds::operations::engine::cpu::{
     attention::Heads,
     fours::{dot4, gather4, spread4},
-    rows::Row,
+    rows::{Place, Row},
     vector::{axpy, dot, exp_nonpositive, map},
 };
 use pulp::{Simd, WithSimd};
@@ -27,11 +27,15 @@ impl WithSimd for Scores<'_> {
         if layout.first_query == layout.equals {
             return;
         }
-        for key in 0..=layout.operator {
-            ask.scores(s, layout.operator, key, &mut to.operator[key * n..][..n]);
+        if let Some(operator) = layout.operator {
+            for key in 0..=operator {
+                ask.scores(s, operator, key, &mut to.operator[key * n..][..n]);
+            }
         }
-        for (i, y) in (layout.operator + 1..layout.equals).enumerate() {
-            ask.scores(s, y, layout.operator, &mut to.of_operator[i * n..][..n]);
+        for (i, y) in (layout.first_y..layout.equals).enumerate() {
+            if let Some(operator) = layout.operator {
+                ask.scores(s, y, operator, &mut to.of_operator[i * n..][..n]);
+            }
             ask.scores(s, y, y, &mut to.of_self[i * n..][..n]);
         }
     }
@@ -113,23 +117,27 @@ impl WithSimd for Forward<'_> {
         for ((row, sum), weights) in rows.zip(weights.chunks_exact_mut(heads.n_weights())) {
             // (key, head) here, a missing key having weight e^−∞ = 0
             weights.fill(f32::NEG_INFINITY);
-            let keys = row.four();
-            match row.keys().len() {
-                1 => weights[..n].fill(0.0),
-                2 => {
+            let own = row.own as usize;
+            match row.place {
+                Place::X => weights[..n].fill(0.0),
+                Place::Operator => {
                     for (to, &key) in weights.chunks_exact_mut(n).zip(row.keys()) {
                         to.copy_from_slice(&tables.operator[key as usize * n..][..n]);
                     }
                 }
-                3 => {
-                    let y = keys[2] - layout.operator - 1;
-                    ask.scores(s, keys[2], keys[0], &mut weights[..n]);
-                    weights[n..2 * n].copy_from_slice(&tables.of_operator[y * n..][..n]);
-                    weights[2 * n..3 * n].copy_from_slice(&tables.of_self[y * n..][..n]);
+                Place::Y => {
+                    let y = own - layout.first_y;
+                    ask.scores(s, own, row.four()[0], &mut weights[..n]);
+                    let mut at = n;
+                    if layout.operator.is_some() {
+                        weights[at..at + n].copy_from_slice(&tables.of_operator[y * n..][..n]);
+                        at += n;
+                    }
+                    weights[at..at + n].copy_from_slice(&tables.of_self[y * n..][..n]);
                 }
-                _ => {
-                    for (to, key) in weights.chunks_exact_mut(n).zip(keys) {
-                        to.copy_from_slice(&tables.equals[key * n..][..n]);
+                Place::Equals => {
+                    for (to, &key) in weights.chunks_exact_mut(n).zip(row.keys()) {
+                        to.copy_from_slice(&tables.equals[key as usize * n..][..n]);
                     }
                 }
             }
@@ -197,7 +205,7 @@ impl WithSimd for Backward<'_> {
         let wide = n * d;
         let rows = rows.iter().zip(d_sum.chunks_exact(d));
         for ((row, d_sum), weights) in rows.zip(weights.chunks_exact(heads.n_weights())) {
-            let alone = row.keys().len() == 1;
+            let alone = row.place == Place::X;
             for ((weights, d_weights), &key) in
                 weights.chunks_exact(n).zip(d_weights.chunks_exact_mut(n)).zip(row.keys())
             {
@@ -227,22 +235,29 @@ impl WithSimd for Backward<'_> {
                     d_weights[i] = weights[i] * (d_weights[i] - mean);
                 }
             }
-            let keys = row.four();
-            match row.keys().len() {
-                2 => {
+            let own = row.own as usize;
+            match row.place {
+                // its weight is 1 whatever the score
+                Place::X => {}
+                Place::Operator => {
                     for (d_score, &key) in d_weights.chunks_exact(n).zip(row.keys()) {
                         plus(&mut d_scores.operator[key as usize * n..][..n], d_score);
                     }
                 }
-                3 => {
-                    let y = keys[2] - layout.operator - 1;
-                    plus(&mut d_scores.of_operator[y * n..][..n], &d_weights[n..2 * n]);
-                    plus(&mut d_scores.of_self[y * n..][..n], &d_weights[2 * n..3 * n]);
-                    ask.backward(s, (keys[2], keys[0]), (&mut *d_q, &mut *d_kv), &d_weights[..n]);
+                Place::Y => {
+                    let y = own - layout.first_y;
+                    let mut at = n;
+                    if layout.operator.is_some() {
+                        plus(&mut d_scores.of_operator[y * n..][..n], &d_weights[at..at + n]);
+                        at += n;
+                    }
+                    plus(&mut d_scores.of_self[y * n..][..n], &d_weights[at..at + n]);
+                    let to = (&mut *d_q, &mut *d_kv);
+                    ask.backward(s, (own, row.four()[0]), to, &d_weights[..n]);
                 }
-                _ => {
-                    for (d_score, key) in d_weights.chunks_exact(n).zip(keys) {
-                        plus(&mut d_scores.equals[key * n..][..n], d_score);
+                Place::Equals => {
+                    for (d_score, &key) in d_weights.chunks_exact(n).zip(row.keys()) {
+                        plus(&mut d_scores.equals[key as usize * n..][..n], d_score);
                     }
                 }
             }
@@ -277,21 +292,17 @@ impl WithSimd for ScoresBackward<'_> {
         if layout.first_query == layout.equals {
             return;
         }
-        for key in 0..=layout.operator {
-            ask.backward(
-                s,
-                (layout.operator, key),
-                (&mut *d_q, &mut *d_kv),
-                &d_scores.operator[key * n..][..n],
-            );
+        if let Some(operator) = layout.operator {
+            for key in 0..=operator {
+                let d_score = &d_scores.operator[key * n..][..n];
+                ask.backward(s, (operator, key), (&mut *d_q, &mut *d_kv), d_score);
+            }
         }
-        for (i, y) in (layout.operator + 1..layout.equals).enumerate() {
-            ask.backward(
-                s,
-                (y, layout.operator),
-                (&mut *d_q, &mut *d_kv),
-                &d_scores.of_operator[i * n..][..n],
-            );
+        for (i, y) in (layout.first_y..layout.equals).enumerate() {
+            if let Some(operator) = layout.operator {
+                let d_score = &d_scores.of_operator[i * n..][..n];
+                ask.backward(s, (y, operator), (&mut *d_q, &mut *d_kv), d_score);
+            }
             ask.backward(s, (y, y), (&mut *d_q, &mut *d_kv), &d_scores.of_self[i * n..][..n]);
         }
     }
