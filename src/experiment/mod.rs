@@ -379,7 +379,7 @@ mod tests {
             ("regularisation-quick", 35),
             ("regularisation", 300),
             ("regularisation-30", 50),
-            ("regularisation-text", 50),
+            ("regularisation-text", 90),
         ] {
             assert_eq!(Experiment::find(name).unwrap().plan(&[]).unwrap().len(), runs, "{name}");
         }

@@ -31,7 +31,7 @@ fn tables(study: &general::Study) -> Vec<Table> {
 
 /// Runs with the same pull on the same task.
 struct Arm<'a> {
-    /// Task and whatever else but the pull tells it from others.
+    /// Task and whatever else but the pull and the decay tells it from others.
     group: String,
     lar: f64,
     sigma_p: f64,
@@ -39,17 +39,19 @@ struct Arm<'a> {
     /// Whether the pull is there from the first epoch to the last.
     is_whole: bool,
     from: f64,
+    /// Weight decay, where the study has several; 0 elsewhere.
+    decay: f64,
     runs: Vec<&'a Run>,
 }
 
 impl Arm<'_> {
     fn is_baseline(&self) -> bool {
-        [self.lar, self.sigma_p, self.norm] == [0.0; 3]
+        [self.lar, self.sigma_p, self.norm, self.decay] == [0.0; 4]
     }
 
     /// A whole pull at LAR alone.
     fn is_lar(&self) -> bool {
-        self.is_whole && self.lar != 0.0 && [self.sigma_p, self.norm] == [0.0; 2]
+        self.is_whole && self.lar != 0.0 && [self.sigma_p, self.norm, self.decay] == [0.0; 3]
     }
 }
 
@@ -57,7 +59,9 @@ fn arms(study: &general::Study) -> Vec<Arm<'_>> {
     fn arm(setting: general::Setting<'_>) -> Option<Arm<'_>> {
         let run = *setting.runs.first()?;
         let key = |name: &str| run.number(&format!("alignment.{name}")).unwrap_or(0.0);
-        let parts = setting.label.split(' ').filter(|part| !part.starts_with("alignment."));
+        let varied = |part: &&str| part.starts_with("alignment.") || part.starts_with("optim.");
+        let decay = setting.label.split(' ').find_map(|part| part.strip_prefix("optim.weight_decay="));
+        let parts = setting.label.split(' ').filter(|part| !varied(part));
         let group = parts.collect::<Vec<_>>().join(" ");
         Some(Arm {
             group: if group.is_empty() { "all runs".to_owned() } else { group },
@@ -66,6 +70,7 @@ fn arms(study: &general::Study) -> Vec<Arm<'_>> {
             norm: key("norm_strength"),
             is_whole: key("from_epoch") <= 1.0 && key("to_epoch") == 0.0,
             from: key("from_epoch"),
+            decay: decay.and_then(|decay| decay.parse().ok()).unwrap_or(0.0),
             runs: setting.runs,
         })
     }
@@ -149,6 +154,18 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
                 Some(end(run)? - at_equal_fit(base, run.value(FINAL, "pool_loss")?)?)
             }),
         ),
+        Claim::new(
+            "reg-text-decay",
+            "and more than weight decay that fits the training rows as well at its end",
+            "own",
+            parts(
+                "validation loss at the end, pull − decay at equal loss of training rows",
+                &|base, run| {
+                    let fit = run.value(FINAL, "pool_loss")?;
+                    Some(end(run)? - between(&decayed(arms, base)?, fit)?)
+                },
+            ),
+        ),
     ]
 }
 
@@ -156,8 +173,28 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
 fn at_equal_fit(run: &Run, fit: f64) -> Option<f64> {
     let [fits, losses] = ["pool_loss", "val_loss"].map(|name| run.curve.column(name));
     let rows: Vec<_> = fits?.zip(losses?).map(|((_, fit), (_, loss))| (fit, loss)).collect();
+    between(&rows, fit)
+}
+
+/// Loss of training rows and validation loss at the end of a run without a pull and of those of its seed with weight decay,
+/// the worst fit first.
+fn decayed(arms: &[Arm], base: &Run) -> Option<Vec<(f64, f64)>> {
+    let home = arms.iter().find(|arm| arm.runs.iter().any(|run| std::ptr::eq(*run, base)))?;
+    let ends = |arm: &Arm| {
+        let run = arm.runs.iter().find(|run| run.seed() == base.seed())?;
+        Some((run.value(FINAL, "pool_loss")?, run.value(FINAL, "val_loss")?))
+    };
+    let ladder =
+        arms.iter().filter(|arm| arm.group == home.group && [arm.lar, arm.sigma_p, arm.norm] == [0.0; 3]);
+    let mut points: Vec<_> = ladder.filter_map(ends).collect();
+    points.sort_by(|a, b| b.0.total_cmp(&a.0));
+    Some(points)
+}
+
+/// The second where the first has come down to `fit`, in proportion between two points.
+fn between(points: &[(f64, f64)], fit: f64) -> Option<f64> {
     let (before, after) =
-        rows.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| a.0 > fit && b.0 <= fit)?;
+        points.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| a.0 > fit && b.0 <= fit)?;
     Some(before.1 + (after.1 - before.1) * (before.0 - fit) / (before.0 - after.0))
 }
 

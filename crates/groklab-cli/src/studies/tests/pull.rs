@@ -85,10 +85,40 @@ fn a_pull_on_language_models_is_judged_by_their_validation_loss() {
     };
     let held = made(0.4, -0.1);
     let verdicts = |claims: &[Claim]| claims.iter().map(|claim| claim.verdict).collect::<Vec<_>>();
-    assert_eq!(verdicts(&held), [Verdict::Yes, Verdict::No, Verdict::No]);
+    assert_eq!(verdicts(&held), [Verdict::Yes, Verdict::No, Verdict::No, Verdict::NotEnoughData]);
     assert_eq!(made(0.8, -0.1)[2].verdict, Verdict::Yes);
     // without a pull the loss of training rows is 2 two thirds of the way from 4 to 1, and there 4⅔
     assert!((held[2].parts[0].mean.unwrap() - (4.8 - 4.0 - 2.0 / 3.0)).abs() < 1e-12, "{held:?}");
     assert!((held[0].parts[0].mean.unwrap() + 0.2).abs() < 1e-12, "{held:?}");
     assert!((held[1].parts[0].mean.unwrap() - 0.05).abs() < 1e-12, "{held:?}");
+}
+
+#[test]
+fn weight_decay_is_compared_where_it_fits_as_well() {
+    // (λ, decay): loss of training rows and validation loss at the end
+    let arms = [
+        ([0.0, 0.0], [1.0, 5.0]),
+        ([0.0, 0.5], [1.5, 4.6]),
+        ([0.0, 2.0], [2.5, 4.2]),
+        ([1.0, 0.0], [2.0, 4.1]),
+        ([3.0, 0.0], [3.0, 4.0]),
+    ];
+    let runs = (0..5).flat_map(|seed| {
+        arms.map(|([lar, decay], [fit, loss])| {
+            let settings = [
+                ("alignment", "lar_strength", lar.into()),
+                ("optim", "name", if decay > 0.0 { "adamw" } else { "adam" }.into()),
+                ("optim", "weight_decay", decay.into()),
+            ];
+            let rows = [(0, vec![6.0, 6.0, 0.5]), (400, vec![loss + 0.001 * seed as f64, fit, 0.6])];
+            run(seed, &settings, &[], &["val_loss", "pool_loss", "lar"], &rows)
+        })
+    });
+    let claims = (regularisation::STUDY.claims)(&study("text", runs.collect()));
+    let parts = &claims.last().unwrap().parts;
+    // at a fit of 2, halfway between the decays, 4.4; no decay fits as badly as the strong pull
+    assert!((parts[0].mean.unwrap() - (4.1 - 4.4)).abs() < 1e-9, "{parts:?}");
+    assert_eq!((parts.len(), parts[1].mean), (2, None), "{parts:?}");
+    // the runs without a pull are still those without decay
+    assert!((claims[0].parts[0].mean.unwrap() - (4.1 - 5.0)).abs() < 1e-9);
 }
