@@ -49,6 +49,8 @@ pub static SHIPPED_EXPERIMENTS: &[(&str, &str)] = shipped![
     "evening",
     "add-fractions",
     "batch-dip",
+    "batch-dip-paper",
+    "batch-dip-1009",
     "settings",
     "settings-sequence",
     "settings-test",
@@ -380,6 +382,8 @@ mod tests {
             ("regularisation", 300),
             ("regularisation-30", 50),
             ("regularisation-text", 90),
+            ("batch-dip-paper", 25),
+            ("batch-dip-1009", 24),
         ] {
             assert_eq!(Experiment::find(name).unwrap().plan(&[]).unwrap().len(), runs, "{name}");
         }

@@ -1,4 +1,4 @@
-r"""Fingerprints of the built-in tasks, twelve operations and x + y modulo 31, made with Python's own integers and itertools.
+r"""Fingerprints of the built-in tasks, twelve operations and x + y modulo 31 and 1009, made with Python's own integers and itertools.
 
     python3 tests/oracle/tasks.py > tests/oracle/tasks.json
 
@@ -32,6 +32,7 @@ def div(x, y):
 MODULAR = {
     "add": (lambda x, y: x + y, False),
     "add_31": (lambda x, y: x + y, False),
+    "add_1009": (lambda x, y: x + y, False),
     "sub": (lambda x, y: x - y, False),
     "div": (div, True),
     "div_or_sub": (lambda x, y: div(x, y) if y % 2 else x - y, True),
@@ -49,7 +50,7 @@ GROUP = {
 
 
 def modulus(name):
-    return 31 if name == "add_31" else P
+    return {"add_31": 31, "add_1009": 1009}.get(name, P)
 
 
 def rows(name):

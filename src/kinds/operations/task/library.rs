@@ -33,9 +33,11 @@ built_in!(
     "s5_aba",
     // of the study grokalign
     "add_31",
+    // of batch-dip-1009
+    "add_1009",
 );
 
-/// Names of the tasks inside the program: the twelve operations of arXiv 2605.28975, in its order, and x + y modulo 31.
+/// Names of the tasks inside the program: the twelve operations of arXiv 2605.28975, in its order, and x + y modulo 31 and 1009.
 pub fn builtin_names() -> &'static [&'static str] {
     NAMES
 }
