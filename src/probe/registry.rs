@@ -237,7 +237,7 @@ pub static DIAGNOSTICS: [Diagnostic; 15] = [
         name: "attention_entropy",
         columns: &[column(
             "attention_entropy.blocks.{block}.head.{head}",
-            "mean over the training rows of −Σ_j a_j ln a_j, a the weights that \"=\" gives to the four positions; at most ln 4",
+            "mean over the training rows of −Σ_j a_j ln a_j, a the weights that \"=\" gives to the positions; at most ln 4, without an operator ln 3",
             "nats",
         )],
         source: "Zhai et al. 2023, arXiv 2303.06296, by head",

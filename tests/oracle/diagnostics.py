@@ -4,7 +4,7 @@ routes of their own, of models here and of single matrices in crates/groklab-pro
 Matrices: PCA and RankMe by SVD of X itself, lines by numpy.polyfit, Gini by its sum over pairs, Fourier energies by
 numpy.fft.rfft, the part of logits at some frequencies by a masked fft2.
 
-Models: two small transformers computed by replay.py's forward pass in float64. The inputs of each linear layer are
+Models: small transformers computed by replay.py's forward pass in float64. The inputs of each linear layer are
 caught where torch.nn.functional.linear is called; positions reach the loss where autograd leaves a gradient that is
 not zero on the layer's output; Jacobians are those of autograd, one logit at a time; attention weights are computed from q and k as they are handed to
 scaled_dot_product_attention. Parameters come from a formula that the test repeats.
@@ -32,7 +32,12 @@ MODELS = {
                                     "positions": "sinusoidal", "bias": True, "tied": True},
     "one layer, no norm": PAPER | {"n_layers": 1, "norm": "none", "final_norm": False, "activation": "relu",
                                    "bias": True},
+    "no operator": PAPER | {"sequence": "x y ="},
 }
+
+
+def has_operator(model):
+    return model.get("sequence", "x op y =") == "x op y ="
 
 
 def entropy(values):
@@ -112,9 +117,10 @@ def lar(w, x):
 
 def shapes(model, v):
     d, m = model["d_model"], model["d_mlp"]
-    yield "embed.token.weight", (v + 2, d)
+    operators = int(has_operator(model))
+    yield "embed.token.weight", (v + 1 + operators, d)
     if model["positions"] == "learned":
-        yield "embed.position.weight", (4, d)
+        yield "embed.position.weight", (3 + operators, d)
     for l in range(model["n_layers"]):
         b = f"blocks.{l}."
         for part in [["attn." + x for x in "qkvo"], ["mlp.up", "mlp.down"]]:
@@ -168,7 +174,7 @@ def of_jacobian(params, model, v, train, val):
         logits = replay.forward(params, torch.tensor(rows), {"model": model}, v)
         replay.F.embedding = layer
         j = [torch.autograd.grad(logits[:, c].sum(), caught[-1], retain_graph=True)[0].flatten(1) for c in range(v)]
-        x = caught[-1] + replay.positions(params, model)
+        x = caught[-1] + replay.positions(params, model, caught[-1].shape[1])
         return torch.stack(j, dim=1).numpy(), x.detach().flatten(1).numpy()
 
     found = {}
@@ -205,7 +211,7 @@ def of_model(model, v):
 
     def seen_attention(q, k, v, is_causal):
         scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-        weights = scores.masked_fill(torch.ones(4, 4).triu(1).bool(), -torch.inf).softmax(-1)
+        weights = scores.masked_fill(torch.ones(scores.shape[-2:]).triu(1).bool(), -torch.inf).softmax(-1)
         looks.append(weights)
         return weights @ v
 
@@ -242,8 +248,10 @@ def of_model(model, v):
     found["key_frequencies"] = float(len(key))
     found |= {f"key_frequency_{i + 1}": float(key[i]) if i < len(key) else math.nan for i in range(10)}
 
-    tokens = np.stack([rows[:, 0], np.full(len(rows), v), rows[:, 1], np.full(len(rows), v + 1)], axis=1)
-    found["lar.embed.token"] = lar(embed.T, np.eye(v + 2)[tokens.ravel()])
+    sign = lambda i: np.full(len(rows), v + i)
+    middle = [sign(0), rows[:, 1], sign(1)] if has_operator(model) else [rows[:, 1], sign(0)]
+    tokens = np.stack([rows[:, 0], *middle], axis=1)
+    found["lar.embed.token"] = lar(embed.T, np.eye(len(embed))[tokens.ravel()])
     for name, h, out in calls:
         lives = (out.grad.abs().amax(-1) > 0).numpy().ravel()
         inputs = h.detach().numpy().reshape(-1, h.shape[-1])[lives]
@@ -255,7 +263,7 @@ def of_model(model, v):
             found[f"attention_entropy.blocks.{l}.head.{h}"] = float(np.mean(each))
 
     replay.F.linear = linear
-    found["gini_embed_tokens"] = gini(np.sqrt(energies(np.delete(embed, v, axis=0))))
+    found["gini_embed_tokens"] = gini(np.sqrt(energies(np.delete(embed, v, axis=0) if has_operator(model) else embed)))
     found |= of_jacobian(params, model, v, rows, pairs[~is_train])
     whole = replay.forward(params, torch.tensor(pairs), {"model": model}, v).detach().numpy()
     at_key = component(whole, v, key)

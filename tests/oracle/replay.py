@@ -8,6 +8,10 @@ not move, its parameters do:
 
     cargo run --release -- trace add --steps 20 --set model.output_scale=1e-8 --set optim.weight_decay=0 --out trace.safetensors
 
+`replay-sequence.json` is of equations without their operator:
+
+    cargo run --release -- trace add --steps 20 --set "model.sequence=x y =" --out trace.safetensors
+
 Needs torch, safetensors and Python 3.11 (tomllib). The model is written with torch.nn.functional and the
 optimiser is torch.optim.AdamW; nothing is taken from groklab but the numbers in the file. It computes in
 float64, the fairer judge: with preset `power`, PyTorch's own float32 is 1e-4 from its float64 after 20 steps
@@ -23,10 +27,8 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 
-N_CTX = 4
 
-
-def positions(params, model):
+def positions(params, model, n_ctx):
     d = model["d_model"]
     if model["positions"] == "learned":
         return params["embed.position.weight"]
@@ -36,7 +38,7 @@ def positions(params, model):
                 math.sin(t / 10000 ** (i / d)) if i % 2 == 0 else math.cos(t / 10000 ** ((i - 1) / d))
                 for i in range(d)
             ]
-            for t in range(N_CTX)
+            for t in range(n_ctx)
         ]
     )
 
@@ -45,9 +47,12 @@ def forward(params, rows, config, n_symbols):
     model = config["model"]
     d, heads = model["d_model"], model["n_heads"]
     b = len(rows)
-    tokens = torch.stack(
-        [rows[:, 0], torch.full((b,), n_symbols), rows[:, 1], torch.full((b,), n_symbols + 1)], dim=1
-    )
+    sign = lambda i: torch.full((b,), n_symbols + i)
+    if model.get("sequence", "x op y =") == "x op y =":
+        tokens = torch.stack([rows[:, 0], sign(0), rows[:, 1], sign(1)], dim=1)
+    else:
+        tokens = torch.stack([rows[:, 0], rows[:, 1], sign(0)], dim=1)
+    n_ctx = tokens.shape[1]
 
     def norm(name, h):
         return F.layer_norm(h, (d,), params[name + ".weight"], params[name + ".bias"], 1e-5)
@@ -57,16 +62,16 @@ def forward(params, rows, config, n_symbols):
 
     def attention(l, h):
         q, k, v = (
-            linear(f"blocks.{l}.attn.{x}", h).view(b, N_CTX, heads, d // heads).transpose(1, 2) for x in "qkv"
+            linear(f"blocks.{l}.attn.{x}", h).view(b, n_ctx, heads, d // heads).transpose(1, 2) for x in "qkv"
         )
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return linear(f"blocks.{l}.attn.o", mixed.transpose(1, 2).reshape(b, N_CTX, d))
+        return linear(f"blocks.{l}.attn.o", mixed.transpose(1, 2).reshape(b, n_ctx, d))
 
     def mlp(l, h):
         activation = F.gelu if model["activation"] == "gelu" else F.relu
         return linear(f"blocks.{l}.mlp.down", activation(linear(f"blocks.{l}.mlp.up", h)))
 
-    h = F.embedding(tokens, params["embed.token.weight"]) + positions(params, model)
+    h = F.embedding(tokens, params["embed.token.weight"]) + positions(params, model, n_ctx)
     for l in range(model["n_layers"]):
         n1, n2 = f"blocks.{l}.norm1", f"blocks.{l}.norm2"
         if model["norm"] == "pre":

@@ -5,9 +5,11 @@ use serde_json::Value;
 
 #[test]
 fn twenty_steps_have_pytorchs_losses() {
-    for (preset, record) in [
-        ("paper", include_str!("../oracle/replay-paper.json")),
-        ("power", include_str!("../oracle/replay-power.json")),
+    let without = ["--set", "model.sequence=x y ="];
+    for (preset, set, record) in [
+        ("paper", &[][..], include_str!("../oracle/replay-paper.json")),
+        ("power", &[], include_str!("../oracle/replay-power.json")),
+        ("paper", &without, include_str!("../oracle/replay-sequence.json")),
     ] {
         let record: Value = serde_json::from_str(record).unwrap();
         let expected: Vec<f64> =
@@ -17,14 +19,14 @@ fn twenty_steps_have_pytorchs_losses() {
             let dir = tempfile::tempdir().unwrap();
             let args =
                 ["trace", "add", "--steps", "20", "--preset", preset, "--engine", engine, "--out", "t"];
-            super::succeed(dir.path(), &args);
+            super::succeed(dir.path(), &[&args[..], set].concat());
             let bytes = std::fs::read(dir.path().join("t")).unwrap();
             let file = SafeTensors::deserialize(&bytes).unwrap();
             let losses = file.tensor("losses").unwrap();
             let losses = losses.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
             for (step, (ours, theirs)) in losses.zip(&expected).enumerate() {
                 let difference = (f64::from(ours) - theirs).abs();
-                assert!(difference < 1e-4, "{preset}, {engine}, step {step}: {ours} against {theirs}");
+                assert!(difference < 1e-4, "{preset} {set:?}, {engine}, step {step}: {ours} against {theirs}");
             }
         }
     }

@@ -151,7 +151,8 @@ fn gini_of_tokens(subject: &Subject) -> Result<f64, EngineError> {
     let (p, d) = (subject.run.task.n_symbols, subject.run.config.model.d_model);
     let tokens =
         subject.layout.get("embed.token.weight").map_or(&[][..], |p| &subject.params[p.range.clone()]);
-    let rows = [&tokens[..p * d], &tokens[(p + 1) * d..]].concat();
+    let equals = p + subject.run.config.model.sequence.operators();
+    let rows = [&tokens[..p * d], &tokens[equals * d..]].concat();
     Ok(probe::gini(&norms(&Fourier::new(p + 1), &rows)?))
 }
 

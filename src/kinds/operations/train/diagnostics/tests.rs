@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     kinds::operations::columns::COLUMNS,
-    kinds::operations::config::{ModelConfig, Preset, RunConfig},
+    kinds::operations::config::{ModelConfig, Preset, RunConfig, Sequence},
     kinds::operations::engine::{self, EngineChoice},
     kinds::operations::task::Equation,
     kinds::operations::train::Trainer,
@@ -86,15 +86,22 @@ fn of_formula(run: &PlannedRun) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn every_column_of_two_models_agrees_with_pytorch() {
+fn every_column_of_some_models_agrees_with_pytorch() {
     let oracle: Value =
         serde_json::from_str(include_str!("../../../../../tests/oracle/diagnostics.json")).unwrap();
-    let power = config(Preset::Power, &["all"]);
+    let (paper, power) = (config(Preset::Paper, &["all"]), config(Preset::Power, &["all"]));
     let models = [
-        ("paper", config(Preset::Paper, &["all"])),
+        ("paper", paper.clone()),
         (
             "power, biases, tied",
             RunConfig { model: ModelConfig { bias: true, tied: true, ..power.model.clone() }, ..power },
+        ),
+        (
+            "no operator",
+            RunConfig {
+                model: ModelConfig { sequence: Sequence::WithoutOperator, ..paper.model.clone() },
+                ..paper.clone()
+            },
         ),
     ];
     for (name, config) in models {
