@@ -5,7 +5,7 @@ import csv, pathlib, statistics, sys, tomllib
 
 HERE = pathlib.Path(__file__).parent
 SETTINGS = ["sequence", "position_scale", "embedding_std", "norm", "beta1", "decay", "split_seed"]
-PRESENT = ["x op y =", "1.0", "1.0", "pre", "0.9", "all", "seed"]
+PRESENT = ["with-operator", "1.0", "1.0", "pre", "0.9", "all", "seed"]
 # seed means of arXiv 2605.28975 (docs/paper/reference.csv; of x·y·x from its Fig. 2), and one seed of its appendix for 7 to 10
 ABA = {20: 0.746, 40: 0.719, 60: 0.664, 80: 0.634, 100: 0.621}
 DIP = {7: 0.338, 8: 0.416, 9: 0.520, 10: 0.546}
@@ -26,7 +26,7 @@ def collect(results):
         for run in sorted(p.parent for p in pathlib.Path(results).glob("settings*/*/metrics.csv")):
             config = tomllib.loads((run / "config.toml").read_text())
             model, optim, seed = config["model"], config["optim"], config["seed"]
-            given = [model.get("sequence", "x op y ="), model.get("position_scale", 1.0), model["embedding_std"], model["norm"]]
+            given = [model.get("sequence", "with-operator"), model.get("position_scale", 1.0), model["embedding_std"], model["norm"]]
             given += [optim["beta1"], optim["decay"], "seed" if config["split_seed"] == seed else config["split_seed"]]
             for row in csv.DictReader(open(run / "metrics.csv")):
                 values = [run.parent.name, config["task"], config["train_fraction"], seed, *given]
@@ -59,7 +59,7 @@ def main():
 
     choice("settings", "s5_aba", ABA, [40, 60, 80, 100])
     choice("settings-sequence", "add", DIP, [7, 8, 9, 10])
-    chosen = [["x op y =", "0.6"], ["x y =", "1.0"]]
+    chosen = [["with-operator", "0.6"], ["without-operator", "1.0"]]
     print("\ntest: task, share, epoch, paper, present, then each chosen setting with what it is further away by")
     for (experiment, task, share), paper in TEST:
         for epoch, value in paper.items():

@@ -1,8 +1,7 @@
 //! What the keys of a config mean: read off the source of its structs, where each is documented once.
 //!
 //! A kind names the files that its config is defined in; the structs there are followed from `Config`, or whatever the first is
-//! called, along the types of their fields. An enum's variants are the choices of a key, as serde writes them: by the case of the enum, or
-//! by the names they are given.
+//! called, along the types of their fields. An enum's variants are the choices of a key, as serde writes them.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +24,7 @@ pub fn meanings(root: &str, sources: &[&str]) -> BTreeMap<String, KeyDoc> {
 
 fn follow(name: &str, prefix: &str, items: &BTreeMap<String, Item>, found: &mut BTreeMap<String, KeyDoc>) {
     let Some(Item { is_enum: false, parts, .. }) = items.get(name) else { return };
-    for Part { name, about, of, .. } in parts {
+    for Part { name, about, of } in parts {
         let key = format!("{prefix}{name}");
         // the type of a list's items too
         let inner = of.trim_start_matches("Vec<").trim_end_matches('>');
@@ -51,19 +50,16 @@ struct Item {
 struct Part {
     name: String,
     about: String,
-    /// As in `#[serde(rename = "…")]`.
-    given: Option<String>,
     /// Of a field its type.
     of: String,
 }
 
 impl Item {
     fn choices(&self) -> Vec<(String, String)> {
-        let named = |part: &Part| match (&part.given, self.case.as_str()) {
-            (Some(given), _) => given.clone(),
-            (None, "kebab-case") => kebab(&part.name),
-            (None, "lowercase") => part.name.to_lowercase(),
-            (None, _) => part.name.clone(),
+        let named = |part: &Part| match self.case.as_str() {
+            "kebab-case" => kebab(&part.name),
+            "lowercase" => part.name.to_lowercase(),
+            _ => part.name.clone(),
         };
         self.parts.iter().map(|part| (named(part), part.about.clone())).collect()
     }
@@ -72,15 +68,13 @@ impl Item {
 /// The public structs and enums of a file that rustfmt has formatted.
 fn items(source: &str) -> Vec<(String, Item)> {
     let mut found: Vec<(String, Item)> = Vec::new();
-    let (mut about, mut case, mut given, mut is_within) = (Vec::new(), String::new(), None, false);
+    let (mut about, mut case, mut is_within) = (Vec::new(), String::new(), false);
     for line in source.lines() {
         let text = line.trim();
         if let Some(doc) = text.strip_prefix("///") {
             about.push(doc.trim());
         } else if let Some(rest) = text.strip_prefix("#[serde(rename_all = \"") {
             case = rest.split('"').next().unwrap_or_default().to_owned();
-        } else if let Some(rest) = text.strip_prefix("#[serde(rename = \"") {
-            given = rest.split('"').next().map(str::to_owned);
         } else if text.starts_with("#[") || text.starts_with("//") {
             continue;
         } else if let Some(name) = opened(line, "pub struct ").or_else(|| opened(line, "pub enum ")) {
@@ -99,7 +93,6 @@ fn items(source: &str) -> Vec<(String, Item)> {
             item.parts.push(Part {
                 name: name.to_owned(),
                 about: plain(&about.join(" ")),
-                given: given.take(),
                 of: of.to_owned(),
             });
             about.clear();
@@ -165,15 +158,14 @@ pub struct Config {
 }
 "#;
         let more = "pub struct Part {\n    /// How `x` goes.\n    pub way: Way,\n}\n\n#[serde(rename_all = \"kebab-case\")]\n\
-                    pub enum Way {\n    /// There.\n    FarAway,\n    Near,\n    #[serde(rename = \"by and by\")]\n    Slow,\n}\n";
+                    pub enum Way {\n    /// There.\n    FarAway,\n    Near,\n}\n";
         let found = meanings("Config", &[source, more]);
         assert_eq!(found.keys().collect::<Vec<_>>(), ["part.way", "seed", "several"]);
         assert_eq!(found["seed"].about, "The seed, a number; see Seed and Other.");
         assert_eq!(found["part.way"].about, "How x goes.");
-        let choices = [("far-away", "There."), ("near", ""), ("by and by", "")];
-        let choices = choices.map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let choices = [("far-away", "There."), ("near", "")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(found["part.way"].choices, choices);
-        assert_eq!(found["several"].choices.len(), 3);
+        assert_eq!(found["several"].choices.len(), 2);
     }
 
     /// Every key of every preset, whatever kind, and every value of a key with choices.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::{
     kinds::operations::{
         columns::COLUMNS,
-        config::{PlannedRun, Preset, RunConfig},
+        config::{PlannedRun, Preset, RunConfig, Sequence},
         milestones::{COLLAPSED, GROKKED, MEMORIZED, MILESTONES},
         task::Task,
     },
@@ -82,6 +82,16 @@ impl MadeRun {
 
     pub fn batch_size(mut self, rows: usize) -> Self {
         self.config.data.batch_size = rows;
+        self
+    }
+
+    pub fn position_scale(mut self, scale: f64) -> Self {
+        self.config.model.position_scale = scale;
+        self
+    }
+
+    pub fn sequence(mut self, sequence: Sequence) -> Self {
+        self.config.model.sequence = sequence;
         self
     }
 

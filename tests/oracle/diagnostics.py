@@ -32,12 +32,12 @@ MODELS = {
                                     "positions": "sinusoidal", "bias": True, "tied": True},
     "one layer, no norm": PAPER | {"n_layers": 1, "norm": "none", "final_norm": False, "activation": "relu",
                                    "bias": True},
-    "no operator": PAPER | {"sequence": "x y ="},
+    "no operator": PAPER | {"sequence": "without-operator"},
 }
 
 
 def has_operator(model):
-    return model.get("sequence", "x op y =") == "x op y ="
+    return model.get("sequence", "with-operator") == "with-operator"
 
 
 def entropy(values):

@@ -10,7 +10,7 @@ not move, its parameters do:
 
 `replay-sequence.json` is of equations without their operator:
 
-    cargo run --release -- trace add --steps 20 --set "model.sequence=x y =" --out trace.safetensors
+    cargo run --release -- trace add --steps 20 --set model.sequence=without-operator --out trace.safetensors
 
 Needs torch, safetensors and Python 3.11 (tomllib). The model is written with torch.nn.functional and the
 optimiser is torch.optim.AdamW; nothing is taken from groklab but the numbers in the file. It computes in
@@ -48,7 +48,7 @@ def forward(params, rows, config, n_symbols):
     d, heads = model["d_model"], model["n_heads"]
     b = len(rows)
     sign = lambda i: torch.full((b,), n_symbols + i)
-    if model.get("sequence", "x op y =") == "x op y =":
+    if model.get("sequence", "with-operator") == "with-operator":
         tokens = torch.stack([rows[:, 0], sign(0), rows[:, 1], sign(1)], dim=1)
     else:
         tokens = torch.stack([rows[:, 0], rows[:, 1], sign(0)], dim=1)

@@ -12,7 +12,7 @@
 //! | `learning_rates` | (steps), f64 | rate of each step |
 //!
 //! The metadata entry `groklab` is a JSON object with `config` (TOML) and `n_symbols`; the tokens are x, n_symbols
-//! (the operator), y, n_symbols + 1 (=), or with `model.sequence = "x y ="` x, y, n_symbols (=).
+//! (the operator), y, n_symbols + 1 (=), or with `model.sequence = "without-operator"` x, y, n_symbols (=).
 
 use super::{deliver, report, tell, train::RunArgs};
 use crate::{

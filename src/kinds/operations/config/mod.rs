@@ -115,20 +115,19 @@ pub struct ModelConfig {
     /// out of files.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub position_scale: f64,
-    /// The tokens of an equation. The key came after the first studies: at `x op y =` it is left out of files.
+    /// The tokens of an equation. The key came after the first studies: with the operator it is left out of files.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sequence: Sequence,
 }
 
 /// The tokens of an equation in their order; the answer is read at `=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sequence {
-    /// Four, as in Power et al. 2022.
+    /// x op y =, as in Power et al. 2022.
     #[default]
-    #[serde(rename = "x op y =")]
     WithOperator,
-    /// Three: without the operator, which is the same in every equation.
-    #[serde(rename = "x y =")]
+    /// x y =; the operator is the same in every equation.
     WithoutOperator,
 }
 

@@ -4,6 +4,7 @@ use super::line::NAME;
 use crate::{
     analysis::settings::{Settings, flatten, plain, varying_keys},
     excerpt::clipped,
+    kinds,
     run::Planned,
 };
 use std::{
@@ -75,7 +76,10 @@ fn told_apart(runs: &[&dyn Planned]) -> Vec<Vec<String>> {
         .iter()
         .map(|run| {
             let mut flat = Settings::new();
-            flatten("", &run.recipe(), &mut flat);
+            // with the keys that a recipe leaves out at their defaults
+            let config = kinds::complete(run.kind(), &run.recipe(), run.budget());
+            flatten("", &config.unwrap_or_else(|_| run.recipe()), &mut flat);
+            flat.retain(|key, _| !key.starts_with("train."));
             flat
         })
         .collect();

@@ -171,10 +171,8 @@ pub fn groups(experiment: &Experiment) -> Vec<Group<'_>> {
 /// settings.
 fn settings_of(run: &RunDigest) -> Settings {
     let mut flat = Settings::new();
-    // a config that was read from TOML can be written as TOML
-    if let Ok(table) = toml::Table::try_from(run.config()) {
-        flatten("", &table, &mut flat);
-    }
+    // with the keys that files leave out at their defaults: a run that has one tells itself from the others by it
+    flatten("", &run.config().table(), &mut flat);
     // what is recorded changes no number of what is compared
     for key in [
         "task",
@@ -202,7 +200,7 @@ pub(crate) fn planned(name: &str, runs: Vec<crate::store::RunRecord>) -> Experim
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::made::MadeRun;
+    use crate::{kinds::operations::config::Sequence, store::made::MadeRun};
 
     fn experiment(runs: &[MadeRun]) -> Experiment {
         planned("study", runs.iter().map(MadeRun::record).collect())
@@ -265,6 +263,19 @@ mod tests {
         let study = experiment(&[512, 64, 1024].map(|rows| MadeRun::new("add", 0.5, 0).batch_size(rows)));
         let variants: Vec<_> = groups(&study).into_iter().map(|group| group.variant).collect();
         assert_eq!(variants, ["data.batch_size=64", "data.batch_size=512", "data.batch_size=1024"]);
+    }
+
+    /// Keys that are left out of files at their defaults.
+    #[test]
+    fn a_setting_that_only_some_runs_have_parts_groups_too() {
+        let usual = MadeRun::new("add", 0.5, 0);
+        let others = [usual.clone().position_scale(0.6), usual.clone().sequence(Sequence::WithoutOperator)];
+        let study = experiment(&[&[usual][..], &others].concat());
+        let found: Vec<_> = groups(&study).into_iter().map(|g| (g.variant, g.runs.len())).collect();
+        let variant = |scale, tokens| format!("model.position_scale={scale} model.sequence={tokens}");
+        let expected = [("0.6", "with-operator"), ("1.0", "with-operator"), ("1.0", "without-operator")];
+        assert_eq!(found, expected.map(|(scale, tokens)| (variant(scale, tokens), 1)));
+        assert_eq!(pools(&study, &groups(&study), Pooling::PerSetting).len(), 3);
     }
 
     #[test]
