@@ -253,6 +253,19 @@ mod tests {
         apply_overrides(&Preset::Paper.config("add", 0.5, 3), &pairs)
     }
 
+    /// What a run's directory does not say is read in two ways: by the defaults of the structs, and off the first preset.
+    #[test]
+    fn a_key_that_files_leave_out_means_the_same_whoever_reads_it() {
+        let mut config = Preset::Paper.config("add", 0.5, 3);
+        let mut written = Table::try_from(&config).unwrap();
+        config = RunConfig::of_recipe(&written, config.train).unwrap();
+        written.remove("train");
+        let completed = crate::kinds::complete(&Operations, &written, config.train).unwrap();
+        assert_eq!(completed, config.table());
+        // the keys themselves are left out, or this would be no test
+        assert!(written["model"].get("sequence").is_none() && written.get("alignment").is_none());
+    }
+
     #[test]
     fn keys_of_every_type_can_be_set() {
         let c = set(&["model.norm=post", "optim.learning_rate=1", "data.batch_size=64", "model.bias=true"])
