@@ -5,7 +5,8 @@
 #          candle's own operations against the CPU
 #   speed  replica-steps a second, ours and JAX's, in f32 and TF32
 #   torch  PyTorch's: eager, compiled, CUDA graphs
-#   study  the 60 runs of binary-ops, tables and figures; stopped after STUDY_SECONDS (540), resumed by the next call
+#   study  STUDIES ("binary-ops"; as many as are named, one after the other), tables and figures; stopped after STUDY_SECONDS
+#          (540), resumed by the next call
 # REPLICAS (1,4,16,20,64,80): how many runs side by side; 20 of the study go on to its end. SECONDS_EACH (5), SANITIZER_SECONDS (150).
 # Logs and tables are left in OUT. A step that fails is named at the end, and the others are done.
 set -uo pipefail
@@ -77,14 +78,17 @@ case $what in
     grep -h '^{' "$out"/torch-*.txt
     ;;
   study)
-    results=${RESULTS:-$out/results}
-    step sweep-binary-ops timeout --signal TERM "${STUDY_SECONDS:-540}" \
-      "$groklab" sweep binary-ops --device cuda --out "$results"
-    for command in table claims; do step "$command" "$groklab" "$command" "$results/binary-ops"; done
-    step plot "$groklab" plot "$results/binary-ops" --out "$out/plots"
-    cp "$results"/binary-ops/*.csv "$out"
-    tail -n 2 "$out/sweep-binary-ops.txt"
-    cat "$out/table.txt"
+    results=${RESULTS:-$out/results} end=$((SECONDS + ${STUDY_SECONDS:-540}))
+    for study in ${STUDIES:-binary-ops}; do
+      name=$(basename "$study" .toml) left=$((end - SECONDS))
+      if [ "$left" -le 0 ]; then echo "$name: no time left"; continue; fi
+      step "sweep-$name" timeout --signal TERM "$left" "$groklab" sweep "$study" --device cuda --out "$results"
+      for command in table claims; do step "$command-$name" "$groklab" "$command" "$results/$name"; done
+      step "plot-$name" "$groklab" plot "$results/$name" --out "$out/plots"
+      mkdir -p "$out/$name" && cp "$results/$name"/*.csv "$out/$name"
+      tail -n 2 "$out/sweep-$name.txt"
+      cat "$out/table-$name.txt"
+    done
     ;;
   *) echo "gpu-measure.sh: check, speed, torch or study, not $what" >&2; exit 2 ;;
 esac
