@@ -51,7 +51,8 @@ def main():
 
     def choice(experiment, task, paper, scored):
         print(f"\n{task}: mean LAR of the seeds, and its root mean square deviation from the paper at {scored}")
-        for key in [k for k in seen if k[:3] == (experiment, task, "0.5")]:
+        keys = [k for k in seen if k[:3] == (experiment, task, "0.5")]
+        for key in sorted(keys, key=lambda k: (k[3], k[5:], -float(k[4]))):
             values = " | ".join(cut(lar(key, e)) for e in paper)
             end = off(key, {e: paper[e] for e in scored})
             also = f" | {accuracy(key, 40):.1f}, {accuracy(key, 60):.1f}" if 60 in seen[key] else ""
@@ -59,7 +60,7 @@ def main():
 
     choice("settings", "s5_aba", ABA, [40, 60, 80, 100])
     choice("settings-sequence", "add", DIP, [7, 8, 9, 10])
-    chosen = [["with-operator", "0.6"], ["without-operator", "1.0"]]
+    chosen = [["with-operator", "0.6"], ["without-operator", "1.0"], ["without-operator", "0.6"]]
     print("\ntest: task, share, epoch, paper, present, then each chosen setting with what it is further away by")
     for (experiment, task, share), paper in TEST:
         for epoch, value in paper.items():
