@@ -5,7 +5,7 @@ set -euo pipefail
 groklab=$1 out=$2
 mkdir -p "$out"
 for seed in 0 1 2; do
-  for batch in 32 64 128 256 512 4704; do
+  for batch in 2 8 32 64 128 256 512 4704; do
     metrics=$out/batch-$batch-seed-$seed.csv
     [ -s "$metrics" ] || "$groklab" trace add --seed "$seed" --steps 150 --set data.batch_size="$batch" \
       --metrics "$metrics" --out "$out/trace.safetensors" >&2
