@@ -119,7 +119,7 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
         run.curve.column("val_loss")?.map(|(_, loss)| loss).filter(|loss| loss.is_finite()).reduce(f64::min)
     };
     let end = |run: &Run| run.value(FINAL, "val_loss");
-    let parts = |what: &str, change: &dyn Fn(&Run, &Run) -> Option<f64>| -> Vec<Part> {
+    let parts = |what: &str, than: &str, change: &dyn Fn(&Run, &Run) -> Option<f64>| -> Vec<Part> {
         let strengths = values(arms.iter().filter(|a| a.is_lar() && a.lar > 0.0).map(|a| a.lar));
         let part = |s: &f64| {
             let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
@@ -129,7 +129,7 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
                 };
                 contrast::pairs(&base.runs, &arm.runs).into_iter().filter_map(sample).collect::<Vec<_>>()
             });
-            judge(&format!("{what}, λ {s} − λ 0, nats"), Range::Below(0.0), samples.collect())
+            judge(&format!("{what}, λ {s} − {than}, nats"), Range::Below(0.0), samples.collect())
         };
         strengths.iter().map(part).collect()
     };
@@ -138,19 +138,19 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
             "reg-text-overfitting",
             "a pull that raises LAR holds the overfitting of a language model back",
             "own",
-            parts("validation loss at the end", &|base, run| Some(end(run)? - end(base)?)),
+            parts("validation loss at the end", "λ 0", &|base, run| Some(end(run)? - end(base)?)),
         ),
         Claim::new(
             "reg-text-loss",
             "and brings it to a lower validation loss on its way",
             "own",
-            parts("least validation loss", &|base, run| Some(least(run)? - least(base)?)),
+            parts("least validation loss", "λ 0", &|base, run| Some(least(run)? - least(base)?)),
         ),
         Claim::new(
             "reg-text-equal-fit",
             "and not by fitting the training rows more slowly alone",
             "own",
-            parts("validation loss at the end, at equal loss of training rows", &|base, run| {
+            parts("validation loss at the end", "λ 0 at equal loss of training rows", &|base, run| {
                 Some(end(run)? - at_equal_fit(base, run.value(FINAL, "pool_loss")?)?)
             }),
         ),
@@ -158,13 +158,10 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
             "reg-text-decay",
             "and more than weight decay that fits the training rows as well at its end",
             "own",
-            parts(
-                "validation loss at the end, pull − decay at equal loss of training rows",
-                &|base, run| {
-                    let fit = run.value(FINAL, "pool_loss")?;
-                    Some(end(run)? - between(&decayed(arms, base)?, fit)?)
-                },
-            ),
+            parts("validation loss at the end", "decay at equal loss of training rows", &|base, run| {
+                let fit = run.value(FINAL, "pool_loss")?;
+                Some(end(run)? - between(&decayed(arms, base)?, fit)?)
+            }),
         ),
     ]
 }
