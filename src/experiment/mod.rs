@@ -455,6 +455,24 @@ mod tests {
     }
 
     #[test]
+    fn a_split_that_one_case_sets_still_follows_the_seed_in_the_others() {
+        let text = r#"
+            title = "t"
+            tasks = ["add"]
+            train_fractions = [0.5]
+            seeds = [4, 5]
+            [[cases]]
+            "optim.beta1" = 0.8
+            [[cases]]
+            split_seed = 7
+        "#;
+        let plan = parse(text).unwrap().plan(&[]).unwrap();
+        let splits: Vec<_> =
+            plan.iter().map(|run| leaf(&run.recipe(), "split_seed").unwrap().to_string()).collect();
+        assert_eq!(splits, ["4", "5", "7", "7"]);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let fails = |text: &str| match parse(text).and_then(|e| e.plan(&[])) {
             Ok(_) => panic!("accepted: {text}"),

@@ -19,14 +19,14 @@ impl Experiment {
     pub fn plan(&self, extra: &[(String, Value)]) -> Result<Vec<Arc<dyn Planned>>, ExperimentError> {
         let set: Vec<_> = self.spec.set.iter().flat_map(|(k, v)| flatten(k, v)).collect();
         let grid = self.grid_configs(&set, extra)?;
-        let keys = set.iter().chain(extra).chain(self.cases.iter().flatten()).map(|(key, _)| key);
-        let keys = keys.chain(self.spec.grid.keys());
-        let split_is_set = keys.into_iter().any(|key| key == "split_seed");
+        let all_set_it = set.iter().chain(extra).any(|(key, _)| key == "split_seed");
         let mut planner = self.kind.planner();
         let mut runs = Vec::with_capacity(self.n_runs());
         let mut ids = BTreeSet::new();
         for listed in self.listed() {
             for (choices, combination) in &grid {
+                // a case that sets it does not set it for the others
+                let split_is_set = all_set_it || combination.iter().any(|(_, key, _)| *key == "split_seed");
                 for (i, &seed) in self.spec.seeds.iter().enumerate() {
                     let mut row = listed.clone();
                     row.extend(combination.iter().cloned());
