@@ -6,7 +6,7 @@ import csv, pathlib, statistics, sys, tomllib
 HERE = pathlib.Path(__file__).parent
 SETTINGS = ["sequence", "position_scale", "embedding_std", "norm", "beta1", "decay", "split_seed"]
 PRESENT = ["with-operator", "1.0", "1.0", "pre", "0.9", "all", "seed"]
-# seed means of arXiv 2605.28975 (docs/paper/reference.csv; of x·y·x read from its curves), and one seed of its for 7 to 10
+# seed means of arXiv 2605.28975 (docs/paper/reference.csv; of x·y·x read from its curves), and one seed of its appendix for 7 to 10
 ABA = {20: 0.746, 40: 0.719, 60: 0.664, 80: 0.634, 100: 0.621}
 DIP = {7: 0.338, 8: 0.416, 9: 0.520, 10: 0.546}
 TEST = [

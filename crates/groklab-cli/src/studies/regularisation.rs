@@ -113,19 +113,22 @@ fn claims(study: &general::Study) -> Vec<Claim> {
     }
 }
 
+/// What a pull changes: of a group, its run without one and its run with one, of the same seed.
+type Change<'c> = dyn Fn(&str, &Run, &Run) -> Option<f64> + 'c;
+
 /// What the pull does to language models that read few tokens again and again.
 fn language_models(arms: &[Arm]) -> Vec<Claim> {
     let least = |run: &Run| {
         run.curve.column("val_loss")?.map(|(_, loss)| loss).filter(|loss| loss.is_finite()).reduce(f64::min)
     };
     let end = |run: &Run| run.value(FINAL, "val_loss");
-    let parts = |what: &str, than: &str, change: &dyn Fn(&Run, &Run) -> Option<f64>| -> Vec<Part> {
+    let parts = |what: &str, than: &str, change: &Change| -> Vec<Part> {
         let strengths = values(arms.iter().filter(|a| a.is_lar() && a.lar > 0.0).map(|a| a.lar));
         let part = |s: &f64| {
             let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
             let samples = pairs.iter().flat_map(|&(base, arm)| {
                 let sample = |(base, run): (&Run, &Run)| {
-                    Some(Sample { group: arm.group.clone(), value: change(base, run)? })
+                    Some(Sample { group: arm.group.clone(), value: change(&arm.group, base, run)? })
                 };
                 contrast::pairs(&base.runs, &arm.runs).into_iter().filter_map(sample).collect::<Vec<_>>()
             });
@@ -138,19 +141,19 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
             "reg-text-overfitting",
             "a pull that raises LAR holds the overfitting of a language model back",
             "own",
-            parts("validation loss at the end", "λ 0", &|base, run| Some(end(run)? - end(base)?)),
+            parts("validation loss at the end", "λ 0", &|_, base, run| Some(end(run)? - end(base)?)),
         ),
         Claim::new(
             "reg-text-loss",
             "and brings it to a lower validation loss on its way",
             "own",
-            parts("least validation loss", "λ 0", &|base, run| Some(least(run)? - least(base)?)),
+            parts("least validation loss", "λ 0", &|_, base, run| Some(least(run)? - least(base)?)),
         ),
         Claim::new(
             "reg-text-equal-fit",
             "and not by fitting the training rows more slowly alone",
             "own",
-            parts("validation loss at the end", "λ 0 at equal loss of training rows", &|base, run| {
+            parts("validation loss at the end", "λ 0 at equal loss of training rows", &|_, base, run| {
                 Some(end(run)? - at_equal_fit(base, run.value(FINAL, "pool_loss")?)?)
             }),
         ),
@@ -158,10 +161,14 @@ fn language_models(arms: &[Arm]) -> Vec<Claim> {
             "reg-text-decay",
             "and more than weight decay that fits the training rows as well at its end",
             "own",
-            parts("validation loss at the end", "decay at equal loss of training rows", &|base, run| {
-                let fit = run.value(FINAL, "pool_loss")?;
-                Some(end(run)? - between(&decayed(arms, base)?, fit)?)
-            }),
+            parts(
+                "validation loss at the end",
+                "decay at equal loss of training rows",
+                &|group, base, run| {
+                    let fit = run.value(FINAL, "pool_loss")?;
+                    Some(end(run)? - between(&decayed(arms, group, base), fit)?)
+                },
+            ),
         ),
     ]
 }
@@ -173,19 +180,17 @@ fn at_equal_fit(run: &Run, fit: f64) -> Option<f64> {
     between(&rows, fit)
 }
 
-/// Loss of training rows and validation loss at the end of a run without a pull and of those of its seed with weight decay,
-/// the worst fit first.
-fn decayed(arms: &[Arm], base: &Run) -> Option<Vec<(f64, f64)>> {
-    let home = arms.iter().find(|arm| arm.runs.iter().any(|run| std::ptr::eq(*run, base)))?;
+/// Loss of training rows and validation loss at the end of a group's run without a pull and of those of its seed with weight
+/// decay, the worst fit first.
+fn decayed(arms: &[Arm], group: &str, base: &Run) -> Vec<(f64, f64)> {
     let ends = |arm: &Arm| {
         let run = arm.runs.iter().find(|run| run.seed() == base.seed())?;
         Some((run.value(FINAL, "pool_loss")?, run.value(FINAL, "val_loss")?))
     };
-    let ladder =
-        arms.iter().filter(|arm| arm.group == home.group && [arm.lar, arm.sigma_p, arm.norm] == [0.0; 3]);
+    let ladder = arms.iter().filter(|arm| arm.group == group && [arm.lar, arm.sigma_p, arm.norm] == [0.0; 3]);
     let mut points: Vec<_> = ladder.filter_map(ends).collect();
     points.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Some(points)
+    points
 }
 
 /// The second where the first has come down to `fit`, in proportion between two points.

@@ -30,7 +30,7 @@ pub fn footprint(config: &RunConfig, n_symbols: usize, rows: usize) -> u64 {
     };
     let activations: usize =
         Counts::of_layers(model.n_layers, model.sequence, [v, batch]).enumerate().map(layer).sum();
-    let backward = ((1 + model.sequence.operators()) * v + 2 * batch) * 3 * d;
+    let backward = Counts::new(model.sequence, [v, batch], (false, false)).inputs * 3 * d;
     let head = some * (2 * d + v);
     let packed = 2 * (model.n_layers * (4 * d * d + 2 * d * m) + v * d);
     let parameters = 5 * ParamLayout::new(model, v).len() + packed;

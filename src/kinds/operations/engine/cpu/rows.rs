@@ -65,6 +65,11 @@ impl Row {
     }
 }
 
+/// Rows behind the first layer that depend on x alone, for `v` symbols: at x, and at the operator if there is one.
+pub(in crate::kinds::operations::engine) fn symbol_rows(sequence: Sequence, v: usize) -> usize {
+    (1 + sequence.operators()) * v
+}
+
 /// How many rows a layer has, for V symbols and B equations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::kinds::operations::engine) struct Counts {
@@ -76,9 +81,8 @@ pub(in crate::kinds::operations::engine) struct Counts {
 
 impl Counts {
     pub fn new(sequence: Sequence, [v, b]: [usize; 2], (first, last): (bool, bool)) -> Self {
-        let operators = sequence.operators();
-        let inner = (1 + operators) * v + 2 * b;
-        let inputs = if first { 2 * v + operators + 1 } else { inner };
+        let inner = symbol_rows(sequence, v) + 2 * b;
+        let inputs = if first { 2 * v + sequence.operators() + 1 } else { inner };
         let outputs = if last { b } else { inner };
         let queries = match (first, last) {
             (_, false) => 0..inputs,
@@ -149,7 +153,7 @@ impl Rows {
 
     fn set_symbol_rows(&mut self) {
         let x = self.n_x();
-        let with_operator = 0..x * self.sequence.operators();
+        let with_operator = 0..x * self.operators();
         let alone = (0..x).map(|i| Row::new(Place::X, [Some(i)]));
         let pair = |i, operator| Row::new(Place::Operator, [Some(i), Some(operator)]);
         self.first.clear();
@@ -161,21 +165,20 @@ impl Rows {
     /// Replaces the rows of y and `=`. Symbols must have been checked, and have rows.
     pub fn set_batch(&mut self, batch: &[Equation]) {
         let (v, symbols, b) = (self.n_x(), self.n_symbol_rows(), batch.len());
-        let (first_y, equals) = (v + self.sequence.operators(), self.n_inputs(true) - 1);
+        let (first_y, has_operator) = (self.first_y(), self.operators() > 0);
         self.batch = b;
-        let has_operator = self.sequence.operators() > 0;
         let (x_row, y_row) = (&self.x.row, &self.y.row);
         let x = |e: &Equation| x_row[usize::from(e.x)] as usize;
         // x, the operator behind it, and y: by token, or by equation
         let first = |e: &Equation| {
-            [Some(x(e)), has_operator.then_some(v), Some(first_y + y_row[usize::from(e.y)] as usize)]
+            [Some(x(e)), has_operator.then_some(v), Some(first_y.start + y_row[usize::from(e.y)] as usize)]
         };
         let inner =
             |(e, i): (&Equation, usize)| [Some(x(e)), has_operator.then_some(v + x(e)), Some(symbols + i)];
         let equals_of = |keys: [_; 3], own| Row::new(Place::Equals, keys.into_iter().chain([Some(own)]));
         self.first.truncate(symbols);
         self.first.extend(batch.iter().map(|e| Row::new(Place::Y, first(e))));
-        self.first.extend(batch.iter().map(|e| equals_of(first(e), equals)));
+        self.first.extend(batch.iter().map(|e| equals_of(first(e), first_y.end)));
         self.inner.truncate(symbols);
         self.inner.extend(batch.iter().zip(0..).map(|e| Row::new(Place::Y, inner(e))));
         self.inner.extend(batch.iter().zip(0..).map(|e| equals_of(inner(e), symbols + b + e.1)));
@@ -188,7 +191,7 @@ impl Rows {
 
     /// The first layer's inputs of y.
     pub fn first_y(&self) -> Range<usize> {
-        let start = self.n_x() + self.sequence.operators();
+        let start = self.n_x() + self.operators();
         start..start + self.y.present.len()
     }
 
@@ -234,7 +237,7 @@ impl Rows {
 
     /// Rows of x and of the operator, which no equation's y or answer reaches.
     pub fn n_symbol_rows(&self) -> usize {
-        (1 + self.operators()) * self.n_x()
+        symbol_rows(self.sequence, self.n_x())
     }
 
     /// Equations in the batch.

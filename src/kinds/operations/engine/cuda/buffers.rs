@@ -127,15 +127,15 @@ impl Buffers {
     pub fn new(params: &Params, room: Room) -> Self {
         let (v, d, m, c) = (params.n_symbols, params.d_model, params.d_mlp, room.rows);
         let heads = params.heads.n_heads;
-        let operators = params.sequence.operators();
-        let all = (1 + operators) * v + 2 * c;
+        let inputs = |first| Counts::new(params.sequence, [v, c], (first, false)).inputs;
+        let all = inputs(false);
         let mut p = Places(0);
         let mut buffers = Self {
             params: p.floats(params.len),
             grads: p.floats(params.len),
             m: p.floats(params.len),
             v: p.floats(params.len),
-            embedded: p.floats((2 * v + operators + 1) * d),
+            embedded: p.floats(inputs(true) * d),
             layers: Vec::new(),
             normed: p.floats(c * d),
             stats: p.floats(2 * c),

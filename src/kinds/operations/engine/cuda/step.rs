@@ -10,7 +10,10 @@ use crate::{
     kinds::operations::config::{Activation, Norm, Sequence},
     kinds::operations::engine::{
         EngineError,
-        cpu::{BlockParams, Linear, Params, rows::Counts},
+        cpu::{
+            BlockParams, Linear, Params,
+            rows::{Counts, symbol_rows},
+        },
     },
 };
 use std::ops::Range;
@@ -46,7 +49,7 @@ impl Inputs {
         vector: usize,
     ) -> Vec<(Self, usize, usize, Grid)> {
         let tiles = |vector: usize| d.div_ceil(32 * vector);
-        let of_symbols = if first { 2 * v } else { (1 + sequence.operators()) * v };
+        let of_symbols = if first { 2 * v } else { symbol_rows(sequence, v) };
         let symbols = Grid::tiles(of_symbols, tiles(vector), (32, SYMBOL_READERS, 1));
         let others = n_in - of_symbols;
         let rest = if first {

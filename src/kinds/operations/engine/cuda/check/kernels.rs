@@ -14,7 +14,7 @@ use crate::{
             attention::{self, Heads, Projections},
             loss::cross_entropy,
             norm,
-            rows::Rows,
+            rows::{Rows, symbol_rows},
         },
         cuda::{
             buffers::CHUNK,
@@ -123,7 +123,7 @@ impl Rig {
     }
 
     fn start_sum(mut self) -> Checked {
-        let n = (1 + self.sequence.operators()) * V + 2 * ROWS;
+        let n = symbol_rows(self.sequence, V) + 2 * ROWS;
         let (source, bias) = (self.draw(n * D), self.draw(D));
         let [from, b] = [self.put(&source)?, self.put(&bias)?];
         let mut error = 0f64;
@@ -250,7 +250,7 @@ impl Rig {
         let (mut d_out, mut d_sum) = (self.draw(n_out * D), self.draw(n_out * D));
         for r in 0..3 {
             // equations that are not in the batch have no gradient
-            let symbols = if last { 0 } else { (1 + self.sequence.operators()) * V };
+            let symbols = if last { 0 } else { symbol_rows(self.sequence, V) };
             for i in (symbols..n_out).filter(|i| (i - symbols) % ROWS >= BATCHES[r]) {
                 d_out[r][i * D..][..D].fill(0.0);
                 d_sum[r][i * D..][..D].fill(0.0);
