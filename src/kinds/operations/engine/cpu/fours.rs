@@ -1,13 +1,13 @@
 //! Loops over one vector and four others: what the others' shared partner costs to load is paid once.
 
-use super::vector::dot;
+use super::vector::{dot, each};
 use pulp::Simd;
 
 /// x·aᵢ
 #[inline(always)]
 pub(super) fn dot4<S: Simd>(s: S, x: &[f32], a: [&[f32]; 4]) -> [f32; 4] {
     let (x, x_tail) = S::as_simd_f32s(x);
-    let [a0, a1, a2, a3] = a.map(S::as_simd_f32s);
+    let [a0, a1, a2, a3] = each(a, S::as_simd_f32s);
     let mut sums = [s.splat_f32s(0.0); 4];
     for ((((&x, &a0), &a1), &a2), &a3) in x.iter().zip(a0.0).zip(a1.0).zip(a2.0).zip(a3.0) {
         sums[0] = s.mul_add_e_f32s(x, a0, sums[0]);
@@ -29,17 +29,19 @@ pub(super) fn dot4<S: Simd>(s: S, x: &[f32], a: [&[f32]; 4]) -> [f32; 4] {
 /// dst = Σ wᵢ·aᵢ, or added to it.
 #[inline(always)]
 pub(super) fn gather4<S: Simd, const KEEP: bool>(s: S, dst: &mut [f32], w: [f32; 4], a: [&[f32]; 4]) {
-    let w = w.map(
+    let w = each(
+        w,
         #[inline(always)]
         |w| s.splat_f32s(w),
     );
     let (dst, dst_tail) = S::as_mut_simd_f32s(dst);
-    let [a0, a1, a2, a3] = a.map(S::as_simd_f32s);
+    let [a0, a1, a2, a3] = each(a, S::as_simd_f32s);
     for ((((dst, &a0), &a1), &a2), &a3) in dst.iter_mut().zip(a0.0).zip(a1.0).zip(a2.0).zip(a3.0) {
         *dst = mix::<S, KEEP>(s, *dst, w, [a0, a1, a2, a3]);
     }
     if !dst_tail.is_empty() {
-        let tails = [a0.1, a1.1, a2.1, a3.1].map(
+        let tails = each(
+            [a0.1, a1.1, a2.1, a3.1],
             #[inline(always)]
             |tail| s.partial_load_f32s(tail),
         );
@@ -60,12 +62,13 @@ fn mix<S: Simd, const KEEP: bool>(s: S, old: S::f32s, w: [S::f32s; 4], a: [S::f3
 pub(super) fn spread4<S: Simd>(s: S, dst: &mut [f32], w: [f32; 4], x: &[f32]) {
     let (front, back) = dst.split_at_mut(2 * x.len());
     let ((d0, d1), (d2, d3)) = (front.split_at_mut(x.len()), back.split_at_mut(x.len()));
-    let w = w.map(
+    let w = each(
+        w,
         #[inline(always)]
         |w| s.splat_f32s(w),
     );
     let (x, x_tail) = S::as_simd_f32s(x);
-    let [d0, d1, d2, d3] = [d0, d1, d2, d3].map(S::as_mut_simd_f32s);
+    let [d0, d1, d2, d3] = each([d0, d1, d2, d3], S::as_mut_simd_f32s);
     for ((((&x, d0), d1), d2), d3) in x.iter().zip(d0.0).zip(d1.0).zip(d2.0).zip(d3.0) {
         *d0 = s.mul_add_e_f32s(w[0], x, *d0);
         *d1 = s.mul_add_e_f32s(w[1], x, *d1);

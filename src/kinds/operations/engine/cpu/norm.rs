@@ -84,7 +84,7 @@ impl WithSimd for Backward<'_> {
             // with g = dy·gain and n = (x − mean)·inv_std: dx = inv_std·(g − mean(g) − n·mean(g·n)). The rounded mean leaves
             // n a mean of its own, large beside what the cancellation leaves of dx where few columns are far from zero
             let [sum_g, sum_n, sum_gn] = sums(s, [dy, x, gain], *stats, (&mut *d_gain, &mut *d_shift));
-            let [mean_g, mean_n, mean_gn] = [sum_g, sum_n, sum_gn].map(|sum| sum / d as f32);
+            let (mean_g, mean_n, mean_gn) = (sum_g / d as f32, sum_n / d as f32, sum_gn / d as f32);
             let slope = mean_gn - mean_g * mean_n;
             let (offset, slope) = (s.splat_f32s(mean_g - mean_n * slope), s.splat_f32s(slope));
             zip3(
@@ -145,7 +145,7 @@ fn sums<S: Simd>(
         sum_n = s.add_f32s(sum_n, n);
         sum_gn = s.mul_add_e_f32s(dy_n, gain, sum_gn);
     }
-    let mut sums = [sum_g, sum_n, sum_gn].map(|sum| s.reduce_sum_f32s(sum));
+    let mut sums = [s.reduce_sum_f32s(sum_g), s.reduce_sum_f32s(sum_n), s.reduce_sum_f32s(sum_gn)];
     let tails = dy_tail.iter().zip(x_tail).zip(gain_tail).zip(d_gain_tail).zip(d_shift_tail);
     for ((((&dy, &x), &gain), d_gain), d_shift) in tails {
         let n = (x - stats.mean) * stats.inv_std;

@@ -15,6 +15,7 @@
 //! A symbol that no equation has as x, or as y, needs no row there: [`Rows::set_symbols`] leaves it out, so that V
 //! stands for the symbols that occur.
 
+use super::vector::each;
 use crate::kinds::operations::{config::Sequence, task::Equation};
 use std::ops::Range;
 
@@ -52,7 +53,8 @@ impl Row {
     /// As many as an equation has tokens at most; those beyond its [`keys`](Self::keys) mean nothing.
     #[inline(always)]
     pub fn four(&self) -> [usize; 4] {
-        self.keys.map(
+        each(
+            self.keys,
             #[inline(always)]
             |key| key as usize,
         )

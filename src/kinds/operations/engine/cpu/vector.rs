@@ -36,6 +36,12 @@ pub fn instruction_set_name(arch: Arch) -> &'static str {
 // Closures given to these loops carry `#[inline(always)]` at the call: compiled as functions of their own they would
 // lack the instruction set that `dispatch` switched on, and every operation in them would become a call.
 
+/// f of each of four. `[T; 4]::map` is compiled as a function of its own, and so without the instruction set.
+#[inline(always)]
+pub(super) fn each<A, B>([a, b, c, d]: [A; 4], f: impl Fn(A) -> B) -> [B; 4] {
+    [f(a), f(b), f(c), f(d)]
+}
+
 /// dst = f(dst)
 #[inline(always)]
 pub(super) fn map<S: Simd>(s: S, dst: &mut [f32], f: impl Fn(S::f32s) -> S::f32s) {

@@ -19,7 +19,7 @@ use crate::kinds::operations::engine::cpu::{
     product::Products,
     rows::Row,
     timing::Stage,
-    vector::{exp_nonpositive, map, zip3},
+    vector::{each, exp_nonpositive, map, zip3},
 };
 use groklab_kernels::Finish;
 use pulp::{Simd, WithSimd};
@@ -160,7 +160,8 @@ impl Absorbed {
 /// The inputs that a row of the last position attends to; without an operator the fourth is anything.
 #[inline(always)]
 fn seen<'a>(row: &Row, x: &'a [f32], d: usize) -> [&'a [f32]; 4] {
-    row.four().map(
+    each(
+        row.four(),
         #[inline(always)]
         |key| &x[key * d..][..d],
     )
@@ -233,10 +234,15 @@ impl WithSimd for Backward<'_> {
             let x = seen(row, x, d);
             for (head, d_asked) in d_asked.chunks_exact_mut(d).enumerate() {
                 let (asked, d_mixed) = (&asked[head * d..][..d], &d_mixed[head * d..][..d]);
-                let w = [0, 1, 2, 3].map(|k| weights[4 * head + k]);
+                let w =
+                    [weights[4 * head], weights[4 * head + 1], weights[4 * head + 2], weights[4 * head + 3]];
                 let d_weights = dot4(s, d_mixed, x);
                 let mean = (0..4).map(|k| w[k] * d_weights[k]).sum::<f32>();
-                let d_scores = [0, 1, 2, 3].map(|k| scale * w[k] * (d_weights[k] - mean));
+                let d_scores = each(
+                    [0, 1, 2, 3],
+                    #[inline(always)]
+                    |k| scale * w[k] * (d_weights[k] - mean),
+                );
                 gather4::<S, false>(s, d_asked, d_scores, x);
                 for (k, &key) in row.keys().iter().enumerate() {
                     let d_x = &mut d_x[key as usize * d..][..d];
