@@ -1,11 +1,11 @@
 //! Rates of the products that a training step consists of, as shares of the register multiply-add rate.
 //!
-//! `taskset -c 1 cargo run --release -p groklab-kernels --example rates`. Both are taken in turn, in windows of 0.3 ms; of
+//! `taskset -c 1 cargo run --release -p groklab-kernels --example rates [INSTRUCTION SET]`. Both are taken in turn, in windows of 0.3 ms; of
 //! each the best counts, so that a busy machine changes little.
 #![allow(missing_docs, clippy::print_stdout)]
 
 use groklab_kernels::{
-    Finish, InstructionSet, Matrix, MatrixMut, Packed, SizeError, Workspace, multiply, multiply_adds,
+    Finish, InstructionSet, Matrix, MatrixMut, Packed, SizeError, multiply, multiply_adds, multiply_once,
 };
 use std::time::Instant;
 
@@ -33,14 +33,25 @@ fn window(best: &mut f64, mut work: impl FnMut()) {
 }
 
 #[allow(clippy::expect_used)] // a measurement may stop
-fn product(c: &mut [f32], a: Matrix<'_>, b: &Packed, finish: &Finish<'_>, workspace: &mut Workspace) {
+fn product(c: &mut [f32], a: Matrix<'_>, b: &Packed, finish: &Finish<'_>) {
     let shape = [a.shape()[0], b.shape()[1]];
     let c = MatrixMut::new(c, shape).expect("sizes");
-    multiply(c, a, b, finish, workspace).expect("sizes");
+    multiply(c, a, b, finish).expect("sizes");
+}
+
+#[allow(clippy::expect_used)]
+fn once(c: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, finish: &Finish<'_>, spare: &mut Packed) {
+    let c = MatrixMut::new(c, [a.shape()[0], b.shape()[1]]).expect("sizes");
+    multiply_once(c, a, b, finish, spare).expect("sizes");
 }
 
 fn main() -> Result<(), SizeError> {
-    let set = InstructionSet::best();
+    let name = std::env::args().nth(1);
+    let set = name.map_or(Some(InstructionSet::best()), |name| InstructionSet::named(&name));
+    let Some(set) = set else {
+        println!("this processor has {:?}", InstructionSet::all());
+        return Ok(());
+    };
     println!("{set:?}; shares of the multiply-add rate of the same windows, packing in Gnumbers/s");
     println!(
         "shape (m x k x n): A·B | C + A·B | Aᵀ·B | weight gradient, packing included | packing B | packing Bᵀ"
@@ -53,18 +64,15 @@ fn main() -> Result<(), SizeError> {
         let (by_rows, by_columns) = (Matrix::new(&b, [k, n])?, Matrix::new(&b, [n, k])?.transposed());
         let (mut right, mut dy_packed, mut spare) = (Packed::new(set), Packed::new(set), Packed::new(set));
         right.pack(by_rows);
-        let mut workspace = Workspace::default();
         let (store, keep) = (Finish::default(), Finish { keep: true, ..Finish::default() });
         let mut best = [f64::MAX; 7];
         for _ in 0..200 {
-            let w = &mut workspace;
             window(&mut best[0], || _ = multiply_adds(set, 1_000_000));
-            window(&mut best[1], || product(&mut c, rows, &right, &store, w));
-            window(&mut best[2], || product(&mut c, rows, &right, &keep, w));
-            window(&mut best[3], || product(&mut c, columns, &right, &store, w));
+            window(&mut best[1], || product(&mut c, rows, &right, &store));
+            window(&mut best[2], || product(&mut c, rows, &right, &keep));
+            window(&mut best[3], || product(&mut c, columns, &right, &store));
             window(&mut best[4], || {
-                dy_packed.pack(dy);
-                product(&mut gradient, rows.transposed(), &dy_packed, &keep, w);
+                once(&mut gradient, rows.transposed(), dy, &keep, &mut dy_packed);
             });
             window(&mut best[5], || spare.pack(by_rows));
             window(&mut best[6], || spare.pack(by_columns));

@@ -1,6 +1,10 @@
 //! The instruction sets and the kernels compiled for each; which of them this processor has.
 
-use super::{copy::Rows, portable::PORTABLE, tile::Tiles};
+use super::{
+    copy::{Columns, Rows},
+    portable::PORTABLE,
+    tile::Tiles,
+};
 
 /// Kernels of one instruction set.
 pub(crate) struct Kernels {
@@ -13,11 +17,12 @@ pub(crate) struct Kernels {
     pub vectors: usize,
     /// By height − 1, by vectors − 1.
     pub tiles: &'static [&'static [unsafe fn(&Tiles)]],
-    /// Copies rows of a full panel.
-    pub copy_panel: unsafe fn(Rows),
-    /// Copies rows as long as the full tile is high, and up to `left_reach` numbers at a time.
-    pub copy_left: unsafe fn(Rows),
-    pub left_reach: usize,
+    /// Deals rows out to panels.
+    pub copy_rows: unsafe fn(Rows),
+    /// Turns columns into rows.
+    pub transpose: unsafe fn(Columns),
+    /// Whether a right factor that is used once is better read where it lies than packed.
+    pub right_in_place: bool,
     /// Multiply-adds in registers: spin_rows · spin_vectors · lanes of them a step.
     pub spin: unsafe fn(usize) -> f32,
     pub spin_rows: usize,

@@ -17,7 +17,7 @@
 //! last bit; the portable path rounds twice.
 //!
 //! ```
-//! use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, Workspace, multiply};
+//! use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, multiply};
 //!
 //! let (x, w, bias) = ([1.0, 2.0], [3.0, 4.0, -5.0, -6.0], [0.5, 0.5]); // W is (out, in)
 //! let set = InstructionSet::best();
@@ -25,7 +25,7 @@
 //! weights.pack(Matrix::new(&w, [2, 2])?.transposed()); // once
 //! let mut y = [0.0; 2];
 //! let finish = Finish { row: Some(&bias), relu: true, ..Finish::default() };
-//! multiply(MatrixMut::new(&mut y, [1, 2])?, Matrix::new(&x, [1, 2])?, &weights, &finish, &mut Workspace::default())?;
+//! multiply(MatrixMut::new(&mut y, [1, 2])?, Matrix::new(&x, [1, 2])?, &weights, &finish)?;
 //! assert_eq!(y, [11.5, 0.0]);
 //! # Ok::<(), groklab_kernels::SizeError>(())
 //! ```
@@ -46,7 +46,7 @@ mod x86;
 pub use isa::InstructionSet;
 pub use matrix::{Matrix, MatrixMut, SizeError};
 pub use packed::Packed;
-pub use product::{Finish, Workspace, multiply};
+pub use product::{Finish, multiply, multiply_once};
 pub use rate::multiply_adds;
 
 /// Terms of a sum that are added up in one run: a block of this depth and a tile's width stays in the first cache.

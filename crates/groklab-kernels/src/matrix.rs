@@ -96,11 +96,6 @@ impl<'a> Matrix<'a> {
         &self.data[j * self.strides[1] + start..][..n]
     }
 
-    /// Whether `n` numbers lie in memory from entry (i, j) on.
-    pub(crate) fn reaches(&self, i: usize, j: usize, n: usize) -> bool {
-        i * self.strides[0] + j * self.strides[1] + n <= self.data.len()
-    }
-
     /// Entry (i, j).
     pub(crate) fn at(&self, i: usize, j: usize) -> f32 {
         self.data[i * self.strides[0] + j * self.strides[1]]

@@ -95,19 +95,11 @@ unsafe fn neon<const MR: usize, const NV: usize>(tiles: &Tiles) {
 }
 
 /// # Safety
-/// As [`copy::panel`].
+/// As [`copy::rows`].
 #[target_feature(enable = "neon")]
-unsafe fn neon_copy_panel(rows: Rows) {
+unsafe fn neon_copy_rows(rows: Rows) {
     // SAFETY: the caller's contract.
-    unsafe { copy::panel::<Neon, 4>(rows) }
-}
-
-/// # Safety
-/// As [`copy::left`].
-#[target_feature(enable = "neon")]
-unsafe fn neon_copy_left(rows: Rows) {
-    // SAFETY: the caller's contract.
-    unsafe { copy::left::<Neon, 6, 2>(rows) }
+    unsafe { copy::rows::<Neon>(rows) }
 }
 
 /// # Safety
@@ -131,9 +123,9 @@ pub(crate) static NEON: Kernels = Kernels {
         &[neon::<5, 1>, neon::<5, 2>, neon::<5, 3>, neon::<5, 4>],
         &[neon::<6, 1>, neon::<6, 2>, neon::<6, 3>, neon::<6, 4>],
     ],
-    copy_panel: neon_copy_panel,
-    copy_left: neon_copy_left,
-    left_reach: 8,
+    copy_rows: neon_copy_rows,
+    transpose: copy::transpose,
+    right_in_place: false,
     spin: neon_spin,
     spin_rows: 6,
     spin_vectors: 4,

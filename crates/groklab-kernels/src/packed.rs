@@ -3,7 +3,14 @@
 //! Blocks of [`INNER_BLOCK`](super::INNER_BLOCK) rows; in each, panels as wide as a tile; in a panel, row after row.
 //! The last panel is as narrow as whole vectors allow and filled up with zeros.
 
-use super::{INNER_BLOCK, InstructionSet, Matrix, copy::Rows};
+use super::{
+    INNER_BLOCK, InstructionSet, Matrix,
+    copy::{Columns, Rows, SIDE},
+};
+use std::marker::PhantomData;
+
+/// Panels to which a row is dealt out at a time.
+const PANELS: usize = 8;
 
 /// A cache line.
 #[derive(Clone, Copy)]
@@ -86,27 +93,79 @@ impl Packed {
         self.shape[1].next_multiple_of(self.set.kernels().lanes)
     }
 
+    pub(crate) fn right(&self) -> Right<'_> {
+        Right {
+            set: self.set,
+            shape: self.shape,
+            pointer: self.lines.pointer(),
+            row: None,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+/// The right factor of a product, packed or as it lies.
+pub(crate) struct Right<'a> {
+    pub set: InstructionSet,
+    /// (k, n)
+    pub shape: [usize; 2],
+    pointer: *const f32,
+    /// From one row to the next of one that is not packed.
+    row: Option<usize>,
+    lifetime: PhantomData<&'a f32>,
+}
+
+impl<'a> Right<'a> {
+    /// `b` as it lies: for panels so wide that a row of one is whole cache lines, and rows of whole vectors, since what
+    /// lies beyond a row's end must not be read.
+    pub fn in_place(set: InstructionSet, b: Matrix<'a>) -> Option<Self> {
+        let (kernels, [_, n], [row, column]) = (set.kernels(), b.shape(), b.strides());
+        let whole = column == 1 && n.is_multiple_of(kernels.lanes);
+        (kernels.right_in_place && whole).then(|| Self {
+            set,
+            shape: b.shape(),
+            pointer: b.pointer(),
+            row: Some(row),
+            lifetime: PhantomData,
+        })
+    }
+
     /// The panels of every block.
-    pub(crate) fn panels(&self) -> impl Iterator<Item = Panel> {
+    pub fn panels(&self) -> impl Iterator<Item = Panel> {
         panels(self.set, self.shape[1])
     }
 
     /// Where the panel lies in the block that begins at row `start` and has `depth` rows.
-    pub(crate) fn pointer(&self, panel: &Panel, start: usize, depth: usize) -> *const f32 {
-        self.lines.pointer().wrapping_add(start * self.padded() + panel.start * depth)
+    pub fn pointer(&self, panel: &Panel, start: usize, depth: usize) -> *const f32 {
+        let at = match self.row {
+            Some(row) => start * row + panel.start,
+            None => start * self.shape[1].next_multiple_of(self.set.kernels().lanes) + panel.start * depth,
+        };
+        self.pointer.wrapping_add(at)
+    }
+
+    /// From one row of the panel to the next.
+    pub fn row(&self, panel: &Panel) -> usize {
+        self.row.unwrap_or(panel.vectors * self.set.kernels().lanes)
     }
 }
 
+/// As few panels as there can be, as even as whole vectors allow, the wider ones first: a narrow one would leave the
+/// arithmetic units waiting.
 fn panels(set: InstructionSet, n: usize) -> impl Iterator<Item = Panel> {
     let lanes = set.kernels().lanes;
-    let full = set.kernels().vectors * lanes;
-    (0..n).step_by(full).map(move |start| {
-        let width = full.min(n - start);
-        Panel { start, width, vectors: width.div_ceil(lanes) }
+    let vectors = n.div_ceil(lanes);
+    let count = vectors.div_ceil(set.kernels().vectors).max(1);
+    let (narrow, wider) = (vectors / count, vectors % count);
+    (0..if n == 0 { 0 } else { count }).map(move |i| {
+        let start = (i * narrow + i.min(wider)) * lanes;
+        let vectors = narrow + usize::from(i < wider);
+        Panel { start, width: (vectors * lanes).min(n - start), vectors }
     })
 }
 
-/// Storage by rows: a few rows at a time, so that both what is read and what is written stays in the first cache.
+/// Storage by rows: of each a stretch at a time, long enough for the processor to foresee what is read, and not so long
+/// that the places it is dealt out to, which share their sets of the first cache, drive each other out.
 fn pack_rows(
     set: InstructionSet,
     b: Matrix<'_>,
@@ -114,34 +173,31 @@ fn pack_rows(
     n: usize,
     block: &mut [f32],
 ) {
-    const ROWS: usize = 16;
-    let kernels = set.kernels();
-    for first in (0..depth).step_by(ROWS) {
-        let rows = first..(first + ROWS).min(depth);
-        for panel in panels(set, n) {
-            let padded = panel.vectors * kernels.lanes;
-            let to = &mut block[panel.start * depth..][..padded * depth];
-            let to = &mut to[rows.start * padded..rows.end * padded];
-            if panel.width == kernels.vectors * kernels.lanes {
-                let from = b.row_part(start + rows.start, panel.start, panel.width);
-                b.row_part(start + rows.end - 1, panel.start, panel.width);
-                // SAFETY: the first and the last row were just found to lie inside the matrix, and `to` has room for
-                // as many rows. An `InstructionSet` is only made for a processor that has it.
-                unsafe {
-                    (kernels.copy_panel)(Rows {
-                        from: from.as_ptr(),
-                        from_stride: b.strides()[0],
-                        to: to.as_mut_ptr(),
-                        count: rows.len(),
-                    });
-                }
-                continue;
-            }
-            for (l, to) in rows.clone().zip(to.chunks_exact_mut(padded)) {
-                let (to, rest) = to.split_at_mut(panel.width);
-                to.copy_from_slice(b.row_part(start + l, panel.start, panel.width));
-                rest.fill(0.0);
-            }
+    let lanes = set.kernels().lanes;
+    let mut panels = panels(set, n).peekable();
+    while let Some(first) = panels.next() {
+        let (mut count, mut width) = (1, first.width);
+        while count < PANELS
+            && let Some(next) = panels.next_if(|next| next.vectors == first.vectors)
+        {
+            count += 1;
+            width += next.width;
+        }
+        let to = &mut block[first.start * depth..][..width.next_multiple_of(lanes) * depth];
+        let from = b.row_part(start, first.start, width);
+        b.row_part(start + depth - 1, first.start, width);
+        // SAFETY: the first and the last row were just found to lie inside the matrix, and `to` has room for as many rows
+        // filled up to whole vectors, which are `count` panels. An `InstructionSet` is only made for a processor that
+        // has it.
+        unsafe {
+            (set.kernels().copy_rows)(Rows {
+                from: from.as_ptr(),
+                stride: b.strides()[0],
+                width,
+                to: to.as_mut_ptr(),
+                rows: depth,
+                vectors: first.vectors,
+            });
         }
     }
 }
@@ -154,22 +210,28 @@ fn pack_columns(
     n: usize,
     block: &mut [f32],
 ) {
-    const SIDE: usize = 8;
-    let lanes = set.kernels().lanes;
+    let kernels = set.kernels();
     for panel in panels(set, n) {
-        let padded = panel.vectors * lanes;
+        let padded = panel.vectors * kernels.lanes;
         let to = &mut block[panel.start * depth..][..padded * depth];
         if panel.width < padded {
             to.fill(0.0);
         }
         for first in (0..panel.width).step_by(SIDE) {
             if first + SIDE <= panel.width {
-                let columns: [&[f32]; SIDE] =
-                    std::array::from_fn(|j| b.column_part(start, depth, panel.start + first + j));
-                for (l, to) in to.chunks_exact_mut(padded).enumerate() {
-                    for (to, column) in to[first..first + SIDE].iter_mut().zip(columns) {
-                        *to = column[l];
-                    }
+                let from = b.column_part(start, depth, panel.start + first);
+                b.column_part(start, depth, panel.start + first + SIDE - 1);
+                // SAFETY: the first and the last of SIDE columns were just found to lie inside the matrix; `to` has `depth`
+                // rows, `padded` apart, of which SIDE numbers from `first` on are written. An `InstructionSet` is only
+                // made for a processor that has it.
+                unsafe {
+                    (kernels.transpose)(Columns {
+                        from: from.as_ptr(),
+                        stride: b.strides()[1],
+                        count: depth,
+                        to: to[first..].as_mut_ptr(),
+                        to_stride: padded,
+                    });
                 }
             } else {
                 for j in first..panel.width {

@@ -2,9 +2,8 @@
 
 use super::{
     INNER_BLOCK, Matrix, MatrixMut, Packed, SizeError,
-    copy::Rows,
     isa::Kernels,
-    packed::Lines,
+    packed::Right,
     tile::{Side, Tiles},
 };
 
@@ -28,40 +27,44 @@ pub struct Finish<'a> {
     pub gate: Option<Matrix<'a>>,
 }
 
-/// Room for the packed part of a left factor; kept from one product to the next.
-#[derive(Clone, Default)]
-pub struct Workspace {
-    left: Lines,
-}
-
-impl std::fmt::Debug for Workspace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Workspace")
-    }
-}
-
 /// C (m, n) = finish(A (m, k) · B (k, n)).
 ///
 /// # Errors
 /// [`SizeError`] if the sizes do not fit each other, or a matrix of `finish` is not stored by rows.
-pub fn multiply(
-    mut c: MatrixMut<'_>,
+pub fn multiply(c: MatrixMut<'_>, a: Matrix<'_>, b: &Packed, finish: &Finish<'_>) -> Result<(), SizeError> {
+    product(c, a, &b.right(), finish)
+}
+
+/// C (m, n) = finish(A (m, k) · B (k, n)) for a B that is used once: read where it lies if `spare`'s instruction set has
+/// panels wide enough for that and B whole vectors in its rows, otherwise packed into `spare`.
+///
+/// # Errors
+/// As [`multiply`].
+pub fn multiply_once(
+    c: MatrixMut<'_>,
     a: Matrix<'_>,
-    b: &Packed,
+    b: Matrix<'_>,
     finish: &Finish<'_>,
-    workspace: &mut Workspace,
+    spare: &mut Packed,
 ) -> Result<(), SizeError> {
-    let ([m, k], [_, n]) = (a.shape(), b.shape());
-    if c.shape() != [m, n] || b.shape()[0] != k {
+    if let Some(right) = Right::in_place(spare.set(), b) {
+        return product(c, a, &right, finish);
+    }
+    spare.pack(b);
+    multiply(c, a, spare, finish)
+}
+
+fn product(mut c: MatrixMut<'_>, a: Matrix<'_>, b: &Right<'_>, finish: &Finish<'_>) -> Result<(), SizeError> {
+    let ([m, k], [inner, n]) = (a.shape(), b.shape);
+    if c.shape() != [m, n] || inner != k {
         return Err(SizeError(format!(
-            "{} x {} = {m} x {k} · {} x {n} is no product",
+            "{} x {} = {m} x {k} · {inner} x {n} is no product",
             c.shape()[0],
             c.shape()[1],
-            b.shape()[0]
         )));
     }
     let sides = Sides::new(finish, [m, n])?;
-    let (kernels, c_row, c) = (b.set().kernels(), c.row_stride(), c.pointer());
+    let (kernels, c_row, c) = (b.set.kernels(), c.row_stride(), c.pointer());
     let rows_at_once = (LEFT_BLOCK / k.clamp(1, INNER_BLOCK)).next_multiple_of(kernels.rows);
     let [a_row, a_column] = a.strides();
 
@@ -70,33 +73,27 @@ pub fn multiply(
         let (first, last) = (start == 0, start + depth == k);
         for row in (0..m).step_by(rows_at_once) {
             let rows = rows_at_once.min(m - row);
-            if a_column != 1 {
-                pack_left(a, (row, rows), (start, depth), kernels, &mut workspace.left);
-            }
             for panel in b.panels() {
                 for (i, height, count) in groups(rows, kernels) {
                     // SAFETY: row + i + count · height ≤ m and panel.start + panel.width ≤ n, so what the tile reads and
                     // writes lies in the matrices whose sizes were compared above, each checked when its view
-                    // was made; the packed ones have `depth` whole rows. C is borrowed mutably, so only the side
+                    // was made; B has `depth` rows of whole
+                    // vectors in each panel. C is borrowed mutably, so only the side
                     // that is C itself overlaps it, with C's stride. An `InstructionSet` is only made for a
                     // processor that has it, and `height` and `vectors` are at most the tile's.
                     unsafe {
                         let at = |side: Side| side.from(row + i, panel.start);
                         let c = c.add((row + i) * c_row + panel.start);
                         let old = Side { pointer: c, stride: c_row };
-                        let (a, a_row, a_column, a_tile) = if a_column == 1 {
-                            (a.pointer().add((row + i) * a_row + start), a_row, 1, height * a_row)
-                        } else {
-                            (workspace.left.pointer().add(i * depth), 1, height, height * depth)
-                        };
                         let tiles = Tiles {
                             count,
                             k: depth,
-                            a,
+                            a: a.pointer().wrapping_add((row + i) * a_row + start * a_column),
                             a_row,
                             a_column,
-                            a_tile,
+                            a_tile: height * a_row,
                             b: b.pointer(&panel, start, depth),
+                            b_row: b.row(&panel),
                             c,
                             c_row,
                             width: panel.width,
@@ -169,59 +166,4 @@ fn groups(rows: usize, kernels: &Kernels) -> impl Iterator<Item = (usize, usize,
     let halves = if shared { [left.div_ceil(2), left / 2] } else { [left, 0] };
     let groups = [(0, full, whole), (whole * full, halves[0], 1), (whole * full + halves[0], halves[1], 1)];
     groups.into_iter().filter(|&(_, height, count)| height * count > 0)
-}
-
-/// First row and height of each tile.
-fn heights(rows: usize, kernels: &Kernels) -> impl Iterator<Item = (usize, usize)> {
-    groups(rows, kernels)
-        .flat_map(|(start, height, count)| (0..count).map(move |t| (start + t * height, height)))
-}
-
-/// A's rows, tile by tile, each tile column by column.
-fn pack_left(
-    a: Matrix<'_>,
-    (row, rows): (usize, usize),
-    (start, depth): (usize, usize),
-    kernels: &Kernels,
-    left: &mut Lines,
-) {
-    /// Columns at a time, so that both what is read and what is written stays in the first cache.
-    const COLUMNS: usize = 16;
-    let to = left.room(rows * depth + kernels.left_reach);
-    for first in (0..depth).step_by(COLUMNS) {
-        let columns = first..(first + COLUMNS).min(depth);
-        for (i, height) in heights(rows, kernels) {
-            let place = i * depth + columns.start * height;
-            let mut done = 0;
-            if height == kernels.rows && a.strides()[0] == 1 {
-                // Whole vectors reach beyond the tile's rows: as far as there is something to read, and not where the
-                // next tile is packed already.
-                done = columns
-                    .clone()
-                    .rev()
-                    .find(|&l| l + 1 < depth && a.reaches(row + i, start + l, kernels.left_reach))
-                    .map_or(0, |l| l + 1 - columns.start);
-                let from = a.column_part(row + i, height, start + columns.start);
-                let to = &mut to[place..][..columns.len() * height + kernels.left_reach];
-                // SAFETY: columns follow each other in memory and the last one copied was just found to have as many
-                // numbers from its place on as vectors reach, so all before it have. `to` has room for all of them and
-                // for what the last one writes too much, which belongs to what is packed later or to nobody. An
-                // `InstructionSet` is only made for a processor that has it.
-                unsafe {
-                    (kernels.copy_left)(Rows {
-                        from: from.as_ptr(),
-                        from_stride: a.strides()[1],
-                        to: to.as_mut_ptr(),
-                        count: done,
-                    });
-                }
-            }
-            let to = &mut to[place + done * height..i * depth + columns.end * height];
-            for (l, to) in (columns.start + done..columns.end).zip(to.chunks_exact_mut(height)) {
-                for (j, to) in to.iter_mut().enumerate() {
-                    *to = a.at(row + i + j, start + l);
-                }
-            }
-        }
-    }
 }

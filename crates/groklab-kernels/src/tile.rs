@@ -67,8 +67,9 @@ pub(crate) struct Tiles {
     pub a_column: usize,
     /// From one tile's A to the next.
     pub a_tile: usize,
-    /// (k, NV · LANES), packed; entries beyond `width` are not used.
+    /// (k, NV · LANES), rows `b_row` apart; entries beyond `width` are not used.
     pub b: *const f32,
+    pub b_row: usize,
     pub c: *mut f32,
     pub c_row: usize,
     /// Columns of C, more than (NV − 1) · LANES and at most NV · LANES.
@@ -103,13 +104,13 @@ pub(crate) unsafe fn compute<V: Vector, const MR: usize, const NV: usize>(tiles:
                     step(&mut sums, a, tiles.a_row, b);
                     // past the end after the last step, and then not used
                     a = a.wrapping_add(tiles.a_column);
-                    b = b.wrapping_add(NV * V::LANES);
+                    b = b.wrapping_add(tiles.b_row);
                 }
             }
             for _ in 0..tiles.k % UNROLLED {
                 step(&mut sums, a, tiles.a_row, b);
                 a = a.wrapping_add(tiles.a_column);
-                b = b.wrapping_add(NV * V::LANES);
+                b = b.wrapping_add(tiles.b_row);
             }
             // constants where they are most often known, so that every load and store is a plain one
             if tiles.width == NV * V::LANES {

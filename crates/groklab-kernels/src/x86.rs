@@ -4,7 +4,7 @@
 //! rows for their addresses to stay in general registers, so that the left factor need not be packed.
 
 use super::{
-    copy::{self, Rows},
+    copy::{self, Columns, Rows, SIDE},
     isa::Kernels,
     tile::{Tiles, Vector, compute, spin},
 };
@@ -211,19 +211,11 @@ unsafe fn avx2<const MR: usize, const NV: usize>(tiles: &Tiles) {
 }
 
 /// # Safety
-/// As [`copy::panel`].
+/// As [`copy::rows`].
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2_copy_panel(rows: Rows) {
+unsafe fn avx2_copy_rows(rows: Rows) {
     // SAFETY: the caller's contract.
-    unsafe { copy::panel::<Avx2, 2>(rows) }
-}
-
-/// # Safety
-/// As [`copy::left`].
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2_copy_left(rows: Rows) {
-    // SAFETY: the caller's contract.
-    unsafe { copy::left::<Avx2, 6, 1>(rows) }
+    unsafe { copy::rows::<Avx2>(rows) }
 }
 
 /// # Safety
@@ -232,6 +224,55 @@ unsafe fn avx2_copy_left(rows: Rows) {
 unsafe fn avx2_spin(steps: usize) -> f32 {
     // SAFETY: the caller's contract.
     unsafe { spin::<Avx2, 6, 2>(steps) }
+}
+
+/// Blocks of 8 x 8 in registers.
+///
+/// # Safety
+/// As [`copy::transpose_from`]; the processor must have AVX2, as each with AVX-512 has.
+#[target_feature(enable = "avx2")]
+unsafe fn transpose(columns: Columns) {
+    let Columns { from, stride, count, to, to_stride } = columns;
+    let whole = count - count % SIDE;
+    for i in (0..whole).step_by(SIDE) {
+        // SAFETY: the caller's contract: i + 8 ≤ count.
+        unsafe {
+            let column = |j: usize| _mm256_loadu_ps(from.add(j * stride + i));
+            let columns =
+                [column(0), column(1), column(2), column(3), column(4), column(5), column(6), column(7)];
+            for (j, row) in transposed(columns).into_iter().enumerate() {
+                _mm256_storeu_ps(to.add((i + j) * to_stride), row);
+            }
+        }
+    }
+    // SAFETY: the caller's contract.
+    unsafe { copy::transpose_from(columns, whole) }
+}
+
+/// The transpose of 8 x 8 numbers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transposed(x: [__m256; SIDE]) -> [__m256; SIDE] {
+    // in each half of a register: two numbers of two rows, then one of four
+    let twos = |a, b| (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    let fours = |a, b| (_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xee>(a, b));
+    let ((a0, a1), (b0, b1)) = (twos(x[0], x[1]), twos(x[2], x[3]));
+    let ((c0, c1), (d0, d1)) = (twos(x[4], x[5]), twos(x[6], x[7]));
+    let ((r0, r1), (r2, r3)) = (fours(a0, b0), fours(a1, b1));
+    let ((s0, s1), (s2, s3)) = (fours(c0, d0), fours(c1, d1));
+    // then of all eight, from both halves
+    let low = |a, b| _mm256_permute2f128_ps::<0x20>(a, b);
+    let high = |a, b| _mm256_permute2f128_ps::<0x31>(a, b);
+    [
+        low(r0, s0),
+        low(r1, s1),
+        low(r2, s2),
+        low(r3, s3),
+        high(r0, s0),
+        high(r1, s1),
+        high(r2, s2),
+        high(r3, s3),
+    ]
 }
 
 pub(crate) static AVX2: Kernels = Kernels {
@@ -247,9 +288,9 @@ pub(crate) static AVX2: Kernels = Kernels {
         &[avx2::<5, 1>, avx2::<5, 2>],
         &[avx2::<6, 1>, avx2::<6, 2>],
     ],
-    copy_panel: avx2_copy_panel,
-    copy_left: avx2_copy_left,
-    left_reach: 8,
+    copy_rows: avx2_copy_rows,
+    transpose,
+    right_in_place: false,
     spin: avx2_spin,
     spin_rows: 6,
     spin_vectors: 2,
@@ -264,19 +305,11 @@ unsafe fn avx512<const MR: usize, const NV: usize>(tiles: &Tiles) {
 }
 
 /// # Safety
-/// As [`copy::panel`].
+/// As [`copy::rows`].
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512_copy_panel(rows: Rows) {
+unsafe fn avx512_copy_rows(rows: Rows) {
     // SAFETY: the caller's contract.
-    unsafe { copy::panel::<Avx512, 3>(rows) }
-}
-
-/// # Safety
-/// As [`copy::left`].
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512_copy_left(rows: Rows) {
-    // SAFETY: the caller's contract.
-    unsafe { copy::left::<Avx512, 8, 1>(rows) }
+    unsafe { copy::rows::<Avx512>(rows) }
 }
 
 /// # Safety
@@ -302,9 +335,9 @@ pub(crate) static AVX512: Kernels = Kernels {
         &[avx512::<7, 1>, avx512::<7, 2>, avx512::<7, 3>],
         &[avx512::<8, 1>, avx512::<8, 2>, avx512::<8, 3>],
     ],
-    copy_panel: avx512_copy_panel,
-    copy_left: avx512_copy_left,
-    left_reach: 16,
+    copy_rows: avx512_copy_rows,
+    transpose,
+    right_in_place: true,
     spin: avx512_spin,
     spin_rows: 8,
     spin_vectors: 2,

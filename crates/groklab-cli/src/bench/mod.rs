@@ -19,9 +19,7 @@ use crate::{
     probe::{self, Moments},
 };
 use candle_core::Device;
-use groklab_kernels::{
-    Finish, InstructionSet, Matrix, MatrixMut, Packed, Workspace, multiply, multiply_adds,
-};
+use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, multiply, multiply_adds};
 use serde::Serialize;
 use std::{
     sync::Barrier,
@@ -229,20 +227,19 @@ struct Square {
     factor: Vec<f32>,
     packed: Packed,
     result: Vec<f32>,
-    workspace: Workspace,
 }
 
 impl Square {
     fn new(set: InstructionSet) -> Self {
         let [factor, result] = [vec![0.5; SIDE * SIDE], vec![0.0; SIDE * SIDE]];
-        Self { factor, packed: Packed::new(set), result, workspace: Workspace::default() }
+        Self { factor, packed: Packed::new(set), result }
     }
 
     fn multiply(&mut self) -> Result<(), BenchError> {
         let factor = Matrix::new(&self.factor, [SIDE; 2])?;
         self.packed.pack(factor);
         let result = MatrixMut::new(&mut self.result, [SIDE; 2])?;
-        Ok(multiply(result, factor, &self.packed, &Finish::default(), &mut self.workspace)?)
+        Ok(multiply(result, factor, &self.packed, &Finish::default())?)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Forward and backward passes of a [`Mlp`], written out over products that are packed once a step.
 
 use super::{Loss, Mlp, ModelError, Penalty, error::check_length, penalty::FLOOR};
-use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, Workspace, multiply};
+use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, multiply, multiply_once};
 
 /// What a batch costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +38,6 @@ struct Kernels {
     backward_is_packed: bool,
     /// Inputs of a layer, for its weight gradient.
     inputs: Packed,
-    workspace: Workspace,
 }
 
 impl Engine {
@@ -51,7 +50,6 @@ impl Engine {
             backward: (0..layers).map(|_| room()).collect(),
             backward_is_packed: false,
             inputs: room(),
-            workspace: Workspace::default(),
         };
         Self {
             mlp: mlp.clone(),
@@ -114,7 +112,7 @@ impl Engine {
             let row = self.mlp.bias(l).map(|range| &params[range]);
             let finish = Finish { row, relu: l + 1 < layers, ..Finish::default() };
             let to = MatrixMut::new(&mut after[0][..rows * next], [rows, next])?;
-            multiply(to, Matrix::new(from, [rows, width])?, packed, &finish, &mut self.kernels.workspace)?;
+            multiply(to, Matrix::new(from, [rows, width])?, packed, &finish)?;
         }
         let c = self.mlp.output_scale();
         let logits = &mut self.outputs[layers - 1][..rows * self.mlp.outputs()];
@@ -188,8 +186,8 @@ impl Engine {
         let to = MatrixMut::new(&mut to[l][..rows * width], [rows, width])?;
         let from = Matrix::new(&from[0][..rows * next], [rows, next])?;
         let finish = Finish { gate, ..Finish::default() };
-        let Kernels { backward, workspace, .. } = &mut self.kernels;
-        Ok(multiply(to, from, &backward[l], &finish, workspace)?)
+        let Kernels { backward, .. } = &mut self.kernels;
+        Ok(multiply(to, from, &backward[l], &finish)?)
     }
 
     /// Loss of a batch and the gradient of loss + penalty by the parameters, into `grads`.
@@ -275,7 +273,7 @@ impl Engine {
                 let finish = Finish { gate, ..Finish::default() };
                 let to = MatrixMut::new(&mut to[..rows * next], [rows, next])?;
                 let from = Matrix::new(&from[..rows * width], [rows, width])?;
-                multiply(to, from, &self.kernels.forward[l], &finish, &mut self.kernels.workspace)?;
+                multiply(to, from, &self.kernels.forward[l], &finish)?;
                 self.tangents.swap(0, 1);
             }
         }
@@ -299,9 +297,9 @@ fn weight_gradient(
     grads: &mut [f32],
 ) -> Result<(), ModelError> {
     let (width, next) = (mlp.widths()[l], mlp.widths()[l + 1]);
-    kernels.inputs.pack(Matrix::new(inputs, [rows, width])?);
+    let inputs = Matrix::new(inputs, [rows, width])?;
     let delta = Matrix::new(&delta[..rows * next], [rows, next])?.transposed();
     let to = MatrixMut::new(&mut grads[mlp.weight(l)], [next, width])?;
     let finish = Finish { keep, ..Finish::default() };
-    Ok(multiply(to, delta, &kernels.inputs, &finish, &mut kernels.workspace)?)
+    Ok(multiply_once(to, delta, inputs, &finish, &mut kernels.inputs)?)
 }

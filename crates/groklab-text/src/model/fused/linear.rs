@@ -2,7 +2,7 @@
 
 use super::{numbers, stored, with_numbers};
 use candle_core::{CpuStorage, CustomOp2, Error, Layout, Result, Shape, Tensor};
-use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, SizeError, Workspace, multiply};
+use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, SizeError, multiply_once};
 
 /// x, (n, inputs), and W, (outputs, inputs), to (n, outputs).
 pub struct Linear;
@@ -11,9 +11,8 @@ pub struct Linear;
 fn product(a: Matrix, b: Matrix) -> std::result::Result<Vec<f32>, SizeError> {
     let shape = [a.shape()[0], b.shape()[1]];
     let mut right = Packed::new(InstructionSet::best());
-    right.pack(b);
     let mut out = vec![0.0; shape[0] * shape[1]];
-    multiply(MatrixMut::new(&mut out, shape)?, a, &right, &Finish::default(), &mut Workspace::default())?;
+    multiply_once(MatrixMut::new(&mut out, shape)?, a, b, &Finish::default(), &mut right)?;
     Ok(out)
 }
 

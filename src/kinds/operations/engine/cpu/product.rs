@@ -3,7 +3,9 @@
 //! One thread, always: parallelism is over runs.
 
 use crate::kinds::operations::engine::Precision;
-use groklab_kernels::{Finish, InstructionSet, Matrix, MatrixMut, Packed, SizeError, Workspace, multiply};
+use groklab_kernels::{
+    Finish, InstructionSet, Matrix, MatrixMut, Packed, SizeError, multiply, multiply_once,
+};
 use pulp::Arch;
 use std::borrow::Cow;
 
@@ -11,8 +13,7 @@ use std::borrow::Cow;
 pub(in crate::kinds::operations::engine) struct Products {
     set: InstructionSet,
     precision: Precision,
-    workspace: Workspace,
-    /// The right factor of a weight gradient.
+    /// The right factor of a weight gradient, where it has to be packed.
     right: Packed,
 }
 
@@ -21,7 +22,7 @@ impl Products {
     pub fn new(arch: Arch, precision: Precision) -> Self {
         let set =
             InstructionSet::named(super::instruction_set_name(arch)).unwrap_or_else(InstructionSet::best);
-        Self { set, precision, workspace: Workspace::default(), right: Packed::new(set) }
+        Self { set, precision, right: Packed::new(set) }
     }
 
     /// An empty right factor for these products.
@@ -51,7 +52,7 @@ impl Products {
     pub fn rows_part(&mut self, x: Part<'_>, b: &Packed, y: PartMut<'_>, finish: &Finish<'_>) {
         let data = rounded(self.precision, x.data);
         let x = Part { data: &data, ..x };
-        fitting(y.matrix().and_then(|y| multiply(y, x.matrix()?, b, finish, &mut self.workspace)));
+        fitting(y.matrix().and_then(|y| multiply(y, x.matrix()?, b, finish)));
     }
 
     /// w (m, n) = aᵀ · b, or added to it, for a (k, m) and b (k, n), all row-major and without gaps.
@@ -62,13 +63,12 @@ impl Products {
 
     /// w = aᵀ · b, or added to it.
     pub fn outer_part(&mut self, a: Part<'_>, b: Part<'_>, w: PartMut<'_>, keep: bool) {
-        pack(self.precision, &mut self.right, b, false);
-        let data = rounded(self.precision, a.data);
-        let a = Part { data: &data, ..a };
+        let (a_data, b_data) = (rounded(self.precision, a.data), rounded(self.precision, b.data));
+        let (a, b) = (Part { data: &a_data, ..a }, Part { data: &b_data, ..b });
         let finish = Finish { keep, ..Finish::default() };
         fitting(
             w.matrix().and_then(|w| {
-                multiply(w, a.matrix()?.transposed(), &self.right, &finish, &mut self.workspace)
+                multiply_once(w, a.matrix()?.transposed(), b.matrix()?, &finish, &mut self.right)
             }),
         );
     }
