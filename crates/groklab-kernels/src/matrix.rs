@@ -86,6 +86,11 @@ impl<'a> Matrix<'a> {
         self.data.as_ptr()
     }
 
+    /// To entry (i, j), and valid for all others.
+    pub(crate) fn pointer_to(&self, i: usize, j: usize) -> *const f32 {
+        self.pointer().wrapping_add(i * self.strides[0] + j * self.strides[1])
+    }
+
     /// Entries `start`.. of row i, of a matrix whose columns lie side by side.
     pub(crate) fn row_part(&self, i: usize, start: usize, n: usize) -> &'a [f32] {
         &self.data[i * self.strides[0] + start..][..n]

@@ -184,14 +184,14 @@ fn pack_rows(
             width += next.width;
         }
         let to = &mut block[first.start * depth..][..width.next_multiple_of(lanes) * depth];
-        let from = b.row_part(start, first.start, width);
+        b.row_part(start, first.start, width);
         b.row_part(start + depth - 1, first.start, width);
         // SAFETY: the first and the last row were just found to lie inside the matrix, and `to` has room for as many rows
         // filled up to whole vectors, which are `count` panels. An `InstructionSet` is only made for a processor that
         // has it.
         unsafe {
             (set.kernels().copy_rows)(Rows {
-                from: from.as_ptr(),
+                from: b.pointer_to(start, first.start),
                 stride: b.strides()[0],
                 width,
                 to: to.as_mut_ptr(),
@@ -219,14 +219,14 @@ fn pack_columns(
         }
         for first in (0..panel.width).step_by(SIDE) {
             if first + SIDE <= panel.width {
-                let from = b.column_part(start, depth, panel.start + first);
+                b.column_part(start, depth, panel.start + first);
                 b.column_part(start, depth, panel.start + first + SIDE - 1);
                 // SAFETY: the first and the last of SIDE columns were just found to lie inside the matrix; `to` has `depth`
                 // rows, `padded` apart, of which SIDE numbers from `first` on are written. An `InstructionSet` is only
                 // made for a processor that has it.
                 unsafe {
                     (kernels.transpose)(Columns {
-                        from: from.as_ptr(),
+                        from: b.pointer_to(start, panel.start + first),
                         stride: b.strides()[1],
                         count: depth,
                         to: to[first..].as_mut_ptr(),

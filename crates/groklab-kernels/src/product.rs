@@ -88,7 +88,7 @@ fn product(mut c: MatrixMut<'_>, a: Matrix<'_>, b: &Right<'_>, finish: &Finish<'
                         let tiles = Tiles {
                             count,
                             k: depth,
-                            a: a.pointer().wrapping_add((row + i) * a_row + start * a_column),
+                            a: a.pointer_to(row + i, start),
                             a_row,
                             a_column,
                             a_tile: height * a_row,
