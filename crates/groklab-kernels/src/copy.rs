@@ -97,7 +97,6 @@ pub(crate) unsafe fn transpose_from(columns: Columns, done: usize) {
 ///
 /// # Safety
 /// As [`transpose_from`].
-#[cfg_attr(target_arch = "x86_64", allow(dead_code))] // there it is done with vectors
 pub(crate) unsafe fn transpose(columns: Columns) {
     // SAFETY: the caller's contract.
     unsafe { transpose_from(columns, 0) }
