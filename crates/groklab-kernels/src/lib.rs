@@ -2,8 +2,9 @@
 //!
 //! C ← finish(A·B + …): A and B in any of the four transpositions, C row-major. What a general library cannot do
 //! and this crate does:
-//! - the right factor is packed once ([`Packed`]) and used as often as its content lasts: a weight for all rows of
-//!   a step, a block of activations for one weight gradient;
+//! - the right factor is packed once ([`Packed`]) and used as often as its content lasts, as a weight is for all rows of
+//!   a step; one that is used once, as in the gradient of a weight, is read where it lies if that is faster
+//!   ([`multiply_once`]); the left factor always is, in either order of storage;
 //! - the last touch of every tile of C adds a bias or a residual, clips at zero or multiplies by a derivative
 //!   ([`Finish`]), so that none of these costs a trip through memory;
 //! - edges cost what they are: a remainder of rows is split evenly over two tiles, one of columns takes vectors, not
