@@ -47,6 +47,24 @@ fn published_runs_are_whole_and_documents_show_them() {
     }
 }
 
+/// Four experiments that answer one question.
+#[test]
+fn the_forecast_is_what_its_published_runs_say() {
+    let dirs = ["predict", "predict-sub", "predict-decay", "predict-seeds"];
+    let dirs = dirs.map(|name| root().join("results/published").join(name).display().to_string());
+    for dir in &dirs {
+        succeed(&root(), &["verify", dir]);
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    let out = temporary.path().display().to_string();
+    let dirs = dirs.each_ref().map(String::as_str);
+    let said = succeed(&root(), &[["predict", "--out", &out].as_slice(), &dirs].concat());
+    let shown = |name| fs::read_to_string(root().join("docs/predict").join(name)).unwrap();
+    assert!(said == shown("predict.txt"), "docs/predict/predict.txt is not what the published runs say");
+    let table = fs::read_to_string(temporary.path().join("predict.csv")).unwrap();
+    assert!(table == shown("predict.csv"), "docs/predict/predict.csv is not what the published runs say");
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
