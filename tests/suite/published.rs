@@ -4,7 +4,11 @@ use super::{root, succeed};
 use std::{fs, path::Path};
 
 /// Study, and the documents made of it: by which command, in which file.
-const SHOWN: [(&str, &[(&str, &str)]); 2] = [
+const SHOWN: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "batch-dip-1009",
+        &[("table", "docs/batch-dip/1009-table.txt"), ("runs.csv", "docs/batch-dip/1009-runs.csv")],
+    ),
     (
         "binary-ops",
         &[
