@@ -1,7 +1,7 @@
 //! Rates of the products that a training step consists of, as shares of the register multiply-add rate.
 //!
-//! `taskset -c 1 cargo run --release -p groklab-kernels --example rates [INSTRUCTION SET]`. Both are taken in turn, in windows of 0.3 ms; of
-//! each the best counts, so that a busy machine changes little.
+//! `taskset -c 1 cargo run --release -p groklab-kernels --example rates [INSTRUCTION SET]`. Both are taken in turn, in
+//! windows of 0.3 ms; of each the best counts, so that a busy machine changes little.
 #![allow(missing_docs, clippy::print_stdout)]
 
 use groklab_kernels::{

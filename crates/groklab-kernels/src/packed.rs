@@ -75,7 +75,7 @@ impl Packed {
     pub fn pack(&mut self, b: Matrix<'_>) {
         self.shape = b.shape();
         let [k, n] = self.shape;
-        let (set, padded) = (self.set, self.padded());
+        let (set, padded) = (self.set, padded(self.set, n));
         let to = self.lines.room(k * padded);
         for start in (0..k).step_by(INNER_BLOCK) {
             let depth = INNER_BLOCK.min(k - start);
@@ -86,11 +86,6 @@ impl Packed {
                 _ => pack_any(set, b, (start, depth), n, block),
             }
         }
-    }
-
-    /// n, filled up to whole vectors.
-    fn padded(&self) -> usize {
-        self.shape[1].next_multiple_of(self.set.kernels().lanes)
     }
 
     pub(crate) fn right(&self) -> Right<'_> {
@@ -139,7 +134,7 @@ impl<'a> Right<'a> {
     pub fn pointer(&self, panel: &Panel, start: usize, depth: usize) -> *const f32 {
         let at = match self.row {
             Some(row) => start * row + panel.start,
-            None => start * self.shape[1].next_multiple_of(self.set.kernels().lanes) + panel.start * depth,
+            None => start * padded(self.set, self.shape[1]) + panel.start * depth,
         };
         self.pointer.wrapping_add(at)
     }
@@ -148,6 +143,11 @@ impl<'a> Right<'a> {
     pub fn row(&self, panel: &Panel) -> usize {
         self.row.unwrap_or(panel.vectors * self.set.kernels().lanes)
     }
+}
+
+/// n columns, filled up to whole vectors.
+fn padded(set: InstructionSet, n: usize) -> usize {
+    n.next_multiple_of(set.kernels().lanes)
 }
 
 /// As few panels as there can be, as even as whole vectors allow, the wider ones first: a narrow one would leave the
@@ -173,7 +173,6 @@ fn pack_rows(
     n: usize,
     block: &mut [f32],
 ) {
-    let lanes = set.kernels().lanes;
     let mut panels = panels(set, n).peekable();
     while let Some(first) = panels.next() {
         let (mut count, mut width) = (1, first.width);
@@ -183,7 +182,7 @@ fn pack_rows(
             count += 1;
             width += next.width;
         }
-        let to = &mut block[first.start * depth..][..width.next_multiple_of(lanes) * depth];
+        let to = &mut block[first.start * depth..][..padded(set, width) * depth];
         b.row_part(start, first.start, width);
         b.row_part(start + depth - 1, first.start, width);
         // SAFETY: the first and the last row were just found to lie inside the matrix, and `to` has room for as many rows

@@ -76,10 +76,9 @@ fn product(mut c: MatrixMut<'_>, a: Matrix<'_>, b: &Right<'_>, finish: &Finish<'
             for panel in b.panels() {
                 for (i, height, count) in groups(rows, kernels) {
                     // SAFETY: row + i + count · height ≤ m and panel.start + panel.width ≤ n, so what the tile reads and
-                    // writes lies in the matrices whose sizes were compared above, each checked when its view
-                    // was made; B has `depth` rows of whole
-                    // vectors in each panel. C is borrowed mutably, so only the side
-                    // that is C itself overlaps it, with C's stride. An `InstructionSet` is only made for a
+                    // writes lies in the matrices whose sizes were compared above, each checked when its view was
+                    // made; B has `depth` rows of whole vectors in each panel. C is borrowed mutably, so only the
+                    // side that is C itself overlaps it, with C's stride. An `InstructionSet` is only made for a
                     // processor that has it, and `height` and `vectors` are at most the tile's.
                     unsafe {
                         let at = |side: Side| side.from(row + i, panel.start);

@@ -186,8 +186,7 @@ impl Engine {
         let to = MatrixMut::new(&mut to[l][..rows * width], [rows, width])?;
         let from = Matrix::new(&from[0][..rows * next], [rows, next])?;
         let finish = Finish { gate, ..Finish::default() };
-        let Kernels { backward, .. } = &mut self.kernels;
-        Ok(multiply(to, from, &backward[l], &finish)?)
+        Ok(multiply(to, from, &self.kernels.backward[l], &finish)?)
     }
 
     /// Loss of a batch and the gradient of loss + penalty by the parameters, into `grads`.

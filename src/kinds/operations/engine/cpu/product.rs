@@ -37,7 +37,9 @@ impl Products {
 
     /// Packs a part of a matrix as it is, or transposed.
     pub fn pack_part(&self, to: &mut Packed, w: Part<'_>, transposed: bool) {
-        pack(self.precision, to, w, transposed);
+        let data = rounded(self.precision, w.data);
+        let matrix = fitting(Part { data: &data, ..w }.matrix());
+        to.pack(if transposed { matrix.transposed() } else { matrix });
     }
 
     /// y = finish(x · b), both row-major and without gaps.
@@ -121,12 +123,6 @@ impl<'a> PartMut<'a> {
     fn matrix(self) -> Result<MatrixMut<'a>, SizeError> {
         MatrixMut::strided(self.data, self.shape, self.stride)
     }
-}
-
-fn pack(precision: Precision, to: &mut Packed, w: Part<'_>, transposed: bool) {
-    let data = rounded(precision, w.data);
-    let matrix = fitting(Part { data: &data, ..w }.matrix());
-    to.pack(if transposed { matrix.transposed() } else { matrix });
 }
 
 /// A factor as `precision` takes it.

@@ -232,10 +232,9 @@ impl WithSimd for Backward<'_> {
             asked.chunks_exact(wide).zip(d_mixed.chunks_exact(wide)).zip(d_asked.chunks_exact_mut(wide));
         for ((row, weights), ((asked, d_mixed), d_asked)) in rows.zip(wides) {
             let x = seen(row, x, d);
-            for (head, d_asked) in d_asked.chunks_exact_mut(d).enumerate() {
+            let heads = d_asked.chunks_exact_mut(d).zip(weights.as_chunks::<4>().0);
+            for (head, (d_asked, &w)) in heads.enumerate() {
                 let (asked, d_mixed) = (&asked[head * d..][..d], &d_mixed[head * d..][..d]);
-                let w =
-                    [weights[4 * head], weights[4 * head + 1], weights[4 * head + 2], weights[4 * head + 3]];
                 let d_weights = dot4(s, d_mixed, x);
                 let mean = (0..4).map(|k| w[k] * d_weights[k]).sum::<f32>();
                 let d_scores = each(
