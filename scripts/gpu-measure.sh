@@ -37,7 +37,7 @@ case $what in
     step gpu-check-f32 "$groklab" gpu-check ${SMALL:+--small}
     step gpu-check-tf32 "$groklab" gpu-check --precision tf32 ${SMALL:+--small}
     if command -v compute-sanitizer > /dev/null; then
-      for tool in memcheck racecheck; do
+      for tool in memcheck initcheck synccheck racecheck; do
         step "$tool" timeout "${SANITIZER_SECONDS:-150}" compute-sanitizer --tool "$tool" --error-exitcode 9 "$groklab" gpu-check --small
       done
     fi

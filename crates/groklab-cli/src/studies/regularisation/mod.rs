@@ -175,5 +175,9 @@ fn figures(study: &general::Study) -> Vec<Figure> {
     };
     let panels = [first, panel("LAR at the end", "median", over(&|run| run.value(FINAL, "lar")))];
     let axes = Axes { x: "λ", y: "", is_log: (false, false) };
-    vec![Figure { name: "pull", pages: page(&panels, axes) }]
+    let mut figures = vec![Figure { name: "pull", pages: page(&panels, axes) }];
+    if study.kind.name() != "text" {
+        figures.push(operations::ends(&arms));
+    }
+    figures
 }

@@ -6,6 +6,7 @@ use crate::{
         claims::{Claim, Range, Sample, judge},
         general::{FINAL, Run, median},
     },
+    render::figure::{Figure, follows},
     studies::arrival::{GROKKED, MEMORIZED, log_ratios},
 };
 
@@ -199,4 +200,36 @@ fn jacobian(arms: &[Arm]) -> Claim {
         }
     }
     Claim::new("reg-jacobian", "and sooner than with a small Jacobian", "own", parts)
+}
+
+/// Every run at its end: does validation accuracy go with LAR, whatever pulls?
+pub(super) fn ends(arms: &[Arm]) -> Figure {
+    let mut panels: Vec<follows::Panel> = Vec::new();
+    // those without a pull last, on top
+    let (without, with): (Vec<_>, Vec<_>) = arms.iter().partition(|arm| arm.is_baseline());
+    for arm in with.into_iter().chain(without) {
+        let at = |run: &&Run| Some((run.value(FINAL, "lar")?, run.value(FINAL, "val_accuracy")?));
+        let cloud = (kind_of(arm).to_owned(), arm.runs.iter().filter_map(at).collect());
+        match panels.iter_mut().find(|panel| panel.title == arm.group) {
+            Some(panel) => panel.clouds.push(cloud),
+            None => panels.push(follows::Panel {
+                title: arm.group.clone(),
+                remark: "each run at its end".to_owned(),
+                clouds: vec![cloud],
+            }),
+        }
+    }
+    Figure { name: "ends", pages: follows::page(&panels, ("LAR", "validation accuracy")) }
+}
+
+/// What pulls at an arm's runs.
+fn kind_of(arm: &Arm) -> &'static str {
+    match [arm.lar, arm.sigma_p, arm.norm] {
+        _ if arm.jacobian != 0.0 => "Jacobian term",
+        _ if arm.is_decayed => "other weight decay",
+        [0.0, 0.0, 0.0] => "no pull",
+        [lar, ..] if lar != 0.0 => ["LAR down", "LAR up"][usize::from(lar > 0.0)],
+        [_, sigma_p, _] if sigma_p != 0.0 => "spectrum of W",
+        _ => "norm of W",
+    }
 }

@@ -63,7 +63,8 @@ fn a_pull_at_lar_is_compared_with_none_and_with_the_same_pull_elsewhere() {
     assert_eq!(verdicts(&symptom)[4], No);
     let table = &(regularisation::STUDY.tables)(&cause)[0];
     assert_eq!((table.rows.len(), table.rows[0].len()), (6, table.columns.len()));
-    assert_eq!((regularisation::STUDY.figures)(&cause)[0].name, "pull");
+    let figures = (regularisation::STUDY.figures)(&cause);
+    assert_eq!(figures.iter().map(|figure| figure.name).collect::<Vec<_>>(), ["pull", "ends"]);
 }
 
 #[test]
