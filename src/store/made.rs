@@ -306,8 +306,8 @@ pub fn write(experiment: &Path, run: &MadeRun) {
 /// Writes `manifest`, vouching for the files as they are.
 pub fn vouch(dir: &Path, mut manifest: Manifest) {
     let extent = |name: &str| (name.to_owned(), Extent::of(&fs::read(dir.join(name)).unwrap()));
-    let files =
-        ["config.toml", "task.toml", "metrics.csv", "spectra.csv", "final.safetensors"].map(extent).into();
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = names.filter(|name| name != "manifest.json").map(|name| extent(&name)).collect();
     manifest.saved = vec![SavePoint { epochs: manifest.epochs, files }];
     fs::write(dir.join("manifest.json"), manifest.to_bytes().unwrap()).unwrap();
 }

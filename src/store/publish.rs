@@ -2,11 +2,12 @@
 //! of the experiment itself.
 //!
 //! Promises: a published directory holds the same bytes as the runs, tables compressed (`metrics.csv.gz`), and verifies
-//! against the same digests; parameters and states are left out, and the manifests say so. It appears whole or not at all.
+//! against the same digests; parameters and states are left out, diagnostics where that is asked for, and the manifests say
+//! so. It appears whole or not at all.
 
 use super::{
     Manifest, ReadError, RunState, StoreError, disk,
-    files::{COMPRESSED, Tail, is_parameters, read_vouched},
+    files::{COMPRESSED, DIAGNOSTICS, Tail, is_parameters, read_vouched},
     lock,
     manifest::{read_manifest, write_manifest},
     plan::{PLAN, read_plan},
@@ -30,11 +31,12 @@ pub struct Published {
     pub bytes: u64,
 }
 
-/// Publishes the experiment in `from` as the new directory `to`: of its plan, or all runs where it has none.
+/// Publishes the experiment in `from` as the new directory `to`: of its plan, or all runs where it has none, with their
+/// diagnostics or without.
 ///
 /// # Errors
 /// What is damaged, or cannot be read or written; then, and without a finished run, there is no `to`.
-pub fn publish(from: &Path, to: &Path) -> Result<Published, ReadError> {
+pub fn publish(from: &Path, to: &Path, with_diagnostics: bool) -> Result<Published, ReadError> {
     let plan = read_plan(from)?;
     let runs: Vec<PathBuf> = match plan.is_empty() {
         // its own, not those of experiments below it
@@ -53,7 +55,7 @@ pub fn publish(from: &Path, to: &Path) -> Result<Published, ReadError> {
     let mut published = Published::default();
     for run in runs {
         let to = temporary.path().join(run.file_name().unwrap_or_default());
-        match publish_run(&run, &to)? {
+        match publish_run(&run, &to, with_diagnostics)? {
             Some(bytes) => (published.runs, published.bytes) = (published.runs + 1, published.bytes + bytes),
             None => published.left_out += 1,
         }
@@ -79,7 +81,7 @@ pub fn publish(from: &Path, to: &Path) -> Result<Published, ReadError> {
 }
 
 /// Bytes of the published run; none if it has not finished.
-fn publish_run(from: &Path, to: &Path) -> Result<Option<u64>, StoreError> {
+fn publish_run(from: &Path, to: &Path, with_diagnostics: bool) -> Result<Option<u64>, StoreError> {
     // a copy may have come without its lock file: nobody writes there
     let _shared = match lock::share(from) {
         Ok(None) => return Ok(None),
@@ -88,8 +90,9 @@ fn publish_run(from: &Path, to: &Path) -> Result<Option<u64>, StoreError> {
     let finished = |manifest: &Manifest| manifest.state == RunState::Finished;
     let Some(manifest) = read_manifest(from)?.filter(finished) else { return Ok(None) };
     let Some(mut point) = manifest.newest().cloned() else { return Ok(None) };
+    let stays = |name: &str| !is_parameters(name) && (with_diagnostics || !name.ends_with(DIAGNOSTICS));
     let mut bytes = 0;
-    for name in point.files.keys().filter(|name| !is_parameters(name)) {
+    for name in point.files.keys().filter(|name| stays(name)) {
         let content = read_vouched(from, name, &point, Tail::None, u64::MAX)?;
         let (name, content) = match name.ends_with(".csv") {
             true => (format!("{name}{COMPRESSED}"), compress(&content)),
@@ -100,7 +103,7 @@ fn publish_run(from: &Path, to: &Path) -> Result<Option<u64>, StoreError> {
     }
     let mut pruned = manifest.pruned.clone();
     point.files.retain(|name, _| {
-        let stays = !is_parameters(name);
+        let stays = stays(name);
         if !stays {
             pruned.push(name.clone());
         }
@@ -136,7 +139,7 @@ mod tests {
         }
         made::write(&dir, &MadeRun::new("add", 0.5, 2).state(RunState::Running));
         fs::write(dir.join("runs.csv"), "a table of `groklab table`").unwrap();
-        let published = publish(&dir, &out).unwrap();
+        let published = publish(&dir, &out, true).unwrap();
         assert_eq!((published.runs, published.left_out), (2, 1));
         let (before, _) = read_experiment(&dir, Limits::default());
         let (after, damaged) = read_experiment(&out, Limits::default());
@@ -152,8 +155,40 @@ mod tests {
             assert!(verify_run(&b.dir).is_empty());
         }
         // twice is refused, and changes nothing
-        assert!(publish(&dir, &out).is_err());
+        assert!(publish(&dir, &out, true).is_err());
         assert_eq!(fs::read_dir(root.path().join("published")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn diagnostics_can_be_left_out_and_the_rest_is_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, out) = (root.path().join("study"), root.path().join("out"));
+        let run = MadeRun::new("add", 0.5, 0).grokked(40, 120);
+        made::write(&dir, &run);
+        let its = dir.join(run.id());
+        fs::write(its.join("diagnostics.csv"), "run,epoch,rankme\na,0,1.5\n").unwrap();
+        made::vouch(&its, run.manifest());
+        let names = |with: bool| -> Vec<String> {
+            let out = out.join(with.to_string());
+            publish(&dir, &out, with).unwrap();
+            let run = out.join(run.id());
+            assert!(verify_run(&run).is_empty());
+            let mut names: Vec<_> = fs::read_dir(run)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        let [all, fewer] = [true, false].map(names);
+        assert!(all.contains(&"diagnostics.csv.gz".to_owned()), "{all:?}");
+        assert_eq!(
+            fewer,
+            all.iter().filter(|name| !name.contains("diagnostics")).cloned().collect::<Vec<_>>()
+        );
+        let (experiment, _) = read_experiment(&out.join("false"), Limits::default());
+        assert!(experiment.runs[0].diagnostics().unwrap().is_none());
+        assert!(experiment.runs[0].manifest.pruned.contains(&"diagnostics.csv".to_owned()));
     }
 
     #[test]
@@ -162,7 +197,7 @@ mod tests {
         let (dir, out) = (root.path().join("study"), root.path().join("out"));
         let run = MadeRun::new("add", 0.5, 0).grokked(40, 120);
         made::write(&dir, &run);
-        publish(&dir, &out).unwrap();
+        publish(&dir, &out, true).unwrap();
         let path = out.join(run.id()).join("metrics.csv.gz");
         let whole = fs::read(&path).unwrap();
         let with = |bytes: &[u8]| {

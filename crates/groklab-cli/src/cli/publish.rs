@@ -15,6 +15,9 @@ pub struct PublishArgs {
     /// Directory for the experiment's directory
     #[arg(long, default_value = "results/published")]
     out: PathBuf,
+    /// Leave the diagnostics out: more than half of the bytes, and of use to `groklab predict`, curves and TensorBoard alone
+    #[arg(long)]
+    no_diagnostics: bool,
 }
 
 const AFTER: &str = "\
@@ -30,7 +33,7 @@ pub fn run(args: &PublishArgs) -> miette::Result<ExitCode> {
     if to.exists() {
         return Err(miette!(help = "remove it first", "{} is there already", to.display()));
     }
-    let published = publish(&real, &to)?;
+    let published = publish(&real, &to, !args.no_diagnostics)?;
     if published.runs == 0 {
         return Err(miette!("no finished run in {}", args.dir.display()));
     }
