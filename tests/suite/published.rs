@@ -4,7 +4,7 @@ use super::{root, succeed};
 use std::{fs, path::Path};
 
 /// Study, and the documents made of it: by which command, in which file.
-const SHOWN: [(&str, &[(&str, &str)]); 3] = [
+const SHOWN: [(&str, &[(&str, &str)]); 4] = [
     (
         "batch-dip-1009",
         &[("table", "docs/batch-dip/1009-table.txt"), ("runs.csv", "docs/batch-dip/1009-runs.csv")],
@@ -25,6 +25,14 @@ const SHOWN: [(&str, &[(&str, &str)]); 3] = [
             ("claims", "docs/language-models/sizes-claims.txt"),
             ("table", "docs/language-models/sizes-tables.txt"),
             ("runs.csv", "docs/language-models/sizes-runs.csv"),
+        ],
+    ),
+    (
+        "regularisation-30",
+        &[
+            ("claims", "docs/lar-regularisation/less-claims.txt"),
+            ("table", "docs/lar-regularisation/less-table.txt"),
+            ("runs.csv", "docs/lar-regularisation/less-runs.csv"),
         ],
     ),
 ];
