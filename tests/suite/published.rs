@@ -4,7 +4,16 @@ use super::{root, succeed};
 use std::{fs, path::Path};
 
 /// Study, and the documents made of it: by which command, in which file.
-const SHOWN: [(&str, &[(&str, &str)]); 4] = [
+const SHOWN: [(&str, &[(&str, &str)]); 5] = [
+    (
+        "add-fractions",
+        &[
+            ("claims", "docs/fractions/claims.txt"),
+            ("table", "docs/fractions/table.txt"),
+            ("runs.csv", "docs/fractions/runs.csv"),
+            ("rmse.csv", "docs/fractions/rmse.csv"),
+        ],
+    ),
     (
         "batch-dip-1009",
         &[("table", "docs/batch-dip/1009-table.txt"), ("runs.csv", "docs/batch-dip/1009-runs.csv")],
