@@ -90,9 +90,16 @@ fn publish_run(from: &Path, to: &Path, with_diagnostics: bool) -> Result<Option<
     let finished = |manifest: &Manifest| manifest.state == RunState::Finished;
     let Some(manifest) = read_manifest(from)?.filter(finished) else { return Ok(None) };
     let Some(mut point) = manifest.newest().cloned() else { return Ok(None) };
-    let stays = |name: &str| !is_parameters(name) && (with_diagnostics || !name.ends_with(DIAGNOSTICS));
+    let mut pruned = manifest.pruned.clone();
+    point.files.retain(|name, _| {
+        let stays = !is_parameters(name) && (with_diagnostics || !name.ends_with(DIAGNOSTICS));
+        if !stays {
+            pruned.push(name.clone());
+        }
+        stays
+    });
     let mut bytes = 0;
-    for name in point.files.keys().filter(|name| stays(name)) {
+    for name in point.files.keys() {
         let content = read_vouched(from, name, &point, Tail::None, u64::MAX)?;
         let (name, content) = match name.ends_with(".csv") {
             true => (format!("{name}{COMPRESSED}"), compress(&content)),
@@ -101,14 +108,6 @@ fn publish_run(from: &Path, to: &Path, with_diagnostics: bool) -> Result<Option<
         bytes += content.len() as u64;
         disk::write_atomic(&to.join(name), &content)?;
     }
-    let mut pruned = manifest.pruned.clone();
-    point.files.retain(|name, _| {
-        let stays = stays(name);
-        if !stays {
-            pruned.push(name.clone());
-        }
-        stays
-    });
     write_manifest(to, &Manifest { saved: vec![point], pruned, digest: String::new(), ..manifest })?;
     Ok(Some(bytes))
 }

@@ -43,9 +43,7 @@ struct Arm<'a> {
     from: f64,
     /// Strength of GrokAlign's Jacobian term.
     jacobian: f64,
-    /// Weight decay, where the study has several; 0 elsewhere.
-    decay: f64,
-    /// Whether that is another than the runs with a pull have.
+    /// Whether its weight decay is another than the runs with a pull have.
     is_decayed: bool,
     runs: Vec<&'a Run>,
 }
@@ -69,7 +67,8 @@ impl Arm<'_> {
 }
 
 fn arms(study: &general::Study) -> Vec<Arm<'_>> {
-    fn arm(setting: general::Setting<'_>) -> Option<Arm<'_>> {
+    /// And its weight decay, where the study has several.
+    fn arm(setting: general::Setting<'_>) -> Option<(Arm<'_>, f64)> {
         let run = *setting.runs.first()?;
         let key = |name: &str| run.number(&format!("alignment.{name}")).unwrap_or(0.0);
         let varied =
@@ -77,7 +76,7 @@ fn arms(study: &general::Study) -> Vec<Arm<'_>> {
         let decay = setting.label.split(' ').find_map(|part| part.strip_prefix("optim.weight_decay="));
         let parts = setting.label.split(' ').filter(|part| !varied(part));
         let group = parts.collect::<Vec<_>>().join(" ");
-        Some(Arm {
+        let arm = Arm {
             group: if group.is_empty() { "all runs".to_owned() } else { group },
             lar: key("lar_strength"),
             sigma_p: key("sigma_p_strength"),
@@ -86,14 +85,13 @@ fn arms(study: &general::Study) -> Vec<Arm<'_>> {
             from: key("from_epoch"),
             jacobian: run.number("jacobian.strength").unwrap_or(0.0),
             is_decayed: false,
-            decay: decay.and_then(|decay| decay.parse().ok()).unwrap_or(0.0),
             runs: setting.runs,
-        })
+        };
+        Some((arm, decay.and_then(|decay| decay.parse().ok()).unwrap_or(0.0)))
     }
-    let mut arms: Vec<_> = study.settings().into_iter().filter_map(arm).collect();
-    let usual = arms.iter().find(|arm| arm.has_pull()).map_or(0.0, |arm| arm.decay);
-    arms.iter_mut().for_each(|arm| arm.is_decayed = arm.decay != usual);
-    arms
+    let arms: Vec<_> = study.settings().into_iter().filter_map(arm).collect();
+    let usual = arms.iter().find(|(arm, _)| arm.has_pull()).map_or(0.0, |(_, decay)| *decay);
+    arms.into_iter().map(|(arm, decay)| Arm { is_decayed: decay != usual, ..arm }).collect()
 }
 
 /// Each arm that `wanted` picks, beside the baseline of its task.
@@ -111,6 +109,16 @@ fn values(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
     all.sort_by(f64::total_cmp);
     all.dedup();
     all
+}
+
+/// Strengths of the whole pulls at LAR alone: of those that raise it, or of those that lower it.
+fn strengths(arms: &[Arm], raise: bool) -> Vec<f64> {
+    values(arms.iter().filter(|arm| arm.is_lar() && (arm.lar > 0.0) == raise).map(|arm| arm.lar))
+}
+
+/// The arms with such a pull of that strength, each beside the baseline of its task.
+fn pulled<'s, 'a>(arms: &'s [Arm<'a>], strength: f64) -> Vec<(&'s Arm<'a>, &'s Arm<'a>)> {
+    beside_baseline(arms, |arm| arm.is_lar() && arm.lar == strength)
 }
 
 fn claims(study: &general::Study) -> Vec<Claim> {

@@ -1,6 +1,6 @@
 //! What a pull at LAR does to transformers that grok.
 
-use super::{Arm, beside_baseline, between, ladder, values};
+use super::{Arm, beside_baseline, between, ladder, pulled, strengths, values};
 use crate::{
     analysis::{
         claims::{Claim, Range, Sample, judge},
@@ -30,11 +30,6 @@ pub(super) fn claims(arms: &[Arm]) -> Vec<Claim> {
     claims
 }
 
-/// Strengths of the pulls at LAR alone that raise it.
-fn raising(arms: &[Arm]) -> Vec<f64> {
-    values(arms.iter().filter(|arm| arm.is_lar() && arm.lar > 0.0).map(|arm| arm.lar))
-}
-
 /// ln(epochs to grokking of the first / of the second) over the tasks: of two arms of one task each.
 fn ratios(pairs: &[(&Arm, &Arm)]) -> Vec<Sample> {
     pairs.iter().flat_map(|(a, b)| log_ratios(GROKKED, &a.runs, &b.runs, &a.group)).collect()
@@ -46,8 +41,8 @@ fn beside_lar<'s, 'a>(
     s: f64,
     wanted: impl Fn(&Arm) -> bool,
 ) -> Vec<(&'s Arm<'a>, &'s Arm<'a>)> {
-    let pulled = |group: &str| arms.iter().find(|arm| arm.is_lar() && arm.lar == s && arm.group == group);
-    arms.iter().filter(|arm| wanted(arm)).filter_map(|arm| Some((arm, pulled(&arm.group)?))).collect()
+    let lar = |group: &str| arms.iter().find(|arm| arm.is_lar() && arm.lar == s && arm.group == group);
+    arms.iter().filter(|arm| wanted(arm)).filter_map(|arm| Some((arm, lar(&arm.group)?))).collect()
 }
 
 /// A pull at LAR beside none, strength by strength: those that raise it, or those that lower it.
@@ -57,13 +52,9 @@ fn whole(arms: &[Arm], raises: bool) -> Claim {
     } else {
         ("reg-later", "a pull that lowers LAR makes it grok later", Range::Below(0.0))
     };
-    let strengths =
-        values(arms.iter().filter(|arm| arm.is_lar() && (arm.lar > 0.0) == raises).map(|arm| arm.lar));
-    let part = |s: &f64| {
-        let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
-        judge(&format!("ln(epochs to grokking, λ 0 / λ {s})"), range, ratios(&pairs))
-    };
-    Claim::new(id, claim, "own", strengths.iter().map(part).collect())
+    let part =
+        |s: &f64| judge(&format!("ln(epochs to grokking, λ 0 / λ {s})"), range, ratios(&pulled(arms, *s)));
+    Claim::new(id, claim, "own", strengths(arms, raises).iter().map(part).collect())
 }
 
 /// Against controls of the same strength on what LAR is made of.
@@ -103,7 +94,7 @@ fn after(arms: &[Arm]) -> Claim {
 fn counterexample(arms: &[Arm]) -> Claim {
     let mut samples = Vec::new();
     for (base, arm) in beside_baseline(arms, |arm| arm.lar > 0.0) {
-        samples.extend(missed(arm, &grokked_ends(base)));
+        samples.extend(missed(arm, median(&grokked_ends(base))));
     }
     let what = "LAR at the end of a pulled run that did not grok − median of those that did without a pull";
     let parts = vec![judge(what, Range::Below(0.0), samples)];
@@ -117,10 +108,10 @@ fn grokked_ends(arm: &Arm) -> Vec<f64> {
     grokked.filter_map(|run| run.value(FINAL, "lar")).collect()
 }
 
-/// LAR at the end of an arm's runs that did not grok, less the median of `ends`.
-fn missed(arm: &Arm, ends: &[f64]) -> Vec<Sample> {
+/// LAR at the end of an arm's runs that did not grok, less `usual`.
+fn missed(arm: &Arm, usual: f64) -> Vec<Sample> {
     let of = |run: &&Run| {
-        let value = run.value(FINAL, "lar")? - median(ends);
+        let value = run.value(FINAL, "lar")? - usual;
         Some(Sample { group: arm.group.clone(), value })
     };
     arm.runs.iter().filter(|run| run.mark(GROKKED).is_none()).filter_map(of).collect()
@@ -129,15 +120,20 @@ fn missed(arm: &Arm, ends: &[f64]) -> Vec<Sample> {
 /// Runs of tasks that never grok by themselves, against the end of the other tasks' runs that did without a pull.
 fn elsewhere(arms: &[Arm]) -> Claim {
     let of_others: Vec<f64> = arms.iter().filter(|arm| arm.is_baseline()).flat_map(grokked_ends).collect();
+    let usual = median(&of_others);
     let part = |s: &f64| {
-        let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
-        let never = pairs.iter().filter(|(base, _)| grokked_ends(base).is_empty());
-        let samples = never.flat_map(|(_, arm)| missed(arm, &of_others)).collect();
+        let never = pulled(arms, *s).into_iter().filter(|(base, _)| grokked_ends(base).is_empty());
+        let samples = never.flat_map(|(_, arm)| missed(arm, usual)).collect();
         let what = format!("LAR at the end, λ {s} − median of the other tasks' that grokked, λ 0");
         judge(&what, Range::Below(0.0), samples)
     };
     let claim = "nor is one of a task that never groks brought to the LAR of one that grokked";
-    Claim::new("reg-no-counterexample-elsewhere", claim, "own", raising(arms).iter().map(part).collect())
+    Claim::new(
+        "reg-no-counterexample-elsewhere",
+        claim,
+        "own",
+        strengths(arms, true).iter().map(part).collect(),
+    )
 }
 
 /// Within each run that memorized and grokked.
@@ -172,8 +168,8 @@ fn decay(arms: &[Arm]) -> Claim {
     let point =
         |run: &Run| Some((run.value(GROKKED, "weight_norm")?, (run.mark(GROKKED)?.epoch.max(1) as f64).ln()));
     let part = |s: &f64| {
-        let pulled = arms.iter().filter(|arm| arm.is_lar() && arm.lar == *s);
-        let samples = pulled.flat_map(|arm| {
+        let with = arms.iter().filter(|arm| arm.is_lar() && arm.lar == *s);
+        let samples = with.flat_map(|arm| {
             let of = |run: &&Run| {
                 let (norm, epochs) = point(run)?;
                 let value = between(&ladder(arms, &arm.group, &run.seed(), point), norm)? - epochs;
@@ -185,7 +181,7 @@ fn decay(arms: &[Arm]) -> Claim {
         judge(&what, Range::Above(0.0), samples.collect())
     };
     let claim = "and sooner than weight decay that groks with the same weight norm";
-    Claim::new("reg-decay", claim, "own", raising(arms).iter().map(part).collect())
+    Claim::new("reg-decay", claim, "own", strengths(arms, true).iter().map(part).collect())
 }
 
 /// Against GrokAlign's Jacobian term in place of the pull.
@@ -193,7 +189,7 @@ fn jacobian(arms: &[Arm]) -> Claim {
     let terms = values(arms.iter().map(|arm| arm.jacobian).filter(|strength| *strength > 0.0));
     let mut parts = Vec::new();
     for term in terms {
-        for s in raising(arms) {
+        for s in strengths(arms, true) {
             let pairs = beside_lar(arms, s, |arm| arm.jacobian == term && !arm.has_pull());
             let what = format!("ln(epochs to grokking, Jacobian term {term} / λ {s})");
             parts.push(judge(&what, Range::Above(0.0), ratios(&pairs)));
@@ -228,7 +224,8 @@ fn kind_of(arm: &Arm) -> &'static str {
         _ if arm.jacobian != 0.0 => "Jacobian term",
         _ if arm.is_decayed => "other weight decay",
         [0.0, 0.0, 0.0] => "no pull",
-        [lar, ..] if lar != 0.0 => ["LAR down", "LAR up"][usize::from(lar > 0.0)],
+        [lar, ..] if lar < 0.0 => "LAR down",
+        [lar, ..] if lar > 0.0 => "LAR up",
         [_, sigma_p, _] if sigma_p != 0.0 => "spectrum of W",
         _ => "norm of W",
     }

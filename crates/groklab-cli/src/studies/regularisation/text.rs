@@ -1,6 +1,6 @@
 //! What a pull at LAR does to language models that read few tokens again and again.
 
-use super::{Arm, beside_baseline, between, ladder, values};
+use super::{Arm, between, ladder, pulled, strengths};
 use crate::{
     analysis::{
         claims::{Claim, Part, Range, Sample, judge},
@@ -19,10 +19,8 @@ pub(super) fn claims(arms: &[Arm]) -> Vec<Claim> {
     };
     let end = |run: &Run| run.value(FINAL, "val_loss");
     let parts = |what: &str, than: &str, change: &Change| -> Vec<Part> {
-        let strengths = values(arms.iter().filter(|a| a.is_lar() && a.lar > 0.0).map(|a| a.lar));
         let part = |s: &f64| {
-            let pairs = beside_baseline(arms, |arm| arm.is_lar() && arm.lar == *s);
-            let samples = pairs.iter().flat_map(|&(base, arm)| {
+            let samples = pulled(arms, *s).into_iter().flat_map(|(base, arm)| {
                 let sample = |(base, run): (&Run, &Run)| {
                     Some(Sample { group: arm.group.clone(), value: change(&arm.group, base, run)? })
                 };
@@ -30,7 +28,7 @@ pub(super) fn claims(arms: &[Arm]) -> Vec<Claim> {
             });
             judge(&format!("{what}, λ {s} − {than}, nats"), Range::Below(0.0), samples.collect())
         };
-        strengths.iter().map(part).collect()
+        strengths(arms, true).iter().map(part).collect()
     };
     vec![
         Claim::new(
