@@ -26,9 +26,12 @@ pub(crate) unsafe trait Vector: Copy {
     unsafe fn relu(self) -> Self;
     /// self where `other` > 0 or NaN, else 0.
     unsafe fn where_positive(self, other: Self) -> Self;
-    /// A hint that the line at `at` will be needed; never a fault.
+    /// A hint that the line at `at` will be needed soon; never a fault.
     #[inline(always)]
     unsafe fn prefetch(_at: *const f32) {}
+    /// The same for what is needed later: into the second cache.
+    #[inline(always)]
+    unsafe fn prefetch_later(_at: *const f32) {}
 }
 
 /// Rows that start `stride` apart; nothing if the pointer is null.
@@ -70,6 +73,8 @@ pub(crate) struct Tiles {
     /// (k, NV · LANES), rows `b_row` apart; entries beyond `width` are not used.
     pub b: *const f32,
     pub b_row: usize,
+    /// What the next call is likely to take for B.
+    pub next_b: *const f32,
     pub c: *mut f32,
     pub c_row: usize,
     /// Columns of C, more than (NV − 1) · LANES and at most NV · LANES.
@@ -83,6 +88,19 @@ pub(crate) struct Tiles {
     pub gate: Side,
 }
 
+impl Tiles {
+    /// What a tile reads besides its factors, one matrix at most in all products that matter; otherwise C.
+    #[inline(always)]
+    fn beside(&self) -> Side {
+        let c = Side { pointer: self.c, stride: self.c_row };
+        let sides = [self.times, self.gate, self.add[2]];
+        sides.into_iter().find(|side| !side.pointer.is_null()).unwrap_or(c)
+    }
+}
+
+/// Numbers in a cache line of most processors.
+const LINE: usize = 16;
+
 /// # Safety
 /// The processor must have V's instruction set. All pointers of `tiles` must be valid for what their fields say, for
 /// count · MR rows; nothing but `c` and the sides may overlap C, and a side that overlaps it must start where C does and
@@ -91,15 +109,30 @@ pub(crate) struct Tiles {
 pub(crate) unsafe fn compute<V: Vector, const MR: usize, const NV: usize>(tiles: &Tiles) {
     // SAFETY: the caller's contract covers every address below: rows < count · MR, columns < width, k steps.
     unsafe {
+        let beside = tiles.beside();
+        let (mut ahead_b, mut line_b) = (tiles.next_b, 0);
         for t in 0..tiles.count {
-            let c = tiles.c.add(t * MR * tiles.c_row);
-            for i in 0..MR {
-                V::prefetch(c.wrapping_add(i * tiles.c_row));
-                V::prefetch(c.wrapping_add(i * tiles.c_row + NV * V::LANES - 1));
-            }
             let mut sums = [[V::splat(0.0); NV]; MR];
             let (mut a, mut b) = (tiles.a.add(t * tiles.a_tile), tiles.b);
+            // of the next tile a line after the other, down its rows; of the next panel along them
+            let below = (t + 1) * MR;
+            let next_c = tiles.c.wrapping_add(below * tiles.c_row);
+            let next = beside.pointer.wrapping_add(below * beside.stride);
+            let (mut ahead_c, mut ahead, mut hints) = (next_c, next, 0);
             for _ in 0..tiles.k / UNROLLED {
+                V::prefetch(ahead_c);
+                V::prefetch(ahead);
+                V::prefetch_later(ahead_b.wrapping_add(line_b));
+                (ahead_c, ahead) = (ahead_c.wrapping_add(tiles.c_row), ahead.wrapping_add(beside.stride));
+                hints += 1;
+                if hints % MR == 0 {
+                    let line = hints / MR * LINE;
+                    (ahead_c, ahead) = (next_c.wrapping_add(line), next.wrapping_add(line));
+                }
+                line_b += LINE;
+                if line_b >= NV * V::LANES {
+                    (ahead_b, line_b) = (ahead_b.wrapping_add(tiles.b_row), 0);
+                }
                 for _ in 0..UNROLLED {
                     step(&mut sums, a, tiles.a_row, b);
                     // past the end after the last step, and then not used
@@ -122,7 +155,7 @@ pub(crate) unsafe fn compute<V: Vector, const MR: usize, const NV: usize>(tiles:
     }
 }
 
-/// Steps of the inner loop written out: its end is then foreseen more often.
+/// Steps of the inner loop written out, with a hint of each kind: its end is then foreseen more often.
 const UNROLLED: usize = 4;
 
 /// One term of every sum.

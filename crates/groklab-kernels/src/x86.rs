@@ -98,6 +98,12 @@ unsafe impl Vector for Avx2 {
         // SAFETY: a hint takes any address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
+
+    #[inline(always)]
+    unsafe fn prefetch_later(at: *const f32) {
+        // SAFETY: a hint takes any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -197,6 +203,12 @@ unsafe impl Vector for Avx512 {
     unsafe fn prefetch(at: *const f32) {
         // SAFETY: a hint takes any address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch_later(at: *const f32) {
+        // SAFETY: a hint takes any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 }
 
