@@ -73,12 +73,9 @@ fn product(mut c: MatrixMut<'_>, a: Matrix<'_>, b: &Right<'_>, finish: &Finish<'
         let (first, last) = (start == 0, start + depth == k);
         for row in (0..m).step_by(rows_at_once) {
             let rows = rows_at_once.min(m - row);
-            let mut panels = b.panels().peekable();
-            let first_panel = b.panels().next();
-            while let Some(panel) = panels.next() {
-                // after the last one the first again, for the next rows
-                let next = panels.peek().or(first_panel.as_ref()).unwrap_or(&panel);
-                let next_b = b.pointer(next, start, depth);
+            // after the last one the first again, for the next rows
+            let followers = b.panels().skip(1).chain(b.panels());
+            for (panel, next) in b.panels().zip(followers) {
                 for (i, height, count) in groups(rows, kernels) {
                     // SAFETY: row + i + count · height ≤ m and panel.start + panel.width ≤ n, so what the tile reads and
                     // writes lies in the matrices whose sizes were compared above, each checked when its view was
@@ -98,7 +95,7 @@ fn product(mut c: MatrixMut<'_>, a: Matrix<'_>, b: &Right<'_>, finish: &Finish<'
                             a_tile: height * a_row,
                             b: b.pointer(&panel, start, depth),
                             b_row: b.row(&panel),
-                            next_b,
+                            next_b: b.pointer(&next, start, depth),
                             c,
                             c_row,
                             width: panel.width,
